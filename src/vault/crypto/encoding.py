@@ -1,0 +1,50 @@
+"""Packing: the one unambiguous encoding of several fields as bytes (docs/formats.md, "Packing")."""
+
+import contextlib
+
+
+class EncodingError(ValueError):
+    """A field has no packed form. The message never holds the field."""
+
+
+def utf8(text: str) -> bytes:
+    """The text as UTF-8 (RFC 3629).
+
+    Raises:
+        EncodingError: the text holds a lone surrogate.
+    """
+    with contextlib.suppress(UnicodeEncodeError):
+        return text.encode()
+    # Raised out here because a UnicodeEncodeError carries the whole text, and would come along as the context.
+    raise EncodingError("text must be valid Unicode: it holds a lone surrogate")
+
+
+def pack(label: str, *fields: bytes | int | str) -> bytes:
+    """Label and fields, each as u32 big-endian length and content.
+
+    Different lists of contents give different bytes. Types are not written: a label fixes number, order and types.
+
+    Args:
+        label: the use, for example "pdvault/v1/item"; no label serves two uses.
+        fields: bytes as they are, text as UTF-8, integers from 0 to 2**64 - 1 as 8 bytes big-endian.
+
+    Raises:
+        EncodingError: an integer is out of range, or text holds a lone surrogate.
+        TypeError: a field is of another type (a bool is no integer here).
+    """
+    parts = []
+    for field in (label, *fields):
+        content = field if type(field) is bytes else _content(field)
+        parts.append(len(content).to_bytes(4, "big"))
+        parts.append(content)
+    return b"".join(parts)
+
+
+def _content(field: object) -> bytes:
+    if type(field) is str:
+        return utf8(field)
+    if type(field) is int:
+        if not 0 <= field < 2**64:
+            raise EncodingError("an integer must be from 0 to 2**64 - 1")
+        return field.to_bytes(8, "big")
+    raise TypeError("a field must be bytes, int or str")

@@ -1,0 +1,42 @@
+"""Keyed hashes under a tenant's index key: finding equal things without reading them.
+
+HMAC-SHA-256 (RFC 2104) over packed fields, one derived key for each use (docs/formats.md, "Fingerprints and look-ups").
+"""
+
+import hmac
+from collections.abc import Sequence
+
+from vault.crypto.encoding import pack
+from vault.crypto.keys import Key
+
+
+def fingerprint(index_key: Key, data_class: str, normaliser_version: int, normalised: bytes) -> bytes:
+    """32 bytes that are equal for equal values of one class, normaliser version and index key, and for nothing else."""
+    return _hash(index_key, "pdvault/v1/fingerprint", data_class, normaliser_version, normalised)
+
+
+def subject_lookup(index_key: Key, subject_id: str) -> bytes:
+    """32 bytes by which the subject that callers name ``subject_id`` is found."""
+    return _hash(index_key, "pdvault/v1/subject-lookup", subject_id)
+
+
+def request_digest(index_key: Key, method: str, request: bytes) -> bytes:
+    """32 bytes by which a repeated request is recognised without keeping it.
+
+    Args:
+        index_key: the tenant's index key.
+        method: the full name, for example "/vault.v1.VaultService/Tokenize".
+        request: its deterministic serialisation.
+    """
+    return _hash(index_key, "pdvault/v1/request-digest", method, request)
+
+
+def deterministic(index_key: Key, subject_uid: bytes, fingerprint: bytes, purposes: Sequence[str]) -> bytes:
+    """32 bytes by which the deterministic token of a subject's value is found; purposes count as a set."""
+    if isinstance(purposes, str):  # a str is a Sequence[str] too: "top" and "pot" would be equal sets of letters
+        raise TypeError("purposes must be a sequence of names, not one name")
+    return _hash(index_key, "pdvault/v1/deterministic", subject_uid, fingerprint, *sorted(set(purposes)))
+
+
+def _hash(index_key: Key, label: str, *fields: bytes | int | str) -> bytes:
+    return hmac.digest(index_key.derive(label).raw, pack(label, *fields), "sha256")
