@@ -4,7 +4,7 @@ Every refusal has a stable reason (``ErrorReason`` in proto/vault/v1/common.prot
 what was wrong, where and what to do; they never hold a value, a key, a subject_id or a driver's text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from google.protobuf import duration_pb2
@@ -17,7 +17,7 @@ MAX_VIOLATIONS = 20
 """The most field violations one status lists: details travel in trailers, which are small."""
 
 _PREFIX = "ERROR_REASON_"
-_CODES = {
+_CODES: dict[int, Iterable[int]] = {
     code_pb2.INVALID_ARGUMENT: range(1, 20),
     code_pb2.FAILED_PRECONDITION: (21, 22, 23, 24, 86),
     code_pb2.NOT_FOUND: (20,),
@@ -31,7 +31,7 @@ _CODES = {
     code_pb2.DATA_LOSS: (90,),
     code_pb2.INTERNAL: (99,),
 }
-_CODE_OF = {reason: code for code, reasons in _CODES.items() for reason in reasons}
+_CODE_OF: dict[int, int] = {reason: code for code, reasons in _CODES.items() for reason in reasons}
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class VaultError(Exception):
 
     def __init__(
         self,
-        reason: "common_pb2.ErrorReason.ValueType",
+        reason: int,
         message: str,
         *,
         violations: Sequence[FieldViolation] = (),
@@ -69,7 +69,7 @@ class VaultError(Exception):
     @property
     def reason_name(self) -> str:
         """The reason as ErrorInfo gives it: without its prefix."""
-        return common_pb2.ErrorReason.Name(self.reason).removeprefix(_PREFIX)
+        return common_pb2.ErrorReason.Name(self.reason).removeprefix(_PREFIX)  # type: ignore[arg-type]
 
     @property
     def code(self) -> int:

@@ -1,0 +1,146 @@
+"""The leaves of one boot: numbered, linked by hash, and signed once a commit, in each tenant's log.
+
+A boot is one run of one process, or less: after a commit whose end is uncertain the chain can't know which leaf was the last, so
+a new boot begins. Its first event in a log announces its public key; the log key's signature over the announcement follows as
+soon as the KMS has given one. Formats: docs/formats.md, "Audit event leaf".
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from vault.audit.events import Draft
+from vault.crypto.encoding import pack
+from vault.v1 import audit_pb2
+
+FORMAT = 1
+MAX_LEAF = 65_535
+"""Bytes: C2SP tlog-tiles entry bundles give each entry a 16-bit length."""
+
+_START = bytes(32)
+
+
+class Leaf(NamedTuple):
+    """A finished leaf, as it is stored and hashed."""
+
+    tenant_uid: bytes
+    boot_id: bytes
+    boot_sequence: int
+    time_us: int
+    leaf: bytes
+
+
+def leaf_hash(leaf: bytes) -> bytes:
+    """RFC 6962 section 2.1: SHA-256(0x00 || leaf)."""
+    return hashlib.sha256(b"\x00" + leaf).digest()
+
+
+def announcement(tenant_uid: bytes, boot_id: bytes, public_key: bytes) -> bytes:
+    """What a tenant's log key signs to endorse a boot."""
+    return pack("pdvault/v1/boot", tenant_uid, boot_id, public_key)
+
+
+@dataclass
+class _End:
+    """Where a boot's chain in one log ends."""
+
+    sequence: int = 0
+    previous_hash: bytes = _START
+    endorsed: bool = False
+
+
+@dataclass
+class Commit:
+    """The events of one transaction, not yet certain; ``Chain.settle`` makes them so."""
+
+    leaves: list[Leaf] = field(default_factory=list)
+    ends: dict[bytes, _End] = field(default_factory=dict)
+
+
+class Chain:
+    """One boot. Used by one thread at a time."""
+
+    def __init__(self, node: str) -> None:
+        self.boot_id = secrets.token_bytes(16)
+        self._key = Ed25519PrivateKey.generate()
+        self.public_key = self._key.public_key().public_bytes_raw()
+        self._node = node
+        self._ends: dict[bytes, _End] = {}
+
+    def is_endorsed(self, tenant_uid: bytes) -> bool:
+        """Whether this boot's endorsement is in the tenant's log."""
+        return tenant_uid in self._ends and self._ends[tenant_uid].endorsed
+
+    def extend(self, drafts: list[Draft], endorsements: dict[bytes, bytes], now_us: int) -> Commit:
+        """Turn drafts into leaves, in order.
+
+        Args:
+            drafts: the events of one transaction, of any tenants.
+            endorsements: for tenants whose log key has signed this boot's announcement, the signature (64 bytes).
+            now_us: the database's time.
+        """
+        commit = Commit()
+        by_tenant: dict[bytes, list[audit_pb2.AuditEvent]] = {}
+        for draft in drafts:
+            by_tenant.setdefault(draft.caller.tenant_uid, []).append(draft.to_event())
+        for tenant_uid, events in by_tenant.items():
+            end = commit.ends[tenant_uid] = _copy(self._ends.get(tenant_uid, _End()))
+            opening = self._opening(tenant_uid, end, endorsements.get(tenant_uid))
+            together = [*opening, *events]
+            for event in together:
+                last = event is together[-1]
+                commit.leaves.append(self._leaf(event, end, now_us, self._key if last else None))
+        return commit
+
+    def settle(self, commit: Commit) -> None:
+        """Go on from ``commit``: its transaction is certainly committed."""
+        self._ends.update(commit.ends)
+
+    def _opening(self, tenant_uid: bytes, end: _End, endorsement: bytes | None) -> list[audit_pb2.AuditEvent]:
+        events = []
+        if end.sequence == 0:
+            events.append(
+                audit_pb2.AuditEvent(
+                    tenant_uid=tenant_uid,
+                    action="BootStarted",
+                    decision=audit_pb2.DECISION_ALLOWED,
+                    boot_public_key=self.public_key,
+                )
+            )
+        if endorsement and not end.endorsed:
+            end.endorsed = True
+            events.append(
+                audit_pb2.AuditEvent(
+                    tenant_uid=tenant_uid,
+                    action="BootEndorsed",
+                    decision=audit_pb2.DECISION_ALLOWED,
+                    boot_endorsement=endorsement,
+                )
+            )
+        return events
+
+    def _leaf(self, event: audit_pb2.AuditEvent, end: _End, now_us: int, key: Ed25519PrivateKey | None) -> Leaf:
+        event.format = FORMAT
+        event.time_us = now_us
+        event.node = self._node
+        event.random = secrets.token_bytes(16)
+        event.boot_id = self.boot_id
+        event.boot_sequence = end.sequence
+        event.previous_hash = end.previous_hash
+        leaf = event.SerializeToString(deterministic=True)
+        if key:
+            event.boot_signature = key.sign(leaf)
+            leaf = event.SerializeToString(deterministic=True)
+        if len(leaf) > MAX_LEAF:
+            raise ValueError(f"an audit leaf of {len(leaf)} bytes exceeds {MAX_LEAF}")
+        row = Leaf(event.tenant_uid, self.boot_id, end.sequence, now_us, leaf)
+        end.sequence += 1
+        end.previous_hash = leaf_hash(leaf)
+        return row
+
+
+def _copy(end: _End) -> _End:
+    return _End(end.sequence, end.previous_hash, end.endorsed)

@@ -1,0 +1,121 @@
+"""What one call leaves in the log: a draft that use cases fill in and the chain turns into a leaf.
+
+A draft never sees a value, a token's text or a subject_id; uids only.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from vault.v1 import audit_pb2, common_pb2
+
+SYSTEM_TENANT = bytes(16)
+"""The tenant uid of the system's own log."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, as far as the edge knows: names from the certificate, or from the operating system."""
+
+    tenant_uid: bytes
+    name: str
+    ca_sha256: bytes = b""
+    certificate_sha256: bytes = b""
+
+
+@dataclass
+class Touch:
+    """Items of one class, form, outcome and change."""
+
+    subject_uids: dict[bytes, None] = field(default_factory=dict)
+    token_uids: list[bytes] = field(default_factory=list)
+    envelope_hashes: list[bytes] = field(default_factory=list)
+
+
+TouchKey = tuple[str, int, str, int, int]
+"""(data class, form kind, partial name, reason, change)."""
+
+
+@dataclass
+class Draft:
+    """An event in the making."""
+
+    caller: Caller
+    action: str
+    context: common_pb2.CallContext
+    decision: int = audit_pb2.DECISION_ALLOWED
+    reason: int = 0
+    principal_uid: bytes = b""
+    policy_ids: set[str] = field(default_factory=set)
+    touched: dict[TouchKey, Touch] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
+
+    def touch(
+        self,
+        data_class: str,
+        subject_uid: bytes,
+        token_uid: bytes,
+        *,
+        form: common_pb2.Form | None = None,
+        reason: int = 0,
+        change: int = 0,
+        envelope: bytes | None = None,
+    ) -> None:
+        """Note that an item was used or written; ``envelope`` is its new envelope, of which the hash is noted."""
+        kind, partial = (form.kind, form.partial_name) if form else (0, "")
+        group = self.touched.setdefault((data_class, kind, partial, reason, change), Touch())
+        group.subject_uids[subject_uid] = None
+        group.token_uids.append(token_uid)
+        if envelope is not None:
+            group.envelope_hashes.append(hashlib.sha256(envelope).digest())
+
+    def forget_what_was_not_done(self) -> None:
+        """Keep only the items that were refused: the call failed, so nothing else of it happened."""
+        self.touched = {key: touch for key, touch in self.touched.items() if key[3]}
+
+    def to_event(self) -> audit_pb2.AuditEvent:
+        """The event without what the chain adds: format, time, node, randomness and the boot's fields."""
+        context = self.context
+        event = audit_pb2.AuditEvent(
+            tenant_uid=self.caller.tenant_uid,
+            principal_uid=self.principal_uid,
+            principal=self.caller.name,
+            certificate_sha256=self.caller.certificate_sha256,
+            action=self.action,
+            decision=self.decision,  # type: ignore[arg-type]
+            reason=self.reason,  # type: ignore[arg-type]
+            policy_ids=sorted(self.policy_ids),
+            purpose=context.purpose,
+            ground=context.ground,
+            reference=context.reference,
+            recipient=context.recipient,
+            request_id=request_id_bytes(context),
+            details=self.details,
+        )
+        event.touched.extend(_touched(self.touched.items()))
+        return event
+
+
+def request_id_bytes(context: common_pb2.CallContext) -> bytes:
+    """The request id as 16 bytes; empty if it is not a UUID."""
+    digits = context.request_id.replace("-", "")
+    try:
+        raw = bytes.fromhex(digits)
+    except ValueError:
+        return b""
+    return raw if len(raw) == 16 else b""
+
+
+def _touched(groups: Iterable[tuple[TouchKey, Touch]]) -> Iterable[audit_pb2.Touched]:
+    for (data_class, form, partial, reason, change), group in groups:
+        yield audit_pb2.Touched(
+            data_class=data_class,
+            form=form,  # type: ignore[arg-type]
+            partial_name=partial,
+            count=len(group.token_uids),
+            subject_uids=b"".join(group.subject_uids),
+            token_uids=b"".join(group.token_uids),
+            reason=reason,  # type: ignore[arg-type]
+            change=change,  # type: ignore[arg-type]
+            envelope_hashes=b"".join(group.envelope_hashes),
+        )

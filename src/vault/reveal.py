@@ -1,0 +1,145 @@
+"""Reveal: values come out, masked unless another form is asked for and allowed."""
+
+from collections import Counter, defaultdict
+
+from google.rpc import status_pb2
+
+from vault import per_item
+from vault.admission import Admitted
+from vault.classes.data_class import DataClass, InvalidValueError
+from vault.classes.taxonomy import Taxonomy
+from vault.errors import FieldViolation, VaultError
+from vault.held_tokens import hold, need_alive, need_unspent, permit, touch, well_formed
+from vault.idempotency import Done, recall, remember
+from vault.kms.tenant_keys import TenantKeys
+from vault.prepared import find_class
+from vault.safe import open_value
+from vault.store.reads import Held, Reads
+from vault.store.sealing import sealed
+from vault.v1 import common_pb2, vault_service_pb2
+
+ACTION = "Reveal"
+_MASKED = common_pb2.Form(kind=common_pb2.FORM_KIND_MASKED)
+_PLAIN = common_pb2.Form(kind=common_pb2.FORM_KIND_PLAIN)
+
+
+class Reveal:
+    """One Reveal request."""
+
+    def __init__(self, request: vault_service_pb2.RevealRequest, taxonomy: Taxonomy) -> None:
+        self._request = request
+        self._taxonomy = taxonomy
+
+    def reads(self, _keys: TenantKeys) -> Reads:
+        """The tokens."""
+        return Reads(tokens=well_formed(item.token for item in self._request.items))
+
+    def decide(self, admitted: Admitted) -> vault_service_pb2.RevealResponse:
+        """Decide, open and spend."""
+        spending = _Spending(admitted, self._request)
+        partials = self._partials(admitted)
+
+        def work(_index: int, item: vault_service_pb2.RevealItem) -> vault_service_pb2.RevealResult:
+            held = hold(admitted, item.token)
+            data_class = find_class(self._taxonomy, held.item.data_class)
+            form = item.form if item.form.kind else _MASKED
+            permit(admitted, ACTION, held, _counts_as(form, data_class, partials[held.item.uid]))
+            need_alive(admitted, held)
+            spending.need_reveal(held)
+            value = _in_form(data_class, form, open_value(admitted, held), lenient=held.item.lenient)
+            spending.spend(held)
+            touch(admitted, held, form=form)
+            return vault_service_pb2.RevealResult(value=value, form=form, data_class=data_class.name)
+
+        results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure)
+        spending.write()
+        return vault_service_pb2.RevealResponse(results=results)
+
+    def _partials(self, admitted: Admitted) -> dict[bytes, set[str]]:
+        """The partial forms asked of each item in this call: together they may give away the value."""
+        names = defaultdict[bytes, set[str]](set)
+        for item in self._request.items:
+            held = admitted.rows.tokens.get(item.token)
+            if held and item.form.kind == common_pb2.FORM_KIND_PARTIAL:
+                names[held.item.uid].add(item.form.partial_name)
+        return names
+
+
+class _Spending:
+    """The limited tokens of one call: each reveal is counted in the call's own transaction, and never delivered twice."""
+
+    def __init__(self, admitted: Admitted, request: vault_service_pb2.RevealRequest) -> None:
+        self._admitted = admitted
+        self._request = request
+        self._delivered = {done.token_uid for done in recall(admitted, request) or ()}
+        self._spent = Counter[bytes]()
+        self._held: dict[bytes, Held] = {}
+
+    def need_reveal(self, held: Held) -> None:
+        """Refuse a token that has no reveal left for this item.
+
+        Raises:
+            VaultError: REVEAL_ALREADY_DELIVERED, TOKEN_USED_UP.
+        """
+        token = held.token
+        if token.uid in self._delivered:
+            raise VaultError(
+                common_pb2.ERROR_REASON_REVEAL_ALREADY_DELIVERED,
+                "this request already took a reveal of this limited token; it is not given twice",
+            )
+        need_unspent(held._replace(token=token._replace(reveals_used=token.reveals_used + self._spent[token.uid])))
+
+    def spend(self, held: Held) -> None:
+        """Count one reveal, if the token is limited."""
+        if held.token.max_reveals:
+            self._spent[held.token.uid] += 1
+            self._held[held.token.uid] = held
+
+    def write(self) -> None:
+        """Write the counts, and what was delivered under this request_id."""
+        for uid, count in self._spent.items():
+            old = self._held[uid].token
+            new = sealed(self._admitted.keys.authority, old._replace(reveals_used=old.reveals_used + count))
+            self._admitted.writes.replaced.append((old, new))
+        if self._spent:
+            done = [Done(held.token.subject_uid, uid, held.item.revision, 0) for uid, held in self._held.items()]
+            remember(self._admitted, self._request, done)
+
+
+def _counts_as(form: common_pb2.Form, data_class: DataClass, asked: set[str]) -> common_pb2.Form:
+    """The form that policy and audit are asked about: PLAIN, if the parts asked for leave too few candidates."""
+    if form.kind != common_pb2.FORM_KIND_PARTIAL:
+        return form
+    if form.partial_name not in data_class.partial_forms:
+        raise _no_such_form(data_class)
+    return _PLAIN if data_class.form_is_plain(asked) else form
+
+
+def _in_form(data_class: DataClass, form: common_pb2.Form, value: str | bytes, *, lenient: bool) -> common_pb2.Value:
+    if form.kind == common_pb2.FORM_KIND_PLAIN:
+        return common_pb2.Value(text=value) if isinstance(value, str) else common_pb2.Value(data=value)
+    if form.kind == common_pb2.FORM_KIND_MASKED:
+        return common_pb2.Value(text=data_class.mask_ill_formed if lenient else data_class.mask(value))
+    part = None
+    if not lenient:
+        try:
+            part = data_class.partial_forms[form.partial_name](value)
+        except InvalidValueError:
+            part = None
+    if part is None:
+        raise _no_such_form(data_class)
+    return common_pb2.Value(text=part)
+
+
+def _no_such_form(data_class: DataClass) -> VaultError:
+    rule = f"must be a partial form that this {data_class.name} has"
+    names = ", ".join(sorted(data_class.partial_forms)) or "none"
+    return VaultError(
+        common_pb2.ERROR_REASON_UNKNOWN_FORM,
+        f"partial_name {rule}; the class has: {names}",
+        violations=[FieldViolation(".form.partial_name", rule)],
+    )
+
+
+def _failure(status: status_pb2.Status) -> vault_service_pb2.RevealResult:
+    return vault_service_pb2.RevealResult(error=status)

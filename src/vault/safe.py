@@ -1,0 +1,125 @@
+"""Sealing and opening: the one module where values and subjects' keys meet.
+
+Everything read is checked before it is used: MACs of token, item and subject row, then the AEAD's own authentication.
+"""
+
+import secrets
+
+from vault.admission import Admitted
+from vault.crypto import binding
+from vault.crypto.envelope import DecryptionError, key_version, seal, unseal
+from vault.crypto.keys import LABEL_ITEM, LABEL_SUBJECT_ID, LABEL_WRAP, Key, unwrap, wrap
+from vault.crypto.plaintext import decode, encode
+from vault.errors import VaultError
+from vault.store.reads import STORE, Held, Known, Reads
+from vault.store.rows import ItemRow, SubjectKeyRow, SubjectRow
+from vault.store.runner import MoreRowsError
+from vault.store.sealing import check, sealed
+from vault.v1 import common_pb2
+
+Value = str | bytes
+
+
+def new_uid() -> bytes:
+    """16 random bytes."""
+    return secrets.token_bytes(16)
+
+
+def checked(admitted: Admitted, held: Held) -> Held:
+    """What stands behind a token, once no row of it has been altered or moved.
+
+    Raises:
+        VaultError: INTEGRITY.
+    """
+    for row in (held.token, held.item, held.subject):
+        check(admitted.keys.authority, row)
+    return held
+
+
+def store_key(admitted: Admitted, row: SubjectKeyRow) -> Key:
+    """A subject's store key, unwrapped by its epoch key.
+
+    Raises:
+        VaultError: INTEGRITY.
+        KeysMissingError: the epoch key is not in memory.
+    """
+    kek = admitted.keys.epoch(row.epoch).derive(LABEL_WRAP)
+    bound = binding.subject_key(row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id, row.epoch)
+    try:
+        return unwrap(kek, row.wrapped, bound)
+    except DecryptionError:
+        raise _altered("subject key") from None
+
+
+def open_value(admitted: Admitted, held: Held) -> Value:
+    """The value of an item.
+
+    Raises:
+        VaultError: INTEGRITY.
+    """
+    item = held.item
+    bound = binding.item(item.tenant_uid, item.subject_uid, item.data_class, item.uid, item.revision, item.store_key_version)
+    try:
+        return decode(unseal(store_key(admitted, held.key).derive(LABEL_ITEM), item.envelope, bound))
+    except DecryptionError:
+        raise _altered("item") from None
+
+
+def seal_value(key: Key, item: ItemRow, value: Value) -> bytes:
+    """The envelope of a value under a subject's store key, bound to everything the item row says of its place."""
+    bound = binding.item(item.tenant_uid, item.subject_uid, item.data_class, item.uid, item.revision, item.store_key_version)
+    return seal(key.derive(LABEL_ITEM), item.store_key_version, encode(value), bound)
+
+
+def open_subject_id(admitted: Admitted, known: Known) -> str:
+    """The caller's name of a subject.
+
+    Raises:
+        VaultError: INTEGRITY.
+    """
+    subject = known.subject
+    bound = binding.subject_id(subject.tenant_uid, subject.uid, key_version(subject.subject_id))
+    try:
+        return unseal(store_key(admitted, known.key).derive(LABEL_SUBJECT_ID), subject.subject_id, bound).decode()
+    except DecryptionError:
+        raise _altered("subject") from None
+
+
+def current(admitted: Admitted, held: Held) -> Known:
+    """The subject with the store key that new envelopes use; read again if the item is still under an older one.
+
+    Raises:
+        MoreRowsError: it has to be read.
+        VaultError: TOKEN_NOT_FOUND if the subject has gone meanwhile.
+    """
+    if held.key.version == held.subject.store_key_version:
+        return Known(held.subject, held.key)
+    reads = Reads(subjects=frozenset({held.subject.lookup}), locking=True)
+    if held.subject.lookup in admitted.rows.subjects:
+        return admitted.rows.subjects[held.subject.lookup]
+    if reads not in admitted.rows.fetched:
+        raise MoreRowsError(reads)
+    raise VaultError(common_pb2.ERROR_REASON_TOKEN_NOT_FOUND, "no such token")
+
+
+def new_subject(admitted: Admitted, subject_id: str, lookup: bytes) -> tuple[Known, Key]:
+    """A new incarnation of a subject with a new store key; written with the call."""
+    uid, key, tenant = new_uid(), Key.generate(), admitted.tenant
+    key_id = new_uid()
+    bound = binding.subject_key(tenant.uid, uid, STORE, 1, key_id, tenant.epoch)
+    wrapped = wrap(admitted.keys.epoch(tenant.epoch).derive(LABEL_WRAP), tenant.epoch, key, bound)
+    encrypted = seal(key.derive(LABEL_SUBJECT_ID), 1, subject_id.encode(), binding.subject_id(tenant.uid, uid, 1))
+    subject = SubjectRow(tenant.uid, uid, lookup, tenant.index_key_version, 1, encrypted, "ACTIVE", rekey_due=False)
+    known = Known(
+        sealed(admitted.keys.authority, subject),
+        SubjectKeyRow(tenant.uid, uid, STORE, 1, key_id, tenant.epoch, wrapped),
+    )
+    admitted.writes.inserted += known
+    return known, key
+
+
+def _altered(what: str) -> VaultError:
+    return VaultError(
+        common_pb2.ERROR_REASON_INTEGRITY,
+        f"a stored {what} was altered or moved; it is not used; the operator must investigate",
+    )

@@ -1,0 +1,121 @@
+"""Search: items by exact value or by subject, page by page.
+
+Items that the purpose or a policy does not allow are left out, as if they were not there. A page token names where the page
+ended, under a MAC that binds it to its query and principal.
+"""
+
+import base64
+import binascii
+
+from google.rpc import status_pb2
+
+from vault import per_item
+from vault.admission import Admitted
+from vault.classes.taxonomy import Taxonomy
+from vault.crypto.fingerprint import subject_lookup
+from vault.crypto.mac import mac, verify
+from vault.describe import describe
+from vault.errors import VaultError
+from vault.held_tokens import touch
+from vault.kms.tenant_keys import TenantKeys
+from vault.prepared import Prepared, find_class, prepare
+from vault.safe import checked
+from vault.store.reads import Held, Page, Reads
+from vault.v1 import common_pb2, vault_service_pb2
+
+ACTION = "Search"
+DEFAULT_PAGE_SIZE = 100
+_START = (b"", b"")
+
+
+class Search:
+    """One Search request; values are normalised when it is made."""
+
+    def __init__(self, request: vault_service_pb2.SearchRequest, taxonomy: Taxonomy) -> None:
+        self._request = request
+        self._size = request.page_size or DEFAULT_PAGE_SIZE
+        self._prepared = [_prepare(query, taxonomy) for query in request.queries]
+        self._after: tuple[bytes, bytes] = _START
+
+    def reads(self, keys: TenantKeys) -> Reads:
+        """The pages asked for."""
+        self._after = self._open_page_token(keys)
+        return Reads(pages=tuple(self._page(i, keys) for i in range(len(self._prepared)) if not self._failed(i)))
+
+    def decide(self, admitted: Admitted) -> vault_service_pb2.SearchResponse:
+        """Answer each query's page."""
+
+        def work(index: int, query: vault_service_pb2.SearchQuery) -> vault_service_pb2.SearchResult:
+            prepared = self._prepared[index]
+            if isinstance(prepared, VaultError):
+                raise prepared
+            admitted.permit(ACTION, query.data_class)
+            rows = admitted.rows.pages[self._page(index, admitted.keys)]
+            result = vault_service_pb2.SearchResult()
+            for held in rows[: self._size]:
+                if _allowed(admitted, checked(admitted, held)):
+                    touch(admitted, held)
+                    result.items.append(describe(admitted, held))
+            if len(rows) > self._size:
+                last = rows[self._size - 1]
+                result.next_page_token = self._page_token(admitted.keys, last.item.uid, last.token.uid)
+            return result
+
+        results = per_item.each(self._request.queries, self._request.atomicity, "queries", work, _failure)
+        return vault_service_pb2.SearchResponse(results=results)
+
+    def _failed(self, index: int) -> bool:
+        return isinstance(self._prepared[index], VaultError)
+
+    def _page(self, index: int, keys: TenantKeys) -> Page:
+        query, prepared = self._request.queries[index], self._prepared[index]
+        if isinstance(prepared, Prepared):
+            hashes = tuple(prepared.fingerprint(keys, version) or b"" for version in keys.indexes)
+            return Page("fingerprint", hashes, query.data_class, self._after, self._size)
+        hashes = tuple(subject_lookup(key, query.subject_id) for key in keys.indexes.values())
+        return Page("lookup", hashes, query.data_class, self._after, self._size)
+
+    def _bound(self) -> tuple[bytes | int, ...]:
+        query = self._request.queries[0]
+        return query.SerializeToString(deterministic=True), self._size
+
+    def _page_token(self, keys: TenantKeys, item_uid: bytes, token_uid: bytes) -> str:
+        tag = mac(keys.authority, "page-token", item_uid, token_uid, *self._bound())
+        return base64.urlsafe_b64encode(item_uid + token_uid + tag).decode()
+
+    def _open_page_token(self, keys: TenantKeys) -> tuple[bytes, bytes]:
+        text = self._request.page_token
+        if not text:
+            return _START
+        try:
+            raw = base64.urlsafe_b64decode(text)
+        except (binascii.Error, ValueError):
+            raw = b""
+        item_uid, token_uid, tag = raw[:16], raw[16:32], raw[32:]
+        if len(tag) != 32 or not verify(keys.authority, tag, "page-token", item_uid, token_uid, *self._bound()):
+            raise VaultError(
+                common_pb2.ERROR_REASON_PAGE_TOKEN_INVALID,
+                "page_token is damaged or belongs to another query or page_size; start again without one",
+            )
+        return item_uid, token_uid
+
+
+def _prepare(query: vault_service_pb2.SearchQuery, taxonomy: Taxonomy) -> Prepared | VaultError | None:
+    try:
+        if query.data_class:
+            data_class = find_class(taxonomy, query.data_class)
+        return prepare(data_class, query.value).need_fingerprint() if query.HasField("value") else None
+    except VaultError as error:
+        return error
+
+
+def _allowed(admitted: Admitted, held: Held) -> bool:
+    try:
+        admitted.permit(ACTION, held.item.data_class, state=held.subject.state, collected=admitted.collected(held.item.purposes))
+    except VaultError:
+        return False
+    return True
+
+
+def _failure(status: status_pb2.Status) -> vault_service_pb2.SearchResult:
+    return vault_service_pb2.SearchResult(error=status)

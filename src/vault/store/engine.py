@@ -1,0 +1,74 @@
+"""Engines: PostgreSQL through psycopg 3, and one encrypted SQLite file through SQLCipher.
+
+SQLite is for one process: whoever opens it for writing holds a lock file beside it, and everybody else is refused. Its page key
+is given as 32 raw bytes and never appears in a URL.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlcipher3 import dbapi2 as sqlcipher
+
+from vault.crypto.keys import Key
+from vault.errors import VaultError
+from vault.v1 import common_pb2
+
+BUSY_S = 10.0
+"""How long SQLite waits for another connection's transaction."""
+
+
+def postgres(url: str) -> sa.Engine:
+    """An engine for PostgreSQL; ``url`` begins with ``postgresql+psycopg://``."""
+    return sa.create_engine(
+        url, pool_size=4, max_overflow=4, pool_pre_ping=True, pool_timeout=5, connect_args={"connect_timeout": 5}
+    )
+
+
+def sqlite(path: Path, key: Key) -> sa.Engine:
+    """An engine for the SQLCipher file at ``path``, made if it does not exist, with 0600."""
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+    def connect() -> Any:
+        connection = sqlcipher.connect(str(path), isolation_level=None, timeout=BUSY_S, check_same_thread=False)
+        connection.execute(f"PRAGMA key = \"x'{key.raw.hex()}'\"")
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "secure_delete = ON",
+            "temp_store = MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    engine = sa.create_engine("sqlite://", module=sqlcipher, creator=connect, poolclass=sa.QueuePool, pool_size=4)
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+class SingleProcessLock:
+    """Held by the one process that has the SQLite file open; released when the process ends, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock.
+
+        Raises:
+            VaultError: DATABASE_UNAVAILABLE if another process holds it.
+        """
+        self._file = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._file)
+            raise VaultError(
+                common_pb2.ERROR_REASON_DATABASE_UNAVAILABLE,
+                "another process has this SQLite vault open; stop it first, or use PostgreSQL for more than one process",
+            ) from None
+
+    def release(self) -> None:
+        """Let the next process in."""
+        os.close(self._file)

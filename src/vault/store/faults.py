@@ -1,0 +1,71 @@
+"""Database errors in the vault's words. Driver texts can hold values and statements, so none is passed on or chained."""
+
+import sqlite3
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+
+from vault.errors import VaultError
+from vault.store.writes import WriteConflictError
+from vault.v1 import common_pb2
+
+RETRY_AFTER_S = 1.0
+
+_CONFLICTS = frozenset({"23505", "23503", "40001", "40P01", "55P03"})  # unique, foreign key, serialisation, deadlock, lock
+_READ_ONLY = frozenset({"25006", "53100"})  # read-only transaction, disk full
+_CANCELLED = "57014"  # statement_timeout
+_NO_SUCH_TABLE = frozenset({"42P01", "42703"})
+_OUTAGES = frozenset({common_pb2.ERROR_REASON_DATABASE_UNAVAILABLE, common_pb2.ERROR_REASON_DATABASE_READ_ONLY})
+_SQLITE_READ_ONLY = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+
+DATABASE_ERRORS = (sa.exc.SQLAlchemyError, psycopg.Error)
+"""What reading, writing and committing may raise: COPY goes past SQLAlchemy's wrapping."""
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether another call changed what this one rested on, so that deciding again makes sense."""
+    driver = _driver_error(error)
+    if isinstance(error, WriteConflictError | sa.exc.IntegrityError):
+        return True
+    return isinstance(driver, psycopg.Error) and driver.sqlstate in _CONFLICTS
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the database itself is at fault, so that running each call alone would only fail again, one by one."""
+    return translate(error).reason in _OUTAGES
+
+
+def translate(error: Exception) -> VaultError:
+    """The refusal that stands for a database error. Raise it ``from None``."""
+    driver = _driver_error(error)
+    if is_conflict(error):
+        return VaultError(common_pb2.ERROR_REASON_CONFLICT, "other calls kept changing the same rows; retry the call")
+    if isinstance(driver, psycopg.Error) and driver.sqlstate == _CANCELLED:
+        return VaultError(common_pb2.ERROR_REASON_DEADLINE_EXCEEDED, "the deadline passed before anything was written")
+    if isinstance(driver, psycopg.Error) and driver.sqlstate in _NO_SUCH_TABLE:
+        return VaultError(
+            common_pb2.ERROR_REASON_SCHEMA_UNKNOWN, "the database has another schema than this server; run `pdvault db upgrade`"
+        )
+    if _is_read_only(driver):
+        return VaultError(
+            common_pb2.ERROR_REASON_DATABASE_READ_ONLY,
+            "the database takes no writes, so no call can be audited and nothing is released; make room or make it writable",
+            retry_after_s=RETRY_AFTER_S,
+        )
+    return VaultError(
+        common_pb2.ERROR_REASON_DATABASE_UNAVAILABLE,
+        "the database does not answer; nothing was written or released",
+        retry_after_s=RETRY_AFTER_S,
+    )
+
+
+def _driver_error(error: Exception) -> Any:
+    return error.orig if isinstance(error, sa.exc.DBAPIError) else error
+
+
+def _is_read_only(driver: Any) -> bool:
+    if isinstance(driver, psycopg.Error):
+        return driver.sqlstate in _READ_ONLY
+    code = getattr(driver, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _SQLITE_READ_ONLY

@@ -1,0 +1,62 @@
+"""Fetching a tenant's keys: wrapped rows from the database, unwrapped by the KMS in one call, and the tenant's row checked."""
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from vault.audit.chain import announcement
+from vault.crypto.binding import kms_context
+from vault.crypto.keys import Key
+from vault.errors import VaultError
+from vault.kms.key_manager import KeyManager
+from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, TenantKeys
+from vault.store import tables as t
+from vault.store.faults import DATABASE_ERRORS, translate
+from vault.store.rows import TenantKeyRow, TenantRow
+from vault.store.sealing import check
+from vault.v1 import common_pb2
+
+Boot = tuple[bytes, bytes]
+"""(boot id, boot public key)."""
+
+
+class KeyLoader:
+    """Loads keys outside of any transaction that writes; blocks while the KMS answers."""
+
+    def __init__(self, engine: sa.Engine, key_manager: KeyManager, boot: Callable[[], Boot]) -> None:
+        self._engine = engine
+        self._key_manager = key_manager
+        self._boot = boot
+
+    def load(self, tenant_uid: bytes) -> TenantKeys:
+        """The tenant's keys, and the log key's endorsement of this boot.
+
+        Raises:
+            VaultError: DATABASE_UNAVAILABLE; KMS_UNAVAILABLE, KMS_SEALED, KMS_DENIED; INTEGRITY if a row was altered.
+        """
+        try:
+            tenant, rows = self._read(tenant_uid)
+        except DATABASE_ERRORS as error:
+            raise translate(error) from None
+        wrapped = [(row.wrapped, kms_context(tenant_uid, row.kind, row.version)) for row in rows]
+        unwrapped = self._key_manager.unwrap(tenant_uid, wrapped)
+        by_kind: dict[str, dict[int, Key]] = {EPOCH: {}, INDEX: {}, AUTHORITY: {}}
+        for row, key in zip(rows, unwrapped, strict=True):
+            by_kind[row.kind][row.version] = key
+        authority = by_kind[AUTHORITY][max(by_kind[AUTHORITY])]
+        check(authority, tenant)
+        boot_id, public_key = self._boot()
+        endorsement = self._key_manager.sign(tenant_uid, announcement(tenant_uid, boot_id, public_key))
+        return TenantKeys(tenant_uid, tenant.key_generation, by_kind[EPOCH], by_kind[INDEX], authority, boot_id, endorsement)
+
+    def _read(self, tenant_uid: bytes) -> tuple[TenantRow, list[TenantKeyRow]]:
+        with self._engine.connect() as connection:
+            tenant = connection.execute(sa.select(t.tenant).where(t.tenant.c.uid == tenant_uid)).first()
+            rows = connection.execute(sa.select(t.tenant_key).where(t.tenant_key.c.tenant_uid == tenant_uid)).all()
+        keys = [TenantKeyRow(*row) for row in rows]
+        if tenant is None or {row.kind for row in keys} != {EPOCH, INDEX, AUTHORITY}:
+            raise VaultError(
+                common_pb2.ERROR_REASON_INTEGRITY,
+                "the tenant's row or one of its keys is missing; the operator must investigate",
+            )
+        return TenantRow(*tenant), keys

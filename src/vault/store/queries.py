@@ -1,0 +1,191 @@
+"""The reading half of the runner's transaction: the needs of a whole group of calls in one query a table."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from vault.store import tables as t
+from vault.store.reads import STORE, Head, Held, Known, Page, Reads, Rows
+from vault.store.rows import (
+    CaRow,
+    IdempotencyRow,
+    ItemRow,
+    PrincipalRow,
+    SubjectKeyRow,
+    SubjectRow,
+    TenantRow,
+    TokenRow,
+)
+
+Need = tuple[Head, Reads, Rows]
+
+_NOW = {
+    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)",
+    "sqlite": "CAST(unixepoch('subsec') * 1000000 AS integer)",
+}
+
+
+def _same(left: sa.Table, right: sa.Table, **columns: str) -> sa.ColumnElement[bool]:
+    pairs = {"tenant_uid": "tenant_uid", **columns}
+    return sa.and_(*(left.c[a] == right.c[b] for a, b in pairs.items()))
+
+
+_HELD = sa.select(
+    *(column.label(f"{table.name}_{column.name}") for table in (t.token, t.item, t.subject, t.subject_key) for column in table.c)
+).select_from(
+    t.token.join(t.item, _same(t.token, t.item, subject_uid="subject_uid", item_uid="uid"))
+    .join(t.subject, _same(t.item, t.subject, subject_uid="uid"))
+    .join(
+        t.subject_key,
+        _same(t.item, t.subject_key, subject_uid="subject_uid", store_key_version="version") & (t.subject_key.c.kind == STORE),
+    )
+)
+_KNOWN = sa.select(
+    *(column.label(f"{table.name}_{column.name}") for table in (t.subject, t.subject_key) for column in table.c)
+).select_from(
+    t.subject.join(
+        t.subject_key,
+        _same(t.subject, t.subject_key, uid="subject_uid", store_key_version="version") & (t.subject_key.c.kind == STORE),
+    )
+)
+
+
+def _held(row: Iterable[Any]) -> Held:
+    cells = iter(row)
+    return Held(
+        TokenRow(*islice(cells, len(TokenRow._fields))),
+        ItemRow(*islice(cells, len(ItemRow._fields))),
+        SubjectRow(*islice(cells, len(SubjectRow._fields))),
+        SubjectKeyRow(*cells),
+    )
+
+
+def _known(row: Iterable[Any]) -> Known:
+    cells = iter(row)
+    return Known(SubjectRow(*islice(cells, len(SubjectRow._fields))), SubjectKeyRow(*cells))
+
+
+class _Lookup(NamedTuple):
+    """How one kind of need is read: the query, the columns its keys stand for, and where in the answer the key is found."""
+
+    name: str
+    select: sa.Select[Any]
+    columns: tuple[sa.Column[Any], ...]
+    build: Any
+    key_of: Any
+
+
+_LOOKUPS = (
+    _Lookup("subjects", _KNOWN, (t.subject.c.lookup,), _known, lambda known: known.subject.lookup),
+    _Lookup("tokens", _HELD, (t.token.c.text,), _held, lambda held: held.token.text),
+    _Lookup(
+        "token_ids",
+        _HELD,
+        (t.token.c.subject_uid, t.token.c.uid),
+        _held,
+        lambda held: (held.token.subject_uid, held.token.uid),
+    ),
+    _Lookup("deterministic", _HELD, (t.item.c.deterministic,), _held, lambda held: held.item.deterministic),
+)
+
+
+def fetch(connection: sa.Connection, calls: Sequence[tuple[Head, Reads]]) -> list[Rows]:
+    """Answer the needs of a group of calls.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: whatever the database says; the runner translates it.
+    """
+    needs = [(head, reads, Rows()) for head, reads in calls]
+    _fetch_heads(connection, needs)
+    fetch_data(connection, needs)
+    return [rows for _, _, rows in needs]
+
+
+def fetch_data(connection: sa.Connection, needs: Sequence[Need]) -> None:
+    """Fill in what calls need besides their heads; also for what a call found it needs only after it saw its rows."""
+    for lookup in _LOOKUPS:
+        _look_up(connection, lookup, needs)
+    pages = defaultdict[tuple[str, str, tuple[bytes, bytes], int], list[tuple[Page, Head, Rows]]](list)
+    for head, reads, rows in needs:
+        rows.fetched.append(reads)
+        for page in reads.pages:
+            pages[page.column, page.data_class, page.after, page.size].append((page, head, rows))
+    for alike in pages.values():
+        _fetch_pages(connection, alike)
+
+
+def _fetch_heads(connection: sa.Connection, needs: Sequence[Need]) -> None:
+    now_us: int = connection.execute(sa.select(sa.literal_column(_NOW[connection.dialect.name]))).scalar_one()
+    heads = [head for head, _, _ in needs]
+    tenants = _by_key(connection, t.tenant, TenantRow, ("uid",), {(h.tenant_uid,) for h in heads})
+    cas = _by_key(connection, t.tenant_ca, CaRow, ("sha256",), {(h.ca_sha256,) for h in heads})
+    names = {(h.tenant_uid, h.principal) for h in heads}
+    principals = _by_key(connection, t.principal, PrincipalRow, ("tenant_uid", "name"), names)
+    requests = {
+        (h.tenant_uid, h.request_id, principals[key].uid) for h in heads if (key := (h.tenant_uid, h.principal)) in principals
+    }
+    done = _by_key(connection, t.idempotency, IdempotencyRow, ("tenant_uid", "request_id", "principal_uid"), requests)
+    for head, _, rows in needs:
+        rows.now_us = now_us
+        rows.tenant = tenants.get((head.tenant_uid,))
+        rows.ca = cas.get((head.ca_sha256,))
+        rows.principal = principals.get((head.tenant_uid, head.principal))
+        if rows.principal:
+            rows.idempotency = done.get((head.tenant_uid, head.request_id, rows.principal.uid))
+
+
+def _by_key(
+    connection: sa.Connection, table: sa.Table, kind: Any, columns: tuple[str, ...], keys: set[tuple[Any, ...]]
+) -> dict[tuple[Any, ...], Any]:
+    if not keys:
+        return {}
+    select = sa.select(table).where(sa.tuple_(*(table.c[name] for name in columns)).in_(keys))
+    rows = (kind(*row) for row in connection.execute(select))
+    return {tuple(getattr(row, name) for name in columns): row for row in rows}
+
+
+def _look_up(connection: sa.Connection, lookup: _Lookup, needs: Sequence[Need]) -> None:
+    tenant = lookup.columns[0].table.c.tenant_uid
+    for locking in (False, True):
+        part = [need for need in needs if need[1].locking is locking and getattr(need[1], lookup.name)]
+        wanted = {(h.tenant_uid, key) for h, reads, _ in part for key in getattr(reads, lookup.name)}
+        if not wanted:
+            continue
+        flat = [(uid, *(key if isinstance(key, tuple) else (key,))) for uid, key in wanted]
+        select = lookup.select.where(sa.tuple_(tenant, *lookup.columns).in_(flat))
+        if locking:
+            select = select.with_for_update(read=True, key_share=True, of=t.subject)
+        found = {}
+        for row in connection.execute(select):
+            built = lookup.build(row)
+            found[built.subject.tenant_uid, lookup.key_of(built)] = built
+        for head, reads, rows in part:
+            target = getattr(rows, lookup.name)
+            target.update({k: found[head.tenant_uid, k] for k in getattr(reads, lookup.name) if (head.tenant_uid, k) in found})
+
+
+def _fetch_pages(connection: sa.Connection, alike: list[tuple[Page, Head, Rows]]) -> None:
+    """Read pages of the same shape at once; each hash's rows are cut to the page's size by the database."""
+    shape = alike[0][0]
+    column = t.item.c.fingerprint if shape.column == "fingerprint" else t.subject.c.lookup
+    tenant = column.table.c.tenant_uid
+    keys = {(head.tenant_uid, key) for page, head, _ in alike for key in page.keys}
+    order = sa.tuple_(t.item.c.uid, t.token.c.uid)
+    number = sa.func.row_number().over(partition_by=(tenant, column), order_by=(t.item.c.uid, t.token.c.uid)).label("number")
+    inner = _HELD.add_columns(number).where(sa.tuple_(tenant, column).in_(keys), order > sa.tuple_(*shape.after))
+    if shape.data_class:
+        inner = inner.where(t.item.c.data_class == shape.data_class)
+    numbered = inner.subquery()
+    columns = [c for c in numbered.c if c.name != "number"]
+    found = defaultdict[tuple[bytes, bytes], list[Held]](list)
+    for row in connection.execute(sa.select(*columns).where(numbered.c.number <= shape.size + 1)):
+        held = _held(row)
+        key = held.item.fingerprint if shape.column == "fingerprint" else held.subject.lookup
+        found[held.token.tenant_uid, key or b""].append(held)
+    for page, head, rows in alike:
+        together = [held for key in page.keys for held in found[head.tenant_uid, key]]
+        together.sort(key=lambda held: (held.item.uid, held.token.uid))
+        rows.pages[page] = together[: page.size + 1]

@@ -1,0 +1,96 @@
+"""What calls ask of the database, and what they get, in words without SQL.
+
+What stands behind a token comes as one ``Held``: token, item, subject and the item's wrapped store key, read in the same query,
+so that an erased subject is gone for every call that begins after its erasure.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from vault.store.rows import (
+    CaRow,
+    IdempotencyRow,
+    ItemRow,
+    PrincipalRow,
+    SubjectKeyRow,
+    SubjectRow,
+    TenantRow,
+    TokenRow,
+)
+
+STORE = "store"
+"""The kind of subject key under which items are sealed."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """Who calls: read for every call. ``ca_sha256`` is empty for local administration."""
+
+    tenant_uid: bytes
+    ca_sha256: bytes
+    principal: str
+    request_id: bytes
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a search, in the order of (item uid, token uid).
+
+    ``column`` is ``fingerprint`` (of items) or ``lookup`` (of subjects); ``keys`` holds one hash for each live index key;
+    ``after`` is where the previous page ended; one row more than ``size`` is read, to see whether there is a next page.
+    """
+
+    column: str
+    keys: tuple[bytes, ...]
+    data_class: str
+    after: tuple[bytes, bytes]
+    size: int
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What one call needs besides its head. ``locking`` keeps the subjects found from being erased or re-keyed meanwhile.
+
+    ``subjects`` are look-up hashes, ``tokens`` texts, ``token_ids`` pairs (subject uid, token uid), ``deterministic`` the keyed
+    hashes of deterministic items.
+    """
+
+    subjects: frozenset[bytes] = frozenset()
+    tokens: frozenset[str] = frozenset()
+    token_ids: frozenset[tuple[bytes, bytes]] = frozenset()
+    deterministic: frozenset[bytes] = frozenset()
+    pages: tuple[Page, ...] = ()
+    locking: bool = False
+
+
+class Held(NamedTuple):
+    """A token with all that stands behind it."""
+
+    token: TokenRow
+    item: ItemRow
+    subject: SubjectRow
+    key: SubjectKeyRow
+
+
+class Known(NamedTuple):
+    """A subject with its current store key."""
+
+    subject: SubjectRow
+    key: SubjectKeyRow
+
+
+@dataclass
+class Rows:
+    """What one call gets. Dictionaries lack what was not found; ``fetched`` tells that from not asked. No MAC is checked yet."""
+
+    now_us: int = 0
+    tenant: TenantRow | None = None
+    ca: CaRow | None = None
+    principal: PrincipalRow | None = None
+    idempotency: IdempotencyRow | None = None
+    subjects: dict[bytes, Known] = field(default_factory=dict)
+    tokens: dict[str, Held] = field(default_factory=dict)
+    token_ids: dict[tuple[bytes, bytes], Held] = field(default_factory=dict)
+    deterministic: dict[bytes, Held] = field(default_factory=dict)
+    pages: dict[Page, list[Held]] = field(default_factory=dict)
+    fetched: list[Reads] = field(default_factory=list)

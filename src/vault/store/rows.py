@@ -1,0 +1,159 @@
+"""The rows of the tables as named tuples: what queries answer and what inserts take, field by field in column order."""
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from vault.store import tables
+
+
+class TenantRow(NamedTuple):
+    """A tenant; ``state`` is ACTIVE, SEALED or CLOSED."""
+
+    uid: bytes
+    name: str
+    state: str
+    key_generation: int
+    epoch: int
+    index_key_version: int
+    authority_version: int
+    mac: bytes = b""
+
+
+class CaRow(NamedTuple):
+    """An issuing CA of a tenant."""
+
+    sha256: bytes
+    tenant_uid: bytes
+    certificate: bytes
+    mac: bytes = b""
+
+
+class PrincipalRow(NamedTuple):
+    """Who may call; ``state`` is ACTIVE or SUSPENDED, ``roles`` sorted and comma-separated."""
+
+    tenant_uid: bytes
+    name: str
+    uid: bytes
+    kind: str
+    state: str
+    roles: str
+    authority_version: int
+    mac: bytes = b""
+
+
+class TenantKeyRow(NamedTuple):
+    """A wrapped epoch, index or authority key."""
+
+    tenant_uid: bytes
+    kind: str
+    version: int
+    kek_version: int
+    wrapped: bytes
+    create_us: int
+
+
+class SubjectRow(NamedTuple):
+    """A person or organisation; ``state`` is ACTIVE, RESTRICTED or ERASING."""
+
+    tenant_uid: bytes
+    uid: bytes
+    lookup: bytes
+    index_key_version: int
+    store_key_version: int
+    subject_id: bytes
+    state: str
+    rekey_due: bool
+    mac: bytes = b""
+
+
+class SubjectKeyRow(NamedTuple):
+    """A subject's store or field key, wrapped by an epoch key."""
+
+    tenant_uid: bytes
+    subject_uid: bytes
+    kind: str
+    version: int
+    key_id: bytes
+    epoch: int
+    wrapped: bytes
+
+
+class ItemRow(NamedTuple):
+    """One stored value."""
+
+    tenant_uid: bytes
+    subject_uid: bytes
+    uid: bytes
+    data_class: str
+    taxonomy_edition: str
+    normaliser_version: int
+    index_key_version: int
+    purposes: str
+    provenance: int
+    lenient: bool
+    revision: int
+    store_key_version: int
+    fingerprint: bytes | None
+    deterministic: bytes | None
+    envelope: bytes
+    create_us: int
+    update_us: int
+    mac: bytes = b""
+
+
+class TokenRow(NamedTuple):
+    """A name of an item."""
+
+    tenant_uid: bytes
+    subject_uid: bytes
+    uid: bytes
+    item_uid: bytes
+    text: str
+    recipient: str
+    expire_us: int | None
+    max_reveals: int
+    reveals_used: int
+    mac: bytes = b""
+
+
+class PendingRow(NamedTuple):
+    """An audit leaf that is not yet in the tree."""
+
+    tenant_uid: bytes
+    boot_id: bytes
+    boot_sequence: int
+    time_us: int
+    leaf: bytes
+
+
+class IdempotencyRow(NamedTuple):
+    """What a request did, without its values."""
+
+    tenant_uid: bytes
+    request_id: bytes
+    principal_uid: bytes
+    index_key_version: int
+    digest: bytes
+    results: bytes
+    expire_us: int
+
+
+Row = (
+    TenantRow | CaRow | PrincipalRow | TenantKeyRow | SubjectRow | SubjectKeyRow | ItemRow | TokenRow | PendingRow | IdempotencyRow
+)
+SealedRow = TenantRow | CaRow | PrincipalRow | SubjectRow | ItemRow | TokenRow
+
+TABLES: dict[type[Row], sa.Table] = {
+    TenantRow: tables.tenant,
+    CaRow: tables.tenant_ca,
+    PrincipalRow: tables.principal,
+    TenantKeyRow: tables.tenant_key,
+    SubjectRow: tables.subject,
+    SubjectKeyRow: tables.subject_key,
+    ItemRow: tables.item,
+    TokenRow: tables.token,
+    PendingRow: tables.audit_pending,
+    IdempotencyRow: tables.idempotency,
+}
+"""In the order in which inserts are made."""

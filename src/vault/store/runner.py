@@ -1,0 +1,232 @@
+"""The runner: a list of calls becomes one transaction.
+
+Reads of all calls, one query a table; each call decided by itself, without SQL; writes of all calls, one COPY or ``executemany`` a
+table, with their audit events; one commit; many answers. One call and two hundred go through the same code. On a database error
+the group is rolled back and each call is run alone. No KMS call happens in here: a missing key ends a call's attempt, and whoever
+runs the runner fetches it and hands the call in again.
+"""
+
+import math
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import sqlalchemy as sa
+import structlog
+
+from vault.audit.chain import Chain
+from vault.audit.events import Draft
+from vault.errors import VaultError
+from vault.kms.tenant_keys import KeyCache, KeysMissingError, TenantKeys
+from vault.store.faults import DATABASE_ERRORS, is_conflict, is_outage, translate
+from vault.store.queries import fetch, fetch_data
+from vault.store.reads import Head, Reads, Rows
+from vault.store.rows import PendingRow
+from vault.store.writes import WriteConflictError, Writes, apply
+from vault.v1 import common_pb2
+
+log = structlog.get_logger(__name__)
+
+MAX_ROUNDS = 3
+"""How often a call may ask for more rows in one transaction."""
+MAX_TRIES = 5
+"""How often a call alone is decided again after a conflict."""
+
+
+class MoreRowsError(Exception):
+    """A call saw its rows and needs others too; it is decided again with both."""
+
+    def __init__(self, reads: Reads) -> None:
+        super().__init__("more rows needed")
+        self.reads = reads
+
+
+@dataclass
+class Outcome:
+    """What a call decided: its answer (serialised, or a refusal), what it writes, and its audit event.
+
+    ``also`` holds events that it leaves in other logs.
+    """
+
+    answer: bytes | VaultError
+    draft: Draft
+    writes: Writes = field(default_factory=Writes)
+    also: list[Draft] = field(default_factory=list)
+
+
+class Call(Protocol):
+    """One call, as the runner sees it. ``deadline`` is monotonic seconds; ``needs_keys`` is false for refusals without keys."""
+
+    head: Head
+    deadline: float
+    needs_keys: bool
+
+    def reads(self, keys: TenantKeys | None) -> Reads:
+        """What the call needs."""
+
+    def decide(self, rows: Rows, keys: TenantKeys | None) -> Outcome:
+        """What the call does, given its rows. May raise MoreRowsError or KeysMissingError, nothing else."""
+
+    def failed(self, error: VaultError) -> Outcome:
+        """The outcome that only refuses."""
+
+
+Answer = bytes | VaultError | KeysMissingError
+
+
+class _UncertainCommitError(Exception):
+    """The commit's end is unknown: the calls may or may not have happened."""
+
+
+@dataclass
+class _Plan:
+    call: Call
+    keys: TenantKeys | None
+    reads: Reads
+    error: VaultError | None = None
+    outcome: Outcome | None = None
+    answer: Answer | None = None
+
+
+class Runner:
+    """Runs groups of calls on one engine, in one thread at a time, writing one chain of audit events."""
+
+    def __init__(self, engine: sa.Engine, keys: KeyCache, new_chain: Callable[[], Chain]) -> None:
+        self._engine = engine
+        self._keys = keys
+        self._new_chain = new_chain
+        self.chain = new_chain()
+
+    def run(self, calls: Sequence[Call]) -> list[Answer]:
+        """Run calls together; the answers are in their order. Never raises for what a call or the database does."""
+        plans = [self._plan(call) for call in calls]
+        self._run([plan for plan in plans if plan.answer is None])
+        return [plan.answer or _internal(plan.call, None) for plan in plans]
+
+    def _plan(self, call: Call) -> _Plan:
+        keys: TenantKeys | None = None
+        try:
+            keys = self._keys.get(call.head.tenant_uid)
+        except KeysMissingError as missing:
+            if call.needs_keys:
+                return _Plan(call, None, Reads(), answer=missing)
+        try:
+            return _Plan(call, keys, call.reads(keys))
+        except KeysMissingError as missing:
+            self._keys.drop(missing.tenant_uid)
+            return _Plan(call, keys, Reads(), answer=missing)
+        except VaultError as error:
+            return _Plan(call, keys, Reads(), error=error)
+        except Exception as error:  # noqa: BLE001  a call's own fault must not take the group with it
+            return _Plan(call, keys, Reads(), error=_internal(call, error))
+
+    def _run(self, plans: list[_Plan], tries: int = MAX_TRIES) -> None:
+        now = time.monotonic()
+        for plan in plans:
+            if plan.call.deadline <= now:
+                plan.answer = VaultError(
+                    common_pb2.ERROR_REASON_DEADLINE_EXCEEDED, "the deadline passed before anything was written"
+                )
+        plans = [plan for plan in plans if plan.answer is None]
+        if not plans:
+            return
+        try:
+            self._transact(plans)
+        except _UncertainCommitError:
+            self._begin_new_boot(plans)
+        except (WriteConflictError, *DATABASE_ERRORS) as error:
+            self._run_again(plans, error, tries)
+
+    def _run_again(self, plans: list[_Plan], error: Exception, tries: int) -> None:
+        if is_outage(error):
+            for plan in plans:
+                plan.answer = translate(error)
+        elif len(plans) > 1:
+            for plan in plans:
+                self._run([plan])
+        elif is_conflict(error) and tries > 1:
+            self._run(plans, tries - 1)
+        else:
+            plans[0].answer = translate(error)
+
+    def _transact(self, plans: list[_Plan]) -> None:
+        with self._engine.connect() as connection:
+            transaction = connection.begin()
+            self._limit_statements(connection, plans)
+            needs = fetch(connection, [(plan.call.head, plan.reads) for plan in plans])
+            for plan, rows in zip(plans, needs, strict=True):
+                self._decide(connection, plan, rows)
+            decided = [(plan, plan.outcome) for plan in plans if plan.outcome]
+            writes = Writes()
+            for _, outcome in decided:
+                writes.extend(outcome.writes)
+            drafts = [draft for _, outcome in decided for draft in (outcome.draft, *outcome.also)]
+            commit = self.chain.extend(drafts, self._endorsements(drafts), needs[0].now_us)
+            writes.inserted += [PendingRow(*leaf) for leaf in commit.leaves]
+            apply(connection, writes)
+            try:
+                transaction.commit()
+            except Exception:  # noqa: BLE001  whatever went wrong, the end is unknown
+                raise _UncertainCommitError from None
+        self.chain.settle(commit)
+        for plan, outcome in decided:
+            plan.answer = outcome.answer
+
+    def _endorsements(self, drafts: list[Draft]) -> dict[bytes, bytes]:
+        return {
+            uid: endorsement
+            for uid in {draft.caller.tenant_uid for draft in drafts}
+            if (endorsement := self._keys.endorsement(uid, self.chain.boot_id))
+        }
+
+    def _decide(self, connection: sa.Connection, plan: _Plan, rows: Rows) -> None:
+        plan.outcome = None
+        if plan.error:
+            plan.outcome = plan.call.failed(plan.error)
+            return
+        if plan.keys and rows.tenant and rows.tenant.key_generation != plan.keys.generation:
+            self._keys.drop(plan.keys.tenant_uid)
+            plan.answer = KeysMissingError(plan.keys.tenant_uid)
+            return
+        for _ in range(MAX_ROUNDS):
+            try:
+                plan.outcome = plan.call.decide(rows, plan.keys)
+            except MoreRowsError as more:
+                fetch_data(connection, [(plan.call.head, more.reads, rows)])
+            except KeysMissingError as missing:
+                self._keys.drop(missing.tenant_uid)
+                plan.answer = missing
+            except Exception as error:  # noqa: BLE001  see _plan
+                plan.outcome = plan.call.failed(_internal(plan.call, error))
+            if plan.outcome or plan.answer:
+                return
+        plan.outcome = plan.call.failed(_internal(plan.call, None))
+
+    def _begin_new_boot(self, plans: list[_Plan]) -> None:
+        """After an uncertain commit nobody knows the chain's last leaf: end this boot, and answer without releasing anything."""
+        log.error("boot ended by an uncertain commit", boot_id=self.chain.boot_id.hex(), calls=len(plans))
+        self.chain = self._new_chain()
+        self._keys.clear()
+        for plan in plans:
+            plan.answer = VaultError(
+                common_pb2.ERROR_REASON_DATABASE_UNAVAILABLE,
+                "the database was lost while committing, so the call may have taken effect; retry with the same request_id",
+                retry_after_s=1.0,
+            )
+
+    def _limit_statements(self, connection: sa.Connection, plans: list[_Plan]) -> None:
+        """A thread can't be cancelled, a statement can: the database gives up when the last deadline of the group passes."""
+        if connection.dialect.name == "postgresql":
+            left = max(plan.call.deadline for plan in plans) - time.monotonic()
+            milliseconds = max(1, math.ceil(left * 1000))
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
+
+
+def _internal(call: Call, error: Exception | None) -> VaultError:
+    """The fixed text for what nobody foresaw. Logged by type and place only: its message could hold a value."""
+    request_id = call.head.request_id.hex()
+    frames = [f"{f.filename.rsplit('/', 1)[-1]}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)] if error else []
+    log.error("unforeseen error", request_id=request_id, error=type(error).__name__, frames=frames)
+    return VaultError(common_pb2.ERROR_REASON_INTERNAL, f"an error nobody foresaw; quote request {request_id} to the operator")

@@ -1,0 +1,111 @@
+"""The writing half of the runner's transaction: one COPY or ``executemany`` a table.
+
+A row that is replaced or deleted is named by its key *and its old MAC*, which covers all its columns. If the row is no longer in
+the state that the decision rested on, another call was faster: the group is rolled back and its calls are decided again.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from vault.store import tables as t
+from vault.store.rows import TABLES, IdempotencyRow, ItemRow, Row, SealedRow
+
+
+class WriteConflictError(Exception):
+    """A row is no longer in the state that the decision rested on."""
+
+
+@dataclass
+class Writes:
+    """What a call writes. Rows are complete, MACs included. An item is deleted with all its tokens."""
+
+    inserted: list[Row] = field(default_factory=list)
+    replaced: list[tuple[SealedRow, SealedRow]] = field(default_factory=list)
+    deleted: list[ItemRow] = field(default_factory=list)
+    expired: list[IdempotencyRow] = field(default_factory=list)
+
+    def extend(self, other: "Writes") -> None:
+        """Add what another call of the group writes."""
+        self.inserted += other.inserted
+        self.replaced += other.replaced
+        self.deleted += other.deleted
+        self.expired += other.expired
+
+
+def apply(connection: sa.Connection, writes: Writes) -> None:
+    """Write everything within the connection's transaction.
+
+    Raises:
+        WriteConflictError: a row to replace or delete has changed meanwhile.
+        sqlalchemy.exc.SQLAlchemyError, psycopg.Error: whatever the database says; the runner translates it.
+    """
+    if writes.expired:
+        _delete_expired(connection, writes.expired)
+    if writes.deleted:
+        _delete_items(connection, writes.deleted)
+    replaced = defaultdict[type[Row], list[tuple[SealedRow, SealedRow]]](list)
+    for old, new in writes.replaced:
+        replaced[type(old)].append((old, new))
+    for kind, pairs in replaced.items():
+        _replace(connection, TABLES[kind], pairs)
+    inserted = defaultdict[type[Row], list[Row]](list)
+    for row in writes.inserted:
+        inserted[type(row)].append(row)
+    for kind in TABLES:
+        if inserted[kind]:
+            insert(connection, TABLES[kind], inserted[kind])
+
+
+def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+    """Insert rows in bulk: COPY on PostgreSQL, ``executemany`` elsewhere."""
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    if connection.dialect.name == "postgresql":
+        cursor = connection.connection.cursor()
+        with cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
+            for row in rows:
+                copy.write_row(row)
+    else:
+        marks = ", ".join("?" * len(table.columns))
+        connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', list(map(tuple, rows)))  # noqa: S608
+
+
+def _in_old_state(table: sa.Table) -> sa.ColumnElement[bool]:
+    keys = (column == sa.bindparam(f"old_{column.name}") for column in table.primary_key.columns)
+    return sa.and_(*keys, table.c.mac == sa.bindparam("old_mac"))
+
+
+def _old(table: sa.Table, row: SealedRow) -> dict[str, object]:
+    return {f"old_{name}": getattr(row, name) for name in (*table.primary_key.columns.keys(), "mac")}
+
+
+def _replace(connection: sa.Connection, table: sa.Table, pairs: Sequence[tuple[SealedRow, SealedRow]]) -> None:
+    statement = table.update().where(_in_old_state(table)).values({column.name: sa.bindparam(column.name) for column in table.c})
+    _must_hit(connection.execute(statement, [_old(table, old) | new._asdict() for old, new in pairs]), len(pairs))
+
+
+def _delete_items(connection: sa.Connection, items: Sequence[ItemRow]) -> None:
+    _must_hit(
+        connection.execute(t.item.delete().where(_in_old_state(t.item)), [_old(t.item, item) for item in items]),
+        len(items),
+    )
+    tokens = t.token.delete().where(
+        t.token.c.tenant_uid == sa.bindparam("tenant"),
+        t.token.c.subject_uid == sa.bindparam("subject"),
+        t.token.c.item_uid == sa.bindparam("item"),
+    )
+    connection.execute(tokens, [{"tenant": i.tenant_uid, "subject": i.subject_uid, "item": i.uid} for i in items])
+
+
+def _delete_expired(connection: sa.Connection, rows: Sequence[IdempotencyRow]) -> None:
+    table = t.idempotency
+    where = sa.and_(*(column == sa.bindparam(f"old_{column.name}") for column in table.primary_key.columns))
+    names = table.primary_key.columns.keys()
+    connection.execute(table.delete().where(where), [{f"old_{n}": getattr(row, n) for n in names} for row in rows])
+
+
+def _must_hit(result: sa.CursorResult[object], count: int) -> None:
+    if result.rowcount != count:
+        raise WriteConflictError

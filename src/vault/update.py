@@ -1,0 +1,136 @@
+"""Update: a value is replaced and its tokens stay. The old value's key dies with the subject's next re-keying."""
+
+from google.rpc import status_pb2
+
+from vault import per_item
+from vault.admission import Admitted
+from vault.classes.taxonomy import Taxonomy
+from vault.crypto.fingerprint import deterministic
+from vault.errors import VaultError
+from vault.held_tokens import class_by_prefix, hold, need_alive, not_found, permit, touch, well_formed
+from vault.idempotency import FAILED, Done, recall, remember, replayed_failure
+from vault.kms.tenant_keys import TenantKeys
+from vault.prepared import Prepared, prepare
+from vault.safe import current, seal_value, store_key
+from vault.store.reads import Held, Reads
+from vault.store.rows import ItemRow
+from vault.store.runner import MoreRowsError
+from vault.store.sealing import sealed
+from vault.v1 import audit_pb2, common_pb2, vault_service_pb2
+
+ACTION = "Update"
+
+
+class Update:
+    """One Update request; values are normalised when it is made, by the class that their token's prefix names."""
+
+    def __init__(self, request: vault_service_pb2.UpdateRequest, taxonomy: Taxonomy) -> None:
+        self._request = request
+        self._edition = taxonomy.edition
+        self._prepared = [_prepare(item, taxonomy) for item in request.items]
+
+    def reads(self, _keys: TenantKeys) -> Reads:
+        """The tokens."""
+        return Reads(tokens=well_formed(item.token for item in self._request.items), locking=True)
+
+    def decide(self, admitted: Admitted) -> vault_service_pb2.UpdateResponse:
+        """Seal the new values."""
+        done = recall(admitted, self._request)
+        if done is not None:
+            return self._replay(admitted, done)
+        outcomes: list[Done] = []
+        replaced: dict[bytes, ItemRow] = {}
+
+        def work(index: int, item: vault_service_pb2.UpdateItem) -> vault_service_pb2.UpdateResult:
+            try:
+                held, row = self._replace(admitted, index, item, replaced)
+            except VaultError as error:
+                outcomes.append(Done(*FAILED, error.reason))
+                raise
+            outcomes.append(Done(held.token.subject_uid, held.token.uid, row.revision, 0))
+            return vault_service_pb2.UpdateResult(revision=row.revision)
+
+        results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure)
+        remember(admitted, self._request, outcomes)
+        return vault_service_pb2.UpdateResponse(results=results)
+
+    def _replace(
+        self, admitted: Admitted, index: int, item: vault_service_pb2.UpdateItem, replaced: dict[bytes, ItemRow]
+    ) -> tuple[Held, ItemRow]:
+        held = hold(admitted, item.token)
+        permit(admitted, ACTION, held)
+        need_alive(admitted, held)
+        prepared = self._prepared[index]
+        if isinstance(prepared, VaultError):
+            raise prepared
+        _check_revision(held, item, replaced)
+        known = current(admitted, held)
+        row = self._row(admitted, held, prepared)._replace(store_key_version=known.key.version)
+        envelope = seal_value(store_key(admitted, known.key), row, prepared.value)
+        row = sealed(admitted.keys.authority, row._replace(envelope=envelope))
+        replaced[row.uid] = row
+        admitted.writes.replaced.append((held.item, row))
+        admitted.mark_for_rekey(held.subject)
+        touch(admitted, held, change=audit_pb2.CHANGE_UPDATED, envelope=envelope)
+        return held, row
+
+    def _row(self, admitted: Admitted, held: Held, prepared: Prepared) -> ItemRow:
+        version = admitted.tenant.index_key_version
+        fingerprint = prepared.fingerprint(admitted.keys, version)
+        return held.item._replace(
+            taxonomy_edition=self._edition,
+            normaliser_version=prepared.data_class.normaliser_version,
+            index_key_version=version,
+            lenient=prepared.lenient,
+            revision=held.item.revision + 1,
+            fingerprint=fingerprint,
+            deterministic=_deterministic(admitted, held, fingerprint),
+            update_us=admitted.rows.now_us,
+        )
+
+    def _replay(self, admitted: Admitted, done: list[Done]) -> vault_service_pb2.UpdateResponse:
+        def work(index: int, one: Done) -> vault_service_pb2.UpdateResult:
+            if one.reason:
+                raise replayed_failure(one)
+            held = hold(admitted, self._request.items[index].token)
+            permit(admitted, ACTION, held)
+            touch(admitted, held)
+            return vault_service_pb2.UpdateResult(revision=one.revision)
+
+        results = per_item.each(done, self._request.atomicity, "items", work, _failure)
+        return vault_service_pb2.UpdateResponse(results=results)
+
+
+def _check_revision(held: Held, item: vault_service_pb2.UpdateItem, replaced: dict[bytes, ItemRow]) -> None:
+    if held.item.uid in replaced or item.expected_revision not in (0, held.item.revision):
+        raise VaultError(
+            common_pb2.ERROR_REASON_REVISION_MISMATCH,
+            "the item is at another revision than expected_revision, or is updated twice in this call; describe it and try again",
+        )
+
+
+def _deterministic(admitted: Admitted, held: Held, fingerprint: bytes | None) -> bytes | None:
+    """The new keyed hash of a deterministic item; None if another item already stands for the new value."""
+    if held.item.deterministic is None or fingerprint is None:
+        return None
+    index = admitted.keys.index(admitted.tenant.index_key_version)
+    key = deterministic(index, held.subject.uid, fingerprint, held.item.purposes.split(","))
+    reads = Reads(deterministic=frozenset({key}), locking=True)
+    if reads not in admitted.rows.fetched:
+        raise MoreRowsError(reads)
+    other = admitted.rows.deterministic.get(key)
+    return key if other is None or other.item.uid == held.item.uid else None
+
+
+def _prepare(item: vault_service_pb2.UpdateItem, taxonomy: Taxonomy) -> Prepared | VaultError:
+    data_class = class_by_prefix(taxonomy, item.token)
+    if data_class is None:
+        return not_found()
+    try:
+        return prepare(data_class, item.value, item.validation)
+    except VaultError as error:
+        return error
+
+
+def _failure(status: status_pb2.Status) -> vault_service_pb2.UpdateResult:
+    return vault_service_pb2.UpdateResult(error=status)

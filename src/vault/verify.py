@@ -1,0 +1,63 @@
+"""Verify: whether a candidate equals a stored value, by fingerprint, without opening anything."""
+
+from hmac import compare_digest
+
+from google.rpc import status_pb2
+
+from vault import per_item
+from vault.admission import Admitted
+from vault.classes.taxonomy import Taxonomy
+from vault.errors import VaultError
+from vault.held_tokens import class_by_prefix, hold, need_alive, need_unspent, not_found, permit, touch, well_formed
+from vault.kms.tenant_keys import TenantKeys
+from vault.prepared import Prepared, prepare
+from vault.store.reads import Reads
+from vault.v1 import common_pb2, vault_service_pb2
+
+ACTION = "Verify"
+
+
+class Verify:
+    """One Verify request; candidates are normalised when it is made, by the class that their token's prefix names."""
+
+    def __init__(self, request: vault_service_pb2.VerifyRequest, taxonomy: Taxonomy) -> None:
+        self._request = request
+        self._prepared = [_prepare(item, taxonomy) for item in request.items]
+
+    def reads(self, _keys: TenantKeys) -> Reads:
+        """The tokens."""
+        return Reads(tokens=well_formed(item.token for item in self._request.items))
+
+    def decide(self, admitted: Admitted) -> vault_service_pb2.VerifyResponse:
+        """Compare fingerprints."""
+
+        def work(index: int, item: vault_service_pb2.VerifyItem) -> vault_service_pb2.VerifyResult:
+            held = hold(admitted, item.token)
+            permit(admitted, ACTION, held)
+            need_alive(admitted, held)
+            need_unspent(held)
+            prepared = self._prepared[index]
+            if isinstance(prepared, VaultError):
+                raise prepared
+            if held.item.fingerprint is None:
+                raise VaultError(common_pb2.ERROR_REASON_NO_FINGERPRINT, "the stored value is ill-formed and can't be compared")
+            touch(admitted, held)
+            candidate = prepared.fingerprint(admitted.keys, held.item.index_key_version) or b""
+            return vault_service_pb2.VerifyResult(matches=compare_digest(candidate, held.item.fingerprint))
+
+        results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure)
+        return vault_service_pb2.VerifyResponse(results=results)
+
+
+def _prepare(item: vault_service_pb2.VerifyItem, taxonomy: Taxonomy) -> Prepared | VaultError:
+    data_class = class_by_prefix(taxonomy, item.token)
+    if data_class is None:
+        return not_found()
+    try:
+        return prepare(data_class, item.value).need_fingerprint()
+    except VaultError as error:
+        return error
+
+
+def _failure(status: status_pb2.Status) -> vault_service_pb2.VerifyResult:
+    return vault_service_pb2.VerifyResult(error=status)
