@@ -1,0 +1,1 @@
+"""Who calls, and may they: certificates to identities, identities to decisions."""
