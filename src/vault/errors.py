@@ -69,7 +69,7 @@ class VaultError(Exception):
     @property
     def reason_name(self) -> str:
         """The reason as ErrorInfo gives it: without its prefix."""
-        return common_pb2.ErrorReason.Name(self.reason).removeprefix(_PREFIX)  # type: ignore[arg-type]
+        return common_pb2.ErrorReason.Name(self.reason).removeprefix(_PREFIX)
 
     @property
     def code(self) -> int:

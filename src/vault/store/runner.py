@@ -57,11 +57,19 @@ class Outcome:
 
 
 class Call(Protocol):
-    """One call, as the runner sees it. ``deadline`` is monotonic seconds; ``needs_keys`` is false for refusals without keys."""
+    """One call, as the runner sees it."""
 
-    head: Head
-    deadline: float
-    needs_keys: bool
+    @property
+    def head(self) -> Head:
+        """What is read for every call."""
+
+    @property
+    def deadline(self) -> float:
+        """Monotonic seconds after which the call is not begun."""
+
+    @property
+    def needs_keys(self) -> bool:
+        """False for a refusal because the keys can't be had."""
 
     def reads(self, keys: TenantKeys | None) -> Reads:
         """What the call needs."""

@@ -1,0 +1,167 @@
+"""The configuration file: TOML, read once, with every path relative to the file. Unknown settings are refused.
+
+Secrets are never in it: settings that end in ``_file`` name the files that hold them.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from vault.kms.transit_config import (
+    AppRoleAuth,
+    Auth,
+    CertificateAuth,
+    JwtAuth,
+    KubernetesAuth,
+    TokenAuth,
+    TransitConfig,
+)
+
+_METHODS: dict[str, type[Auth]] = {
+    "token": TokenAuth,
+    "approle": AppRoleAuth,
+    "kubernetes": KubernetesAuth,
+    "jwt": JwtAuth,
+    "certificate": CertificateAuth,
+}
+
+
+class ConfigError(Exception):
+    """The configuration can't be used; the message names file, setting and rule, never a setting's value."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class ServerSettings(_Settings):
+    """Where and as whom the server answers."""
+
+    address: str = "127.0.0.1:8443"
+    certificate_file: Path
+    key_file: Path
+    metrics_address: str = "127.0.0.1:9464"
+
+
+class DatabaseSettings(_Settings):
+    """PostgreSQL by ``url`` or ``url_file`` (where the URL has a password), or one SQLCipher file."""
+
+    url: str | None = None
+    url_file: Path | None = None
+    sqlite_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "DatabaseSettings":
+        if sum(setting is not None for setting in (self.url, self.url_file, self.sqlite_file)) != 1:
+            raise ValueError("give exactly one of url, url_file and sqlite_file")
+        return self
+
+
+class LocalKms(_Settings):
+    """A keyring file, sealed with a key or a passphrase from a file or an environment variable."""
+
+    kind: Literal["local"]
+    keyring_file: Path
+    key_file: Path | None = None
+    key_variable: str | None = None
+    passphrase_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "LocalKms":
+        if sum(setting is not None for setting in (self.key_file, self.key_variable, self.passphrase_file)) != 1:
+            raise ValueError("give exactly one of key_file, key_variable and passphrase_file")
+        return self
+
+
+class TransitKms(_Settings):
+    """HashiCorp Vault or OpenBao. ``auth`` is the server's identity, ``provisioner`` the one that may create tenants' keys."""
+
+    kind: Literal["transit"]
+    address: str
+    ca_file: Path
+    mount: str = "transit"
+    namespace: str | None = None
+    auth: dict[str, Any]
+    provisioner: dict[str, Any] | None = None
+
+    def as_app(self) -> TransitConfig:
+        """How server nodes reach Transit."""
+        return self._as(self.auth)
+
+    def as_provisioner(self) -> TransitConfig:
+        """How tenants' keys are created.
+
+        Raises:
+            ConfigError: no such identity is configured.
+        """
+        if self.provisioner is None:
+            raise ConfigError("kms.provisioner is needed to create a tenant: the server's own identity may not create keys")
+        return self._as(self.provisioner)
+
+    def _as(self, login: dict[str, Any]) -> TransitConfig:
+        return TransitConfig(self.address, self.ca_file, _auth(login), self.mount, self.namespace)
+
+
+class Limits(_Settings):
+    """What is bounded; seconds."""
+
+    key_cache_ttl_s: float = Field(default=300.0, gt=0, le=3600)
+    max_waiting_calls: int = Field(default=2000, ge=1)
+    drain_s: float = Field(default=10.0, ge=0, le=300)
+
+
+class Config(_Settings):
+    """Everything a node is told."""
+
+    node: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")
+    server: ServerSettings
+    database: DatabaseSettings
+    kms: Annotated[LocalKms | TransitKms, Field(discriminator="kind")]
+    limits: Limits = Limits()
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: it can't be read, is no TOML, or a setting is missing, unknown or wrong.
+    """
+    try:
+        settings = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no TOML: {error}") from None
+    try:
+        config = Config.model_validate(_resolved(settings, path.parent.absolute()))
+        if isinstance(config.kms, TransitKms):
+            config.kms.as_app()
+    except ValidationError as error:
+        found = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)]
+        raise ConfigError(f"{path}: " + "; ".join(found)) from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: kms: {error}") from None
+    return config
+
+
+def _resolved(settings: Any, base: Path) -> Any:
+    if not isinstance(settings, dict):
+        return settings
+    return {
+        name: str(base / value) if name.endswith("_file") and isinstance(value, str) else _resolved(value, base)
+        for name, value in settings.items()
+    }
+
+
+def _auth(login: dict[str, Any]) -> Auth:
+    rest = dict(login)
+    kind = _METHODS.get(rest.pop("method", ""))
+    if kind is None:
+        raise ValueError(f"auth.method must be one of {', '.join(_METHODS)}")
+    unknown = set(rest) - set(kind.__dataclass_fields__)
+    if unknown:
+        raise ValueError(f"auth has unknown settings: {', '.join(sorted(unknown))}")
+    auth: Auth = TypeAdapter(kind).validate_python(rest)
+    return auth

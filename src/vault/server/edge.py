@@ -1,0 +1,95 @@
+"""The gRPC edge: who calls, the raw bytes of what, and the one place where errors become a status.
+
+Handlers take and give raw bytes: undecodable input is refused by us (INVALID_ARGUMENT) and not by gRPC (UNKNOWN, with the text of
+a Python exception).
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc
+import structlog
+from grpc_status import rpc_status
+
+from vault.access.identity import read_leaf
+from vault.audit.events import Caller
+from vault.errors import VaultError
+from vault.server.dispatcher import Dispatcher
+from vault.server.intake import Intake
+from vault.server.methods import METHODS, SERVICE, Method
+from vault.server.metrics import Metrics
+from vault.server.trust import Trust
+from vault.v1 import common_pb2
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[bytes, Any], Awaitable[bytes]]
+
+
+class Edge:
+    """Answers the methods of VaultService."""
+
+    def __init__(self, trust: Trust, intake: Intake, dispatcher: Dispatcher, metrics: Metrics) -> None:
+        self._trust = trust
+        self._intake = intake
+        self._dispatcher = dispatcher
+        self._metrics = metrics
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="intake")
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """Add every method to a server."""
+        handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+            method.name: grpc.unary_unary_rpc_method_handler(self._handler(method)) for method in METHODS
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+
+    def close(self) -> None:
+        """Wait for requests being parsed."""
+        self._threads.shutdown()
+
+    def _handler(self, method: Method) -> Handler:
+        async def handle(raw: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+            begin = time.monotonic()
+            error: VaultError | None = None
+            try:
+                return await self._answer(method, raw, context)
+            except VaultError as refusal:
+                error = refusal
+            except Exception as unforeseen:  # noqa: BLE001  its text could hold a value: only its type is logged
+                log.error("unforeseen error at the edge", method=method.name, error=type(unforeseen).__name__)
+                error = VaultError(common_pb2.ERROR_REASON_INTERNAL, "an error nobody foresaw; the operator's log names it")
+            finally:
+                self._metrics.calls.labels(method.name, error.reason_name if error else "OK").inc()
+                self._metrics.seconds.labels(method.name).observe(time.monotonic() - begin)
+            await context.abort_with_status(rpc_status.to_status(error.to_status()))
+            raise AssertionError("abort_with_status always raises")
+
+        return handle
+
+    async def _answer(self, method: Method, raw: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+        caller = self._caller(context)
+        loop = asyncio.get_running_loop()
+        call, weight = await loop.run_in_executor(
+            self._threads, self._intake.call, caller, method, raw, context.time_remaining(), time.monotonic()
+        )
+        return await self._dispatcher.run(call, weight)
+
+    def _caller(self, context: "grpc.aio.ServicerContext[bytes, bytes]") -> Caller:
+        """The caller by its certificate, verified against the one CA that issued it.
+
+        Raises:
+            VaultError: CERTIFICATE_REFUSED; counted and not audited, since no tenant is known.
+        """
+        try:
+            (pem,) = context.auth_context().get("x509_pem_cert", (b"",))
+            leaf = read_leaf(pem)
+            issuer = self._trust.bundle.identify(leaf, datetime.now(UTC))
+        except VaultError as error:
+            self._metrics.unauthenticated.inc()
+            log.warning("a certificate was refused", reason=error.reason_name)
+            raise
+        return Caller(issuer.tenant_uid, leaf.name, issuer.sha256, leaf.sha256)

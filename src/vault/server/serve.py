@@ -1,0 +1,148 @@
+"""One server process: opens the node, answers until SIGTERM, and leaves nothing half-done."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable
+
+import grpc
+import structlog
+import uvloop
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from prometheus_client import start_http_server
+
+from vault.access.policy import PolicyEngine
+from vault.call import MAX_RESPONSE
+from vault.classes.taxonomy import BUILT_IN
+from vault.server.config import Config, ConfigError
+from vault.server.dispatcher import Dispatcher
+from vault.server.edge import Edge
+from vault.server.intake import Intake
+from vault.server.lane import Lane
+from vault.server.methods import SERVICE
+from vault.server.metrics import Metrics
+from vault.server.node import Node
+from vault.server.trust import REFRESH_S, Trust
+
+log = structlog.get_logger(__name__)
+
+MAX_REQUEST = 4 * 1024 * 1024
+_OPTIONS = (
+    ("grpc.so_reuseport", 0),  # else a second server binds the same port without an error
+    ("grpc.max_receive_message_length", MAX_REQUEST),
+    ("grpc.max_send_message_length", MAX_RESPONSE + 64 * 1024),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.max_connection_age_ms", 30 * 60 * 1000),
+    ("grpc.max_connection_age_grace_ms", 60 * 1000),
+)
+
+
+def serve(config: Config, ready: Callable[[str], None] = lambda _: None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        config: the node's configuration.
+        ready: told the address once calls are taken.
+
+    Raises:
+        VaultError: KMS, database or schema are not in order.
+        ConfigError: the configuration can't be used.
+    """
+    node = Node(config)
+    try:
+        node.check()
+        uvloop.run(_serve(node, ready))
+    finally:
+        node.close()
+
+
+async def _serve(node: Node, ready: Callable[[str], None]) -> None:
+    config, metrics = node.config, Metrics()
+    trust = Trust(node.engine, config.server)
+    policy = PolicyEngine.built_in(on_error=lambda name: _alert(metrics, name))
+    lane = Lane(node.runner, config.limits.max_waiting_calls, metrics.group_calls.observe)
+    dispatcher = Dispatcher(lane, node.loader, node.keys, metrics)
+    edge = Edge(trust, Intake(BUILT_IN, policy), dispatcher, metrics)
+    server = grpc.aio.server(options=_OPTIONS)
+    edge.register(server)
+    health = health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    address = _bind(server, config.server.address, trust)
+    stopping = _stop_on_signals()
+    async with _metrics_endpoint(metrics, config.server.metrics_address), _housekeeping(node, trust):
+        await server.start()
+        for service in ("", SERVICE):
+            await health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        metrics.serving.set(1)
+        log.info("serving", address=address, node=config.node)
+        ready(address)
+        await stopping.wait()
+        log.info("stopping", node=config.node)
+        metrics.serving.set(0)
+        await health.enter_graceful_shutdown()
+        await server.stop(config.limits.drain_s)
+    edge.close()
+    await asyncio.to_thread(lane.close)
+    dispatcher.close()
+
+
+def _bind(server: grpc.aio.Server, address: str, trust: Trust) -> str:
+    try:
+        port = server.add_secure_port(address, trust.credentials())
+    except RuntimeError:
+        port = 0
+    if not port:
+        raise ConfigError(f"server.address: can't listen on {address}; it may be in use")
+    return f"{address.rsplit(':', 1)[0]}:{port}"
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def _alert(metrics: Metrics, policy: str) -> None:
+    metrics.policy_errors.inc()
+    log.error("a policy can't be evaluated, so it denies", policy=policy)
+
+
+@contextlib.asynccontextmanager
+async def _metrics_endpoint(metrics: Metrics, address: str) -> AsyncIterator[None]:
+    host, _, port = address.rpartition(":")
+    try:
+        server, thread = start_http_server(int(port), host, metrics.registry)
+    except (OSError, ValueError):
+        raise ConfigError(f"server.metrics_address: can't listen on {address}; it may be in use") from None
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextlib.asynccontextmanager
+async def _housekeeping(node: Node, trust: Trust) -> AsyncIterator[None]:
+    """Every few seconds: tenants' CAs are read anew, and expired keys leave memory."""
+
+    async def keep() -> None:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            node.keys.sweep()
+            try:
+                await asyncio.to_thread(trust.refresh)
+            except Exception as error:  # noqa: BLE001  the old snapshot stays; calls are decided by the rows anyway
+                log.warning("tenants' CAs could not be read anew", error=type(error).__name__)
+
+    task = asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
