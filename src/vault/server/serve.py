@@ -71,12 +71,12 @@ async def _serve(node: Node, ready: Callable[[str], None]) -> None:
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     address = _bind(server, config.server.address, trust)
     stopping = _stop_on_signals()
-    async with _metrics_endpoint(metrics, config.server.metrics_address), _housekeeping(node, trust):
+    async with _metrics_endpoint(metrics, config.server.metrics_address) as metrics_address, _housekeeping(node, trust):
         await server.start()
         for service in ("", SERVICE):
             await health.set(service, health_pb2.HealthCheckResponse.SERVING)
         metrics.serving.set(1)
-        log.info("serving", address=address, node=config.node)
+        log.info("serving", address=address, metrics=metrics_address, node=config.node)
         ready(address)
         await stopping.wait()
         log.info("stopping", node=config.node)
@@ -112,14 +112,14 @@ def _alert(metrics: Metrics, policy: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _metrics_endpoint(metrics: Metrics, address: str) -> AsyncIterator[None]:
+async def _metrics_endpoint(metrics: Metrics, address: str) -> AsyncIterator[str]:
     host, _, port = address.rpartition(":")
     try:
         server, thread = start_http_server(int(port), host, metrics.registry)
     except (OSError, ValueError):
         raise ConfigError(f"server.metrics_address: can't listen on {address}; it may be in use") from None
     try:
-        yield
+        yield f"{host}:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

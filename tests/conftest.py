@@ -1,0 +1,39 @@
+"""Real servers shared by a whole test session, and vaults on each combination of database and KMS."""
+
+import os
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from deploy.local_stack.postgres import PostgresServer
+from tests.harness import Vault, make_vault
+from tests.postgres_by_url import new_database
+
+_numbers = count()
+
+
+@pytest.fixture(scope="session")
+def new_postgres_url() -> Iterator[Callable[[], str]]:
+    """Makes an empty PostgreSQL database; its URL. ``VAULT_TEST_PG_URL`` names a server to use instead of an embedded one."""
+    given = os.environ.get("VAULT_TEST_PG_URL")
+    if given:
+        yield lambda: new_database(given)
+        return
+    with PostgresServer() as server:
+        yield lambda: server.create_database(f"vault_{os.getpid()}_{next(_numbers)}")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def vault(request: pytest.FixtureRequest, tmp_path: Path) -> Vault:
+    """A new vault with local keys, on each database."""
+    if request.param == "sqlite":
+        return make_vault(tmp_path)
+    url = request.getfixturevalue("new_postgres_url")()
+    return make_vault(tmp_path, database=f'url = "{url}"')
+
+
+@pytest.fixture
+def sqlite_vault(tmp_path: Path) -> Vault:
+    """A new vault with local keys on SQLCipher, where the database makes no difference."""
+    return make_vault(tmp_path)

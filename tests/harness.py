@@ -1,0 +1,215 @@
+"""Whole vaults for tests: made from the real parts, opened in this process or served by another."""
+
+import base64
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from google.protobuf.message import Message
+
+from vault import principals
+from vault.access.issuing import Issued, create_ca, issue_client, issue_server, principal_uri, write_private
+from vault.audit.events import SYSTEM_TENANT
+from vault.kms.local_provisioner import LocalProvisioner
+from vault.server import config as configuration
+from vault.server.node import Node, create_database_key, provisioner
+from vault.store import schema
+from vault.v1 import common_pb2, vault_service_pb2
+
+ROLES: Mapping[str, Sequence[str]] = {
+    "app": ("tokenizer",),
+    "masked": ("reader_masked",),
+    "plain": ("reader_plain",),
+    "admin": ("admin",),
+    "all": ("admin", "reader_plain", "tokenizer"),
+}
+"""The principals of every test tenant, with their roles."""
+
+LOCAL_KMS = 'kind = "local"\nkeyring_file = "keyring"\nkey_file = "keyring.key"\n'
+
+
+@dataclass
+class Tenant:
+    """A tenant with a certificate for each principal of ``ROLES``."""
+
+    name: str
+    uid: bytes
+    ca: Issued
+    clients: dict[str, Issued] = field(default_factory=dict)
+
+
+@dataclass
+class Vault:
+    """A vault on disk: its configuration, its tenants, and who signed the server's certificate."""
+
+    folder: Path
+    server_ca: Issued
+    tenants: dict[str, Tenant]
+
+    @property
+    def config(self) -> configuration.Config:
+        """The configuration, read anew."""
+        return configuration.load(self.folder / "vault.toml")
+
+    @contextmanager
+    def node(self) -> Iterator[Node]:
+        """The vault opened in this process."""
+        node = Node(self.config)
+        try:
+            yield node
+        finally:
+            node.close()
+
+
+def make_vault(folder: Path, *, database: str = 'sqlite_file = "vault.db"', kms: str = LOCAL_KMS, limits: str = "") -> Vault:
+    """Make a vault with the tenants ``acme`` and ``globex``.
+
+    Args:
+        folder: an empty folder.
+        database, kms, limits: the bodies of those sections of the configuration.
+    """
+    server_ca = create_ca("test server CA", 30)
+    server = issue_server(server_ca, ["localhost", "127.0.0.1"], 30)
+    (folder / "server.pem").write_bytes(server.certificate_pem)
+    write_private(folder / "server.key", server.key_pem)
+    write_private(folder / "keyring.key", base64.b64encode(secrets.token_bytes(32)))
+    (folder / "vault.toml").write_text(
+        f'node = "test-1"\n[server]\naddress = "127.0.0.1:0"\ncertificate_file = "server.pem"\nkey_file = "server.key"\n'
+        f'metrics_address = "127.0.0.1:0"\n[limits]\n{limits}\n[database]\n{database}\n[kms]\n{kms}\n'
+    )
+    vault = Vault(folder, server_ca, {})
+    maker = provisioner(vault.config)
+    if isinstance(maker, LocalProvisioner):
+        maker.create_keyring()
+    maker.create_tenant_keys(SYSTEM_TENANT)
+    create_database_key(vault.config)
+    with vault.node() as node:
+        schema.upgrade(node.engine)
+        node.create_tenant(SYSTEM_TENANT, "system", [])
+        for name in ("acme", "globex"):
+            vault.tenants[name] = add_tenant(node, name)
+    return vault
+
+
+def add_tenant(node: Node, name: str) -> Tenant:
+    """A new tenant with its own CA and a principal for each entry of ``ROLES``."""
+    tenant = Tenant(name, secrets.token_bytes(16), create_ca(f"{name} CA", 30))
+    ca = x509.load_pem_x509_certificate(tenant.ca.certificate_pem)
+    authority = (ca.fingerprint(hashes.SHA256()), ca.public_bytes(serialization.Encoding.DER))
+    node.create_tenant(tenant.uid, name, [authority])
+    for who, roles in ROLES.items():
+        uri = principal_uri(name, who)
+        node.act(principals.add(tenant.uid, uri, "service", roles))
+        tenant.clients[who] = issue_client(tenant.ca, uri, 30)
+    return tenant
+
+
+class Server:
+    """The vault served by a process of its own; killed at the end if it still runs."""
+
+    def __init__(self, vault: Vault, environment: Mapping[str, str] | None = None, prelude: str = "") -> None:
+        """Start and wait until it takes calls; ``prelude`` is Python run in the process first, to inject faults."""
+        self.vault = vault
+        self.log = vault.folder / "server.log"
+        code = (
+            f"import sys\n{prelude}\nfrom pathlib import Path\nfrom vault.server import config, logs, serve\nlogs.configure()\n"
+            "serve.serve(config.load(Path(sys.argv[1])), lambda address: print(address, flush=True))\n"
+        )
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", code, str(vault.folder / "vault.toml")],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, **(environment or {})},
+            )
+        assert self.process.stdout
+        self.address = self.process.stdout.readline().decode().strip()
+        if not self.address:
+            raise AssertionError(f"the server did not start: {self.log.read_text()}")
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
+
+    def stop(self) -> int:
+        """End it as an operator does; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self.process.kill()
+        self.process.wait()
+
+    def metrics_address(self) -> str:
+        """Where /metrics is, as the log says."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return str(next(line["metrics"] for line in reversed(lines) if "metrics" in line))
+
+    def channel(self, client: Issued | None, **options: Any) -> grpc.Channel:
+        """A channel with a client's certificate, or with none."""
+        pair = (client.key_pem, client.certificate_pem) if client else (None, None)
+        credentials = grpc.ssl_channel_credentials(self.vault.server_ca.certificate_pem, *pair)
+        return grpc.secure_channel(self.address, credentials, options=[*options.items(), ("grpc.enable_retries", 0)])
+
+    def caller(self, who: str = "all", tenant: str = "acme") -> "Caller":
+        """Somebody who calls."""
+        return Caller(self.channel(self.vault.tenants[tenant].clients[who]))
+
+
+class Caller:
+    """Calls methods with the server's own generated messages, without the client package."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.channel = channel
+
+    def raw(self, method: str, request: bytes, *, timeout: float | None = 10.0) -> bytes:
+        """One call in bytes."""
+        answer: bytes = self.channel.unary_unary(f"/vault.v1.VaultService/{method}")(request, timeout=timeout)
+        return answer
+
+    def call(self, request: Message, *, timeout: float | None = 10.0) -> Any:
+        """The response to a request; the method is the one the request's type is named after."""
+        method = request.DESCRIPTOR.name.removesuffix("Request")
+        response = getattr(vault_service_pb2, f"{method}Response")
+        return response.FromString(self.raw(method, request.SerializeToString(), timeout=timeout))
+
+
+def context(purpose: str = "payout", **fields: str) -> common_pb2.CallContext:
+    """A call's context with a new request id."""
+    return common_pb2.CallContext(purpose=purpose, request_id=str(uuid.uuid4()), **fields)
+
+
+def tokenize_request(*values: tuple[str, str, str], **fields: Any) -> vault_service_pb2.TokenizeRequest:
+    """A request for (subject_id, data class, text) triples; ``fields`` go into every item."""
+    request = vault_service_pb2.TokenizeRequest(context=context())
+    for subject_id, data_class, text in values:
+        item = request.items.add(subject_id=subject_id, data_class=data_class, **fields)
+        item.value.text = text
+    return request
+
+
+def reveal_request(*tokens: str, kind: int = common_pb2.FORM_KIND_PLAIN) -> vault_service_pb2.RevealRequest:
+    """A request to reveal tokens in one form."""
+    request = vault_service_pb2.RevealRequest(context=context())
+    for token in tokens:
+        request.items.add(token=token).form.kind = kind  # type: ignore[assignment]
+    return request
