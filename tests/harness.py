@@ -78,7 +78,9 @@ def make_vault(folder: Path, *, database: str = 'sqlite_file = "vault.db"', kms:
 
     Args:
         folder: an empty folder.
-        database, kms, limits: the bodies of those sections of the configuration.
+        database: the body of that section of the configuration.
+        kms: likewise.
+        limits: likewise.
     """
     server_ca = create_ca("test server CA", 30)
     server = issue_server(server_ca, ["localhost", "127.0.0.1"], 30)
