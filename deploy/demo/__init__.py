@@ -1,0 +1,1 @@
+"""The demo: a vault with invented people in it."""
