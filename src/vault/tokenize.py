@@ -30,18 +30,21 @@ class Tokenize:
         self._request = request
         self._taxonomy = taxonomy
         self._prepared = [self._prepare(item) for item in request.items]
+        self._lookups: dict[str, dict[int, bytes]] = {}
 
     def reads(self, keys: TenantKeys) -> Reads:
         """The subjects named, by every live index key."""
         names = {item.subject_id for item in self._request.items}
-        return Reads(subjects=frozenset(subject_lookup(key, name) for key in keys.indexes.values() for name in names), locking=True)
+        self._lookups = {name: {version: subject_lookup(key, name) for version, key in keys.indexes.items()} for name in names}
+        every = (lookup for lookups in self._lookups.values() for lookup in lookups.values())
+        return Reads(subjects=frozenset(every), locking=True)
 
     def decide(self, admitted: Admitted) -> vault_service_pb2.TokenizeResponse:
         """Store what is new, find what is deterministic and known."""
         done = recall(admitted, self._request)
         if done is not None:
             return self._replay(admitted, done)
-        writing = _Writing(admitted, self._taxonomy.edition)
+        writing = _Writing(admitted, self._taxonomy.edition, self._lookups)
         self._find_deterministic(admitted, writing)
         outcomes: list[Done] = []
 
@@ -103,8 +106,9 @@ class Tokenize:
 class _Writing:
     """What one Tokenize call stores: subjects once each, deterministic values once each."""
 
-    def __init__(self, admitted: Admitted, edition: str) -> None:
+    def __init__(self, admitted: Admitted, edition: str, lookups: dict[str, dict[int, bytes]]) -> None:
         self._admitted = admitted
+        self._lookups = lookups
         self._edition = edition
         self._known: dict[str, Known | None] = {}
         self._keys: dict[bytes, Key] = {}
@@ -158,8 +162,7 @@ class _Writing:
 
     def _find(self, subject_id: str) -> Known | None:
         if subject_id not in self._known:
-            rows, indexes = self._admitted.rows.subjects, self._admitted.keys.indexes.values()
-            found = (rows.get(subject_lookup(key, subject_id)) for key in indexes)
+            found = (self._admitted.rows.subjects.get(lookup) for lookup in self._lookups[subject_id].values())
             known = next(filter(None, found), None)
             if known:
                 check(self._admitted.keys.authority, known.subject)
@@ -169,7 +172,7 @@ class _Writing:
     def _find_or_make(self, subject_id: str) -> tuple[Known, Key]:
         admitted, known = self._admitted, self._find(subject_id)
         if known is None:
-            lookup = subject_lookup(admitted.keys.index(admitted.tenant.index_key_version), subject_id)
+            lookup = self._lookups[subject_id][admitted.tenant.index_key_version]
             known, key = new_subject(admitted, subject_id, lookup)
             self._known[subject_id], self._keys[known.subject.uid] = known, key
         elif known.subject.uid not in self._keys:

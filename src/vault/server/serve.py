@@ -24,6 +24,7 @@ from vault.server.methods import SERVICE
 from vault.server.metrics import Metrics
 from vault.server.node import Node
 from vault.server.trust import REFRESH_S, Trust
+from vault.store.sweeper import sweep
 
 log = structlog.get_logger(__name__)
 
@@ -128,16 +129,17 @@ async def _metrics_endpoint(metrics: Metrics, address: str) -> AsyncIterator[str
 
 @contextlib.asynccontextmanager
 async def _housekeeping(node: Node, trust: Trust) -> AsyncIterator[None]:
-    """Every few seconds: tenants' CAs are read anew, and expired keys leave memory."""
+    """Every few seconds: tenants' CAs are read anew, expired keys leave memory and expired rows the database."""
 
     async def keep() -> None:
         while True:
             await asyncio.sleep(REFRESH_S)
             node.keys.sweep()
-            try:
-                await asyncio.to_thread(trust.refresh)
-            except Exception as error:  # noqa: BLE001  the old snapshot stays; calls are decided by the rows anyway
-                log.warning("tenants' CAs could not be read anew", error=type(error).__name__)
+            for chore in (trust.refresh, lambda: sweep(node.engine)):
+                try:
+                    await asyncio.to_thread(chore)
+                except Exception as error:  # noqa: BLE001  calls don't depend on it: their own transaction reads what counts
+                    log.warning("housekeeping failed; it is tried again", error=type(error).__name__)
 
     task = asyncio.create_task(keep())
     try:

@@ -117,8 +117,14 @@ def fetch_data(connection: sa.Connection, needs: Sequence[Need]) -> None:
         _fetch_pages(connection, alike)
 
 
+def now_us(connection: sa.Connection) -> int:
+    """The database's time, in microseconds since 1970: what expiry goes by, whatever the nodes' clocks say."""
+    now: int = connection.execute(sa.select(sa.literal_column(_NOW[connection.dialect.name]))).scalar_one()
+    return now
+
+
 def _fetch_heads(connection: sa.Connection, needs: Sequence[Need]) -> None:
-    now_us: int = connection.execute(sa.select(sa.literal_column(_NOW[connection.dialect.name]))).scalar_one()
+    now = now_us(connection)
     heads = [head for head, _, _ in needs]
     tenants = _by_key(connection, t.tenant, TenantRow, ("uid",), {(h.tenant_uid,) for h in heads})
     cas = _by_key(connection, t.tenant_ca, CaRow, ("sha256",), {(h.ca_sha256,) for h in heads})
@@ -129,7 +135,7 @@ def _fetch_heads(connection: sa.Connection, needs: Sequence[Need]) -> None:
     }
     done = _by_key(connection, t.idempotency, IdempotencyRow, ("tenant_uid", "request_id", "principal_uid"), requests)
     for head, _, rows in needs:
-        rows.now_us = now_us
+        rows.now_us = now
         rows.tenant = tenants.get((head.tenant_uid,))
         rows.ca = cas.get((head.ca_sha256,))
         rows.principal = principals.get((head.tenant_uid, head.principal))
