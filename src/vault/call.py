@@ -88,8 +88,14 @@ class Call:
         return Head(self.caller.tenant_uid, self.caller.ca_sha256, self.caller.name, request_id_bytes(self.context))
 
     def reads(self, keys: TenantKeys | None) -> Reads:
-        """What the use case needs."""
-        return self.use_case.reads(keys) if keys and self.needs_keys else Reads()
+        """What the use case needs; if it refuses already, the caller hears of it only once admitted."""
+        if keys is None or not self.needs_keys:
+            return Reads()
+        try:
+            return self.use_case.reads(keys)
+        except VaultError as error:
+            self.use_case = Refused(error)
+            return Reads()
 
     def decide(self, rows: Rows, keys: TenantKeys | None) -> Outcome:
         """Admit, then let the use case decide."""

@@ -43,12 +43,13 @@ class Reveal:
             held = hold(admitted, item.token)
             data_class = find_class(self._taxonomy, held.item.data_class)
             form = item.form if item.form.kind else _MASKED
-            permit(admitted, ACTION, held, _counts_as(form, data_class, partials[held.item.uid]))
+            counted = _counts_as(form, data_class, partials[held.item.uid])
+            permit(admitted, ACTION, held, counted)
             need_alive(admitted, held)
             spending.need_reveal(held)
             value = _in_form(data_class, form, open_value(admitted, held), lenient=held.item.lenient)
             spending.spend(held)
-            touch(admitted, held, form=form)
+            touch(admitted, held, form=counted)
             return vault_service_pb2.RevealResult(value=value, form=form, data_class=data_class.name)
 
         results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure)
@@ -71,7 +72,8 @@ class _Spending:
     def __init__(self, admitted: Admitted, request: vault_service_pb2.RevealRequest) -> None:
         self._admitted = admitted
         self._request = request
-        self._delivered = {done.token_uid for done in recall(admitted, request) or ()}
+        self._before = recall(admitted, request) or []
+        self._delivered = {done.token_uid for done in self._before}
         self._spent = Counter[bytes]()
         self._held: dict[bytes, Held] = {}
 
@@ -103,7 +105,7 @@ class _Spending:
             self._admitted.writes.replaced.append((old, new))
         if self._spent:
             done = [Done(held.token.subject_uid, uid, held.item.revision, 0) for uid, held in self._held.items()]
-            remember(self._admitted, self._request, done)
+            remember(self._admitted, self._request, [*self._before, *done])
 
 
 def _counts_as(form: common_pb2.Form, data_class: DataClass, asked: set[str]) -> common_pb2.Form:

@@ -72,7 +72,7 @@ class Call(Protocol):
         """False for a refusal because the keys can't be had."""
 
     def reads(self, keys: TenantKeys | None) -> Reads:
-        """What the call needs."""
+        """What the call needs. May raise KeysMissingError, nothing else."""
 
     def decide(self, rows: Rows, keys: TenantKeys | None) -> Outcome:
         """What the call does, given its rows. May raise MoreRowsError or KeysMissingError, nothing else."""
@@ -125,8 +125,6 @@ class Runner:
         except KeysMissingError as missing:
             self._keys.drop(missing.tenant_uid)
             return _Plan(call, keys, Reads(), answer=missing)
-        except VaultError as error:
-            return _Plan(call, keys, Reads(), error=error)
         except Exception as error:  # noqa: BLE001  a call's own fault must not take the group with it
             return _Plan(call, keys, Reads(), error=_internal(call, error))
 
@@ -146,6 +144,12 @@ class Runner:
             self._begin_new_boot(plans)
         except (WriteConflictError, *DATABASE_ERRORS) as error:
             self._run_again(plans, error, tries)
+        except Exception as error:  # noqa: BLE001  whichever call it was, the others must not go down with it
+            if len(plans) > 1:
+                for plan in plans:
+                    self._run([plan])
+            else:
+                plans[0].answer = _internal(plans[0].call, error)
 
     def _run_again(self, plans: list[_Plan], error: Exception, tries: int) -> None:
         if is_outage(error):
