@@ -1,0 +1,210 @@
+"""A scripted vault on a real gRPC server behind real mutual TLS: it parses with the server's own stubs and injects faults."""
+
+import datetime
+import ipaddress
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from grpc_status import rpc_status
+
+from pdvault_client import RetryPolicy, VaultClient
+from vault.errors import VaultError
+from vault.v1 import vault_service_pb2
+
+SERVICE = vault_service_pb2.DESCRIPTOR.services_by_name["VaultService"]
+
+
+@dataclass
+class Authority:
+    """A CA that issues certificates into a directory."""
+
+    directory: Path
+    name: str
+    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    certificate: x509.Certificate = field(init=False)
+
+    def __post_init__(self):
+        self.directory.mkdir()
+        basic = x509.BasicConstraints(ca=True, path_length=None)
+        self.certificate = self._sign(self.key, self.name, (basic, True))
+        (self.directory / "ca.pem").write_bytes(_pem(self.certificate))
+
+    def issue(self, name: str, *alternative_names: x509.GeneralName) -> None:
+        """Write ``name``.pem and ``name``.key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._sign(key, name, (x509.SubjectAlternativeName(alternative_names), False))
+        (self.directory / f"{name}.pem").write_bytes(_pem(certificate))
+        path = self.directory / f"{name}.key"
+        path.touch(mode=0o600)
+        path.write_bytes(_key_pem(key, serialization.NoEncryption()))
+
+    def _sign(self, key, subject, *extensions):
+        now = datetime.datetime.now(datetime.UTC)
+        day = datetime.timedelta(days=1)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(_name(subject))
+            .issuer_name(_name(self.name))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - day)
+            .not_valid_after(now + day)
+        )
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical=critical)
+        return builder.sign(self.key, hashes.SHA256())
+
+
+def _name(common_name):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _pem(certificate):
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _key_pem(key, encryption):
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory) -> Authority:
+    """The tenant's CA, which also issued the server's certificate, with one client certificate."""
+    authority = Authority(tmp_path_factory.mktemp("pki") / "ours", "Our CA")
+    authority.issue("server", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    authority.issue("client", x509.UniformResourceIdentifier("spiffe://pdvault.example/acme/principal/billing"))
+    encrypted = _key_pem(authority.key, serialization.BestAvailableEncryption(b"secret"))
+    (authority.directory / "encrypted.key").write_bytes(encrypted)
+    return authority
+
+
+@pytest.fixture(scope="session", params=["Another CA", "Our CA"])
+def stranger(tmp_path_factory, request) -> Authority:
+    """A CA that the server has never heard of, whatever it calls itself."""
+    authority = Authority(tmp_path_factory.mktemp("pki") / "strangers", request.param)
+    authority.issue("client", x509.UniformResourceIdentifier("spiffe://pdvault.example/acme/principal/billing"))
+    return authority
+
+
+@dataclass
+class Received:
+    """One attempt, as it arrived."""
+
+    method: str
+    request: object
+    remaining_s: float
+
+
+class ScriptedVault:
+    """Answers each method by its script: the next step, and the last one again when there is no other.
+
+    A step is a response, a server's VaultError, a grpc.StatusCode (a failure that is not the vault's), or a function of the
+    request that gives one of these.
+    """
+
+    def __init__(self, authority: Authority) -> None:
+        self.received: list[Received] = []
+        self.closing = threading.Event()
+        self._scripts: dict[str, deque] = defaultdict(deque)
+        self._server = grpc.server(futures.ThreadPoolExecutor(8))
+        self._server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE.full_name, self._handlers())])
+        files = authority.directory
+        pair = ((files / "server.key").read_bytes(), (files / "server.pem").read_bytes())
+        credentials = grpc.ssl_server_credentials([pair], (files / "ca.pem").read_bytes(), require_client_auth=True)
+        self.port = self._server.add_secure_port("127.0.0.1:0", credentials)
+        self.address = f"127.0.0.1:{self.port}"
+        self._server.start()
+
+    def script(self, method: str, *steps: object) -> None:
+        """What the method answers from now on."""
+        self._scripts[method] = deque(steps)
+
+    def requests(self) -> list:
+        """The requests received, in order."""
+        return [received.request for received in self.received]
+
+    def reset(self) -> None:
+        """Forget scripts and requests."""
+        self.received.clear()
+        self._scripts.clear()
+
+    def stop(self) -> None:
+        """Stop at once."""
+        self.closing.set()
+        self._server.stop(None).wait()
+
+    def _handlers(self):
+        return {
+            method.name: grpc.unary_unary_rpc_method_handler(
+                partial(self._answer, method.name),
+                request_deserializer=getattr(vault_service_pb2, method.input_type.name).FromString,
+                response_serializer=lambda message: message.SerializeToString(),
+            )
+            for method in SERVICE.methods
+        }
+
+    def _answer(self, method, request, context):
+        self.received.append(Received(method, request, context.time_remaining()))
+        steps = self._scripts[method]
+        step = steps.popleft() if len(steps) > 1 else steps[0]
+        if callable(step):
+            step = step(request)
+        if isinstance(step, VaultError):
+            context.abort_with_status(rpc_status.to_status(step.to_status()))
+        if isinstance(step, grpc.StatusCode):
+            context.abort(step, "not from the vault")
+        return step
+
+
+@pytest.fixture(scope="session")
+def _server(authority) -> Iterator[ScriptedVault]:
+    server = ScriptedVault(authority)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def scripted(_server) -> ScriptedVault:
+    """The scripted vault, without scripts."""
+    _server.reset()
+    return _server
+
+
+@pytest.fixture
+def connect(scripted, authority) -> Iterator[Callable[..., VaultClient]]:
+    """Make clients of the scripted vault; keyword arguments replace what they are made with."""
+    clients: list[VaultClient] = []
+
+    def make(**overrides) -> VaultClient:
+        files = authority.directory
+        arguments = {
+            "address": scripted.address,
+            "ca_file": files / "ca.pem",
+            "certificate_file": files / "client.pem",
+            "key_file": files / "client.key",
+            "purpose": "payout",
+            "retry": RetryPolicy(base_s=0.0),
+        }
+        clients.append(VaultClient(**(arguments | overrides)))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def client(connect) -> VaultClient:
+    """A client of the scripted vault that never waits between attempts."""
+    return connect()
