@@ -38,12 +38,13 @@ class Update:
         done = recall(admitted, self._request)
         if done is not None:
             return self._replay(admitted, done)
+        self._find_deterministic(admitted)
         outcomes: list[Done] = []
-        replaced: dict[bytes, ItemRow] = {}
+        taken: set[bytes] = set()  # uids of items that this call replaces, and the keyed hashes that they take
 
         def work(index: int, item: vault_service_pb2.UpdateItem) -> vault_service_pb2.UpdateResult:
             try:
-                held, row = self._replace(admitted, index, item, replaced)
+                held, row = self._replace(admitted, index, item, taken)
             except VaultError as error:
                 outcomes.append(Done(*FAILED, error.reason))
                 raise
@@ -55,7 +56,7 @@ class Update:
         return vault_service_pb2.UpdateResponse(results=results)
 
     def _replace(
-        self, admitted: Admitted, index: int, item: vault_service_pb2.UpdateItem, replaced: dict[bytes, ItemRow]
+        self, admitted: Admitted, index: int, item: vault_service_pb2.UpdateItem, taken: set[bytes]
     ) -> tuple[Held, ItemRow]:
         held = hold(admitted, item.token)
         permit(admitted, ACTION, held)
@@ -63,30 +64,42 @@ class Update:
         prepared = self._prepared[index]
         if isinstance(prepared, VaultError):
             raise prepared
-        _check_revision(held, item, replaced)
+        _check_revision(held, item, taken)
         known = current(admitted, held)
-        row = self._row(admitted, held, prepared)._replace(store_key_version=known.key.version)
+        row = self._row(admitted, held, prepared, taken)._replace(store_key_version=known.key.version)
         envelope = seal_value(store_key(admitted, known.key), row, prepared.value)
         row = sealed(admitted.keys.authority, row._replace(envelope=envelope))
-        replaced[row.uid] = row
+        taken |= {row.uid, row.deterministic or row.uid}
         admitted.writes.replaced.append((held.item, row))
         admitted.mark_for_rekey(held.subject)
         touch(admitted, held, change=audit_pb2.CHANGE_UPDATED, envelope=envelope)
         return held, row
 
-    def _row(self, admitted: Admitted, held: Held, prepared: Prepared) -> ItemRow:
+    def _row(self, admitted: Admitted, held: Held, prepared: Prepared, taken: set[bytes]) -> ItemRow:
         version = admitted.tenant.index_key_version
-        fingerprint = prepared.fingerprint(admitted.keys, version)
+        unique = _deterministic(admitted, held, prepared)
+        other = admitted.rows.deterministic.get(unique or b"")
+        if unique in taken or (other and other.item.uid != held.item.uid):
+            unique = None  # another item stands for the new value already
         return held.item._replace(
             taxonomy_edition=self._edition,
             normaliser_version=prepared.data_class.normaliser_version,
             index_key_version=version,
             lenient=prepared.lenient,
             revision=held.item.revision + 1,
-            fingerprint=fingerprint,
-            deterministic=_deterministic(admitted, held, fingerprint),
+            fingerprint=prepared.fingerprint(admitted.keys, version),
+            deterministic=unique,
             update_us=admitted.rows.now_us,
         )
+
+    def _find_deterministic(self, admitted: Admitted) -> None:
+        """Read, for all deterministic items at once, which others stand for their new values."""
+        pairs = zip(self._request.items, self._prepared, strict=True)
+        found = ((admitted.rows.tokens.get(item.token), prepared) for item, prepared in pairs)
+        keys = {_deterministic(admitted, held, prepared) for held, prepared in found if held and isinstance(prepared, Prepared)}
+        reads = Reads(deterministic=frozenset(key for key in keys if key), locking=True)
+        if reads.deterministic and reads not in admitted.rows.fetched:
+            raise MoreRowsError(reads)
 
     def _replay(self, admitted: Admitted, done: list[Done]) -> vault_service_pb2.UpdateResponse:
         def work(index: int, one: Done) -> vault_service_pb2.UpdateResult:
@@ -101,25 +114,21 @@ class Update:
         return vault_service_pb2.UpdateResponse(results=results)
 
 
-def _check_revision(held: Held, item: vault_service_pb2.UpdateItem, replaced: dict[bytes, ItemRow]) -> None:
-    if held.item.uid in replaced or item.expected_revision not in (0, held.item.revision):
+def _check_revision(held: Held, item: vault_service_pb2.UpdateItem, taken: set[bytes]) -> None:
+    if held.item.uid in taken or item.expected_revision not in (0, held.item.revision):
         raise VaultError(
             common_pb2.ERROR_REASON_REVISION_MISMATCH,
             "the item is at another revision than expected_revision, or is updated twice in this call; describe it and try again",
         )
 
 
-def _deterministic(admitted: Admitted, held: Held, fingerprint: bytes | None) -> bytes | None:
-    """The new keyed hash of a deterministic item; None if another item already stands for the new value."""
+def _deterministic(admitted: Admitted, held: Held, prepared: Prepared) -> bytes | None:
+    """The keyed hash that a deterministic item would have with its new value."""
+    version = admitted.tenant.index_key_version
+    fingerprint = prepared.fingerprint(admitted.keys, version)
     if held.item.deterministic is None or fingerprint is None:
         return None
-    index = admitted.keys.index(admitted.tenant.index_key_version)
-    key = deterministic(index, held.subject.uid, fingerprint, held.item.purposes.split(","))
-    reads = Reads(deterministic=frozenset({key}), locking=True)
-    if reads not in admitted.rows.fetched:
-        raise MoreRowsError(reads)
-    other = admitted.rows.deterministic.get(key)
-    return key if other is None or other.item.uid == held.item.uid else None
+    return deterministic(admitted.keys.index(version), held.subject.uid, fingerprint, held.item.purposes.split(","))
 
 
 def _prepare(item: vault_service_pb2.UpdateItem, taxonomy: Taxonomy) -> Prepared | VaultError:
