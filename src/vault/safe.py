@@ -11,7 +11,7 @@ from vault.crypto.envelope import DecryptionError, key_version, seal, unseal
 from vault.crypto.keys import LABEL_ITEM, LABEL_SUBJECT_ID, LABEL_WRAP, Key, unwrap, wrap
 from vault.crypto.plaintext import decode, encode
 from vault.errors import VaultError
-from vault.store.reads import STORE, Held, Known, Reads
+from vault.store.reads import STORE, Held, Known, Reads, Rows
 from vault.store.rows import ItemRow, SubjectKeyRow, SubjectRow
 from vault.store.runner import MoreRowsError
 from vault.store.sealing import check, sealed
@@ -90,16 +90,24 @@ def current(admitted: Admitted, held: Held) -> Known:
 
     Raises:
         MoreRowsError: it has to be read.
-        VaultError: TOKEN_NOT_FOUND if the subject has gone meanwhile.
+        VaultError: TOKEN_NOT_FOUND if the subject has gone meanwhile, INTEGRITY if its row was altered.
     """
     if held.key.version == held.subject.store_key_version:
         return Known(held.subject, held.key)
-    reads = Reads(subjects=frozenset({held.subject.lookup}), locking=True)
-    if held.subject.lookup in admitted.rows.subjects:
-        return admitted.rows.subjects[held.subject.lookup]
-    if reads not in admitted.rows.fetched:
-        raise MoreRowsError(reads)
-    raise VaultError(common_pb2.ERROR_REASON_TOKEN_NOT_FOUND, "no such token")
+    known = admitted.rows.subjects.get(held.subject.lookup)
+    if known is None:
+        reads = Reads(subjects=_behind(admitted.rows), locking=True)
+        if reads not in admitted.rows.fetched:
+            raise MoreRowsError(reads)
+        raise VaultError(common_pb2.ERROR_REASON_TOKEN_NOT_FOUND, "no such token")
+    check(admitted.keys.authority, known.subject)
+    return known
+
+
+def _behind(rows: Rows) -> frozenset[bytes]:
+    """The subjects of all items read that are still under an older store key: asked for together, however many they are."""
+    every = (held for page in (rows.tokens.values(), *rows.pages.values()) for held in page)
+    return frozenset(held.subject.lookup for held in every if held.key.version != held.subject.store_key_version)
 
 
 def new_subject(admitted: Admitted, subject_id: str, lookup: bytes) -> tuple[Known, Key]:
