@@ -1,11 +1,10 @@
 """Search: items by exact value or by subject, page by page.
 
 Items that the purpose or a policy does not allow are left out, as if they were not there. A page token names where the page
-ended, under a MAC that binds it to its query and principal.
+ended, under a MAC that binds it to its tenant and query (docs/formats.md, "Page token").
 """
 
 import base64
-import binascii
 
 from google.rpc import status_pb2
 
@@ -15,7 +14,7 @@ from vault.classes.taxonomy import Taxonomy
 from vault.crypto.fingerprint import subject_lookup
 from vault.crypto.mac import mac, verify
 from vault.describe import describe
-from vault.errors import VaultError
+from vault.errors import FieldViolation, VaultError
 from vault.held_tokens import touch
 from vault.kms.tenant_keys import TenantKeys
 from vault.prepared import Prepared, find_class, prepare
@@ -25,7 +24,12 @@ from vault.v1 import common_pb2, vault_service_pb2
 
 ACTION = "Search"
 DEFAULT_PAGE_SIZE = 100
+MAX_ITEMS = 1000
+"""What the queries of one call may answer together: as much as one audit event names, and one transaction should read."""
+
 _START = (b"", b"")
+_UID_BYTES, _MAC_BYTES = 16, 32
+_LABEL = "pdvault/v1/page-token"
 
 
 class Search:
@@ -33,7 +37,7 @@ class Search:
 
     def __init__(self, request: vault_service_pb2.SearchRequest, taxonomy: Taxonomy) -> None:
         self._request = request
-        self._size = request.page_size or DEFAULT_PAGE_SIZE
+        self._size = _page_size(request)
         self._prepared = [_prepare(query, taxonomy) for query in request.queries]
         self._after: tuple[bytes, bytes] = _START
 
@@ -58,7 +62,7 @@ class Search:
                     result.items.append(describe(admitted, held))
             if len(rows) > self._size:
                 last = rows[self._size - 1]
-                result.next_page_token = self._page_token(admitted.keys, last.item.uid, last.token.uid)
+                result.next_page_token = self._page_token(admitted.keys, index, last)
             return result
 
         results = per_item.each(self._request.queries, self._request.atomicity, "queries", work, _failure)
@@ -75,29 +79,42 @@ class Search:
         hashes = tuple(subject_lookup(key, query.subject_id) for key in keys.indexes.values())
         return Page("lookup", hashes, query.data_class, self._after, self._size)
 
-    def _bound(self) -> tuple[bytes | int, ...]:
-        query = self._request.queries[0]
-        return query.SerializeToString(deterministic=True), self._size
-
-    def _page_token(self, keys: TenantKeys, item_uid: bytes, token_uid: bytes) -> str:
-        tag = mac(keys.authority, "page-token", item_uid, token_uid, *self._bound())
-        return base64.urlsafe_b64encode(item_uid + token_uid + tag).decode()
+    def _page_token(self, keys: TenantKeys, index: int, last: Held) -> str:
+        query = self._request.queries[index].SerializeToString(deterministic=True)
+        tag = mac(keys.authority, _LABEL, last.item.uid, last.token.uid, query)
+        return base64.urlsafe_b64encode(last.item.uid + last.token.uid + tag).decode()
 
     def _open_page_token(self, keys: TenantKeys) -> tuple[bytes, bytes]:
         text = self._request.page_token
         if not text:
             return _START
-        try:
-            raw = base64.urlsafe_b64decode(text)
-        except (binascii.Error, ValueError):
-            raw = b""
-        item_uid, token_uid, tag = raw[:16], raw[16:32], raw[32:]
-        if len(tag) != 32 or not verify(keys.authority, tag, "page-token", item_uid, token_uid, *self._bound()):
+        raw = _decoded(text)
+        item_uid, token_uid, tag = raw[:_UID_BYTES], raw[_UID_BYTES:-_MAC_BYTES], raw[-_MAC_BYTES:]
+        query = self._request.queries[0].SerializeToString(deterministic=True)
+        if not verify(keys.authority, tag, _LABEL, item_uid, token_uid, query):
             raise VaultError(
                 common_pb2.ERROR_REASON_PAGE_TOKEN_INVALID,
-                "page_token is damaged or belongs to another query or page_size; start again without one",
+                "page_token is damaged or belongs to another query; start again without one",
             )
         return item_uid, token_uid
+
+
+def _page_size(request: vault_service_pb2.SearchRequest) -> int:
+    queries = len(request.queries)
+    if request.page_size * queries > MAX_ITEMS:
+        rule = f"must be at most {MAX_ITEMS // queries} with {queries} queries: a call answers at most {MAX_ITEMS} items"
+        raise VaultError(common_pb2.ERROR_REASON_INVALID_FIELD, f"page_size {rule}", violations=[FieldViolation("page_size", rule)])
+    return request.page_size or min(DEFAULT_PAGE_SIZE, MAX_ITEMS // queries)
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes of a page token, or none: there is one way to write it."""
+    try:
+        raw = base64.b64decode(text, altchars=b"-_", validate=True)
+    except ValueError:
+        return b""
+    whole = len(raw) == 2 * _UID_BYTES + _MAC_BYTES and base64.urlsafe_b64encode(raw).decode() == text
+    return raw if whole else b""
 
 
 def _prepare(query: vault_service_pb2.SearchQuery, taxonomy: Taxonomy) -> Prepared | VaultError | None:
