@@ -1,6 +1,7 @@
 """Doing a request once: what a request_id did is remembered for 24 hours, as uids, revisions and reasons, never as values.
 
 The digest of the request is an HMAC under the index key, which dies with its epoch: old digests can't be used to guess values.
+The row is under a MAC as well, else whoever edits the database could have a retry answered with somebody else's token.
 """
 
 import struct
@@ -15,6 +16,7 @@ from vault.audit.events import request_id_bytes
 from vault.crypto.fingerprint import request_digest
 from vault.errors import VaultError
 from vault.store.rows import IdempotencyRow
+from vault.store.sealing import check, sealed
 from vault.v1 import common_pb2
 
 RETENTION_US = 24 * 3600 * 1_000_000
@@ -38,10 +40,13 @@ def recall(admitted: Admitted, request: Message) -> list[Done] | None:
     """What this request did before, or None if it is new.
 
     Raises:
-        VaultError: REQUEST_ID_REUSED if the id was used for another request.
+        VaultError: REQUEST_ID_REUSED if the id was used for another request; INTEGRITY if the row was altered.
     """
     row = admitted.rows.idempotency
-    if row is None or row.expire_us <= admitted.rows.now_us:
+    if row is None:
+        return None
+    check(admitted.keys.authority, row)
+    if row.expire_us <= admitted.rows.now_us:
         return None
     if not compare_digest(row.digest, _digest(admitted, request, row.index_key_version)):
         raise VaultError(
@@ -57,17 +62,16 @@ def remember(admitted: Admitted, request: Message, done: Iterable[Done]) -> None
     if old is not None:
         admitted.writes.expired.append(old)
     version = admitted.tenant.index_key_version
-    admitted.writes.inserted.append(
-        IdempotencyRow(
-            admitted.tenant.uid,
-            request_id_bytes(admitted.draft.context),
-            admitted.principal.uid,
-            version,
-            _digest(admitted, request, version),
-            b"".join(_RESULT.pack(*one) for one in done),
-            admitted.rows.now_us + RETENTION_US,
-        )
+    row = IdempotencyRow(
+        admitted.tenant.uid,
+        request_id_bytes(admitted.draft.context),
+        admitted.principal.uid,
+        version,
+        _digest(admitted, request, version),
+        b"".join(_RESULT.pack(*one) for one in done),
+        admitted.rows.now_us + RETENTION_US,
     )
+    admitted.writes.inserted.append(sealed(admitted.keys.authority, row))
 
 
 def replayed_failure(done: Done) -> VaultError:
@@ -77,4 +81,4 @@ def replayed_failure(done: Done) -> VaultError:
 
 def _digest(admitted: Admitted, request: Message, index_key_version: int) -> bytes:
     key = admitted.keys.index(index_key_version)
-    return request_digest(key, admitted.draft.action, request.SerializeToString(deterministic=True))
+    return request_digest(key, request.DESCRIPTOR.full_name, request.SerializeToString(deterministic=True))

@@ -137,12 +137,13 @@ class IdempotencyRow(NamedTuple):
     digest: bytes
     results: bytes
     expire_us: int
+    mac: bytes = b""
 
 
 Row = (
     TenantRow | CaRow | PrincipalRow | TenantKeyRow | SubjectRow | SubjectKeyRow | ItemRow | TokenRow | PendingRow | IdempotencyRow
 )
-SealedRow = TenantRow | CaRow | PrincipalRow | SubjectRow | ItemRow | TokenRow
+SealedRow = TenantRow | CaRow | PrincipalRow | SubjectRow | ItemRow | TokenRow | IdempotencyRow
 
 TABLES: dict[type[Row], sa.Table] = {
     TenantRow: tables.tenant,

@@ -169,5 +169,6 @@ idempotency = sa.Table(
     _bytes("digest"),
     _bytes("results"),  # uids, revisions and reasons, never values
     _number("expire_us"),
+    _bytes("mac"),
     sa.Index("ix_idempotency_expire_us", "expire_us"),
 )

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("results", sa.LargeBinary(), nullable=False),
         sa.Column("expire_us", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("tenant_uid", "request_id", "principal_uid", name=op.f("pk_idempotency")),
     )
     with op.batch_alter_table("idempotency", schema=None) as batch_op:
