@@ -14,10 +14,12 @@ from vault.v1 import common_pb2
 
 AnyRow = TypeVar("AnyRow", bound=SealedRow)
 
+_NULLABLE = {kind: [column.name for column in table.columns if column.nullable] for kind, table in TABLES.items()}
+
 
 def sealed(key: Key, row: AnyRow) -> AnyRow:
     """The row with the MAC (32 bytes) of its other columns under the tenant's authority key."""
-    return cast(AnyRow, row._replace(mac=mac(key, _label(row), *map(_field, row[:-1]))))
+    return cast(AnyRow, row._replace(mac=mac(key, _label(row), *_fields(row))))
 
 
 def check(key: Key, row: SealedRow) -> None:
@@ -26,15 +28,28 @@ def check(key: Key, row: SealedRow) -> None:
     Raises:
         VaultError: INTEGRITY.
     """
-    if not verify(key, row.mac, _label(row), *map(_field, row[:-1])):
+    if not _fits(key, row):
         raise VaultError(
             common_pb2.ERROR_REASON_INTEGRITY,
             f"a stored {TABLES[type(row)].name} row was altered or moved; nothing of it is used; the operator must investigate",
         )
 
 
+def _fits(key: Key, row: SealedRow) -> bool:
+    try:
+        return verify(key, row.mac, _label(row), *_fields(row))
+    except (TypeError, ValueError):  # a negative number, or a value of another type than its column's: never written by us
+        return False
+
+
 def _label(row: SealedRow) -> str:
-    return f"row/{TABLES[type(row)].name}"
+    return f"pdvault/v1/row/{TABLES[type(row)].name}"
+
+
+def _fields(row: SealedRow) -> list[bytes | int | str]:
+    """All columns but the MAC, then the names of those that are NULL, which else could be taken for empty ones."""
+    nulls = [name for name in _NULLABLE[type(row)] if getattr(row, name) is None]
+    return [*map(_field, row[:-1]), ",".join(nulls)]
 
 
 def _field(value: Any) -> bytes | int | str:
