@@ -19,6 +19,12 @@ _NO_SUCH_TABLE = frozenset({"42P01", "42703"})
 _OUTAGES = frozenset({common_pb2.ERROR_REASON_DATABASE_UNAVAILABLE, common_pb2.ERROR_REASON_DATABASE_READ_ONLY})
 _SQLITE_READ_ONLY = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 
+_DEFECTS = (
+    *(sa.exc.DataError, sa.exc.IntegrityError, sa.exc.NotSupportedError, sa.exc.ProgrammingError),
+    *(psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError, psycopg.ProgrammingError),
+)
+_FORESEEN = (sa.exc.DBAPIError, sa.exc.TimeoutError, psycopg.Error, WriteConflictError)
+
 DATABASE_ERRORS = (sa.exc.SQLAlchemyError, psycopg.Error)
 """What reading, writing and committing may raise: COPY goes past SQLAlchemy's wrapping."""
 
@@ -33,7 +39,14 @@ def is_conflict(error: Exception) -> bool:
 
 def is_outage(error: Exception) -> bool:
     """Whether the database itself is at fault, so that running each call alone would only fail again, one by one."""
-    return translate(error).reason in _OUTAGES
+    return not is_defect(error) and translate(error).reason in _OUTAGES
+
+
+def is_defect(error: Exception) -> bool:
+    """Whether what was asked of the database is at fault, or the code that asked: most likely for one call of a group only."""
+    if is_conflict(error) or getattr(_driver_error(error), "sqlstate", None) in _NO_SUCH_TABLE:
+        return False
+    return isinstance(error, _DEFECTS) or not isinstance(error, _FORESEEN)
 
 
 def translate(error: Exception) -> VaultError:

@@ -20,11 +20,11 @@ from vault.audit.chain import Chain
 from vault.audit.events import Draft
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeyCache, KeysMissingError, TenantKeys
-from vault.store.faults import DATABASE_ERRORS, is_conflict, is_outage, translate
+from vault.store.faults import is_conflict, is_defect, is_outage, translate
 from vault.store.queries import fetch, fetch_data
 from vault.store.reads import Head, Reads, Rows
 from vault.store.rows import PendingRow
-from vault.store.writes import WriteConflictError, Writes, apply
+from vault.store.writes import Writes, apply
 from vault.v1 import common_pb2
 
 log = structlog.get_logger(__name__)
@@ -142,14 +142,8 @@ class Runner:
             self._transact(plans)
         except _UncertainCommitError:
             self._begin_new_boot(plans)
-        except (WriteConflictError, *DATABASE_ERRORS) as error:
-            self._run_again(plans, error, tries)
         except Exception as error:  # noqa: BLE001  whichever call it was, the others must not go down with it
-            if len(plans) > 1:
-                for plan in plans:
-                    self._run([plan])
-            else:
-                plans[0].answer = _internal(plans[0].call, error)
+            self._run_again(plans, error, tries)
 
     def _run_again(self, plans: list[_Plan], error: Exception, tries: int) -> None:
         if is_outage(error):
@@ -160,8 +154,18 @@ class Runner:
                 self._run([plan])
         elif is_conflict(error) and tries > 1:
             self._run(plans, tries - 1)
+        elif is_defect(error):
+            self._refuse(plans[0], _internal(plans[0].call, error))
         else:
             plans[0].answer = translate(error)
+
+    def _refuse(self, plan: _Plan, error: VaultError) -> None:
+        """Run a call that could not be read or written once more, only to leave its event; it is refused in any case."""
+        if plan.error:
+            plan.answer = plan.error
+        else:
+            plan.error, plan.reads = error, Reads()
+            self._run([plan])
 
     def _transact(self, plans: list[_Plan]) -> None:
         with self._engine.connect() as connection:
