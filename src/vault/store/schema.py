@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 
 from vault.errors import VaultError
 from vault.store import tables as t
+from vault.store.faults import DATABASE_ERRORS, translate
 from vault.v1 import common_pb2
 
 _LOCATION = str(Path(__file__).parent / "migrations")
@@ -41,11 +42,14 @@ def check(engine: sa.Engine) -> None:
     """Refuse a database with another schema than this code knows.
 
     Raises:
-        VaultError: SCHEMA_UNKNOWN.
+        VaultError: SCHEMA_UNKNOWN; DATABASE_UNAVAILABLE.
     """
-    with engine.connect() as connection:
-        found = _version(connection)
-        known = ScriptDirectory.from_config(_config(connection)).get_current_head()
+    try:
+        with engine.connect() as connection:
+            found = _version(connection)
+            known = ScriptDirectory.from_config(_config(connection)).get_current_head()
+    except DATABASE_ERRORS as error:
+        raise translate(error) from None
     if found != known:
         raise VaultError(
             common_pb2.ERROR_REASON_SCHEMA_UNKNOWN,
