@@ -27,6 +27,9 @@ from vault.v1 import common_pb2
 
 log = structlog.get_logger(__name__)
 
+_GONE = "CALLER_GONE"
+"""What is counted where nobody waited for the answer any more: the deadline passed, or the caller cancelled."""
+
 Handler = Callable[[bytes, Any], Awaitable[bytes]]
 
 
@@ -54,16 +57,20 @@ class Edge:
     def _handler(self, method: Method) -> Handler:
         async def handle(raw: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
             begin = time.monotonic()
-            error: VaultError | None = None
+            outcome = _GONE
             try:
-                return await self._answer(method, raw, context)
+                answer = await self._answer(method, raw, context)
+                outcome = "OK"
+                return answer
             except VaultError as refusal:
                 error = refusal
+                outcome = error.reason_name
             except Exception as unforeseen:  # noqa: BLE001  its text could hold a value: only its type is logged
                 log.error("unforeseen error at the edge", method=method.name, error=type(unforeseen).__name__)
                 error = VaultError(common_pb2.ERROR_REASON_INTERNAL, "an error nobody foresaw; the operator's log names it")
+                outcome = error.reason_name
             finally:
-                self._metrics.calls.labels(method.name, error.reason_name if error else "OK").inc()
+                self._metrics.calls.labels(method.name, outcome).inc()
                 self._metrics.seconds.labels(method.name).observe(time.monotonic() - begin)
             await context.abort_with_status(rpc_status.to_status(error.to_status()))
             raise AssertionError("abort_with_status always raises")

@@ -9,7 +9,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.calls = Counter(
-            "vault_calls", "Calls answered, by method and reason (OK if none)", ["method", "reason"], registry=self.registry
+            "vault_calls", "Calls, by method and reason (OK if none)", ["method", "reason"], registry=self.registry
         )
         self.seconds = Histogram("vault_call_seconds", "Seconds from request to answer", ["method"], registry=self.registry)
         self.unauthenticated = Counter(
