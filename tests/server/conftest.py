@@ -1,0 +1,74 @@
+"""One vault on PostgreSQL, served to all tests that do not break it, with somebody who looks into its database meanwhile."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from google.protobuf.message import Message
+from tests.harness import Caller, Server, Vault, make_vault
+from tests.server.canaries import traces
+from tests.server.ledger import Ledger
+from tests.server.refusal import Refusal, refused
+
+from vault.v1 import audit_pb2, common_pb2
+
+
+@dataclass
+class Served:
+    """A vault, its server and its database."""
+
+    vault: Vault
+    server: Server
+    ledger: Ledger
+
+    def check_refused(
+        self, caller: Caller, request: Message | tuple[str, bytes], code: str, reason: str, **options: Any
+    ) -> Refusal:
+        """Make a call that must be refused, and check all that holds for every refusal.
+
+        Status, reason and domain are as said; nothing is written but one audit event that says the same; and no canary stands
+        in the answer, in the event or in the log.
+        """
+        method, raw = request if isinstance(request, tuple) else (_method(request), request.SerializeToString())
+        rows, leaves, logged = self.ledger.rows(), len(self.ledger.leaves()), self.server.log.stat().st_size
+        refusal = refused(lambda: caller.raw(method, raw, **options))
+        assert (refusal.code, refusal.reason, refusal.domain) == (code, reason, "vault.v1")
+        assert self.ledger.rows() == rows
+        (event,) = self.ledger.events(leaves)
+        denied = code in ("PERMISSION_DENIED", "UNAUTHENTICATED")
+        assert event.action == method
+        assert event.decision == (audit_pb2.DECISION_DENIED if denied else audit_pb2.DECISION_FAILED)
+        assert event.reason == common_pb2.ErrorReason.Value(f"ERROR_REASON_{reason}")
+        assert not traces(refusal.everything + event.SerializeToString() + self.server.log.read_bytes()[logged:])
+        return refusal
+
+
+def _method(request: Message) -> str:
+    return str(request.DESCRIPTOR.name).removesuffix("Request")
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory, new_postgres_url: Callable[[], str]) -> Iterator[Served]:
+    """A served vault for the whole run; whoever changes something of it uses a tenant of his own."""
+    vault = make_vault(tmp_path_factory.mktemp("served"), database=f'url = "{new_postgres_url()}"')
+    ledger = Ledger(vault.config)
+    with Server(vault) as server:
+        yield Served(vault, server, ledger)
+    ledger.close()
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[[Callable[[], Any]], None]:
+    """Waits for a condition, for at most half a minute."""
+    tick = threading.Event()
+
+    def wait(condition: Callable[[], Any]) -> None:
+        for _ in range(600):
+            if condition():
+                return
+            tick.wait(0.05)
+        pytest.fail("the condition never held")
+
+    return wait

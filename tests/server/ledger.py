@@ -1,0 +1,56 @@
+"""What stands in a vault's database while a server is using it: every row, and the audit events."""
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+
+from vault.server.config import Config
+from vault.store import engine as engines
+from vault.store import tables as t
+from vault.v1 import audit_pb2
+
+_BOOT = ("BootStarted", "BootEndorsed")
+
+
+class Ledger:
+    """A second pair of eyes on a PostgreSQL vault."""
+
+    def __init__(self, config: Config) -> None:
+        self._engine = engines.postgres(config.database.url or "")
+
+    def rows(self) -> Mapping[str, tuple[int, str]]:
+        """For every table but the audit log: how many rows, and a hash of all they hold."""
+        tables = [table for table in t.metadata.sorted_tables if table is not t.audit_pending]
+        with self._engine.connect() as connection:
+            return {table.name: tuple(connection.execute(_digest(table)).one()) for table in tables}
+
+    def count(self, table: sa.Table) -> int:
+        """How many rows a table has."""
+        with self._engine.connect() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+
+    def events(self, after: int = 0) -> list[audit_pb2.AuditEvent]:
+        """The audit events but the first ``after``, without those by which a boot announces itself."""
+        return [event for event in map(audit_pb2.AuditEvent.FromString, self.leaves(after)) if event.action not in _BOOT]
+
+    def leaves(self, after: int = 0) -> list[bytes]:
+        """The audit leaves but the first ``after``, in the order of their writing."""
+        order = (t.audit_pending.c.time_us, t.audit_pending.c.boot_id, t.audit_pending.c.boot_sequence)
+        with self._engine.connect() as connection:
+            return list(connection.execute(sa.select(t.audit_pending.c.leaf).order_by(*order).offset(after)).scalars())
+
+    def execute(self, statement: sa.Executable) -> None:
+        """Do to the database what its administrator can do."""
+        with self._engine.begin() as connection:
+            connection.execute(statement)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+
+def _digest(table: sa.Table) -> sa.Select[tuple[int, str]]:
+    row = sa.cast(sa.literal_column(f'"{table.name}"'), sa.Text)
+    everything = sa.func.md5(sa.func.string_agg(row, aggregate_order_by(sa.literal("\n"), row)))
+    return sa.select(sa.func.count(), sa.func.coalesce(everything, "")).select_from(table)
