@@ -76,6 +76,7 @@ class Call:
     policy: PolicyEngine
     deadline: float
     without_keys: VaultError | None = None
+    _lacked_at: int = 0
 
     @property
     def needs_keys(self) -> bool:
@@ -111,6 +112,11 @@ class Call:
             _check_size(answer)
         except VaultError as error:
             return _refuse(draft, error)
+        except KeysMissingError:
+            if self._lacked_at == keys.generation:
+                return _refuse(draft, _no_such_key())
+            self._lacked_at = keys.generation
+            raise
         return Outcome(answer, draft, admitted.writes)
 
     def failed(self, error: VaultError) -> Outcome:
@@ -126,6 +132,14 @@ def _refuse(draft: Draft, error: VaultError) -> Outcome:
     draft.reason = error.reason
     draft.forget_what_was_not_done()
     return Outcome(error, draft)
+
+
+def _no_such_key() -> VaultError:
+    """Keys fetched anew, of the generation that the tenant's row has, lack it too: an altered row names a key that never was."""
+    return VaultError(
+        common_pb2.ERROR_REASON_INTEGRITY,
+        "a stored row names a key that the tenant does not have; nothing of it is used; the operator must investigate",
+    )
 
 
 def _check_size(answer: bytes) -> None:
