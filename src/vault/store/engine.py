@@ -23,7 +23,13 @@ BUSY_S = 10.0
 def postgres(url: str) -> sa.Engine:
     """An engine for PostgreSQL; ``url`` begins with ``postgresql+psycopg://``."""
     return sa.create_engine(
-        url, pool_size=4, max_overflow=4, pool_pre_ping=True, pool_timeout=5, connect_args={"connect_timeout": 5}
+        url,
+        pool_size=4,
+        max_overflow=4,
+        pool_pre_ping=True,
+        pool_timeout=5,
+        connect_args={"connect_timeout": 5},
+        hide_parameters=True,  # else they would stand in the text of errors
     )
 
 
@@ -45,7 +51,9 @@ def sqlite(path: Path, key: Key) -> sa.Engine:
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
-    engine = sa.create_engine("sqlite://", module=sqlcipher, creator=connect, poolclass=sa.QueuePool, pool_size=4)
+    engine = sa.create_engine(
+        "sqlite://", module=sqlcipher, creator=connect, poolclass=sa.QueuePool, pool_size=4, hide_parameters=True
+    )
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return engine
 
