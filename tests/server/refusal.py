@@ -30,7 +30,11 @@ def refused(call: Callable[[], Any]) -> Refusal:
     """The refusal that a call must end in."""
     with pytest.raises(grpc.RpcError) as caught:
         call()
-    error: Any = caught.value
+    return refusal_of(caught.value)
+
+
+def refusal_of(error: Any) -> Refusal:
+    """The refusal in an error that a call has raised."""
     status = rpc_status.from_call(error) or status_pb2.Status(message=error.details() or "")
     trailers = b"".join(v if isinstance(v, bytes) else v.encode() for pair in error.trailing_metadata() or () for v in pair)
     everything = (error.details() or "").encode() + status.SerializeToString() + trailers

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.harness import Caller
 from tests.server.conftest import Served
-from tests.server.refusal import read, refused
+from tests.server.refusal import read, refusal_of, refused
 from tests.server.requests import METHODS, good
 
 from vault.v1 import vault_service_pb2 as v1
@@ -40,8 +40,8 @@ def test_a_request_with_some_bytes_changed_is_answered_or_refused_for_a_reason(c
         raw[place] = data.draw(st.integers(0, 255))
     try:
         answer = caller.raw(method, bytes(raw))
-    except grpc.RpcError:
-        refusal = refused(lambda: caller.raw(method, bytes(raw)))
+    except grpc.RpcError as error:
+        refusal = refusal_of(error)
         assert refusal.code in DEFINED
         assert refusal.reason not in ("", "INTERNAL")
     else:
