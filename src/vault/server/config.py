@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from vault.kms.transit_config import (
     AppRoleAuth,
@@ -45,10 +45,21 @@ class ServerSettings(_Settings):
     metrics_address: str = "127.0.0.1:9464"
 
 
+def postgres_url(url: str) -> str:
+    """The URL, if it is one for our driver.
+
+    Raises:
+        ValueError: it is not; the message does not hold it, since it may hold a password.
+    """
+    if not url.startswith("postgresql+psycopg://"):
+        raise ValueError("must begin with postgresql+psycopg://")
+    return url
+
+
 class DatabaseSettings(_Settings):
     """PostgreSQL by ``url`` or ``url_file`` (where the URL has a password), or one SQLCipher file."""
 
-    url: str | None = None
+    url: Annotated[str, AfterValidator(postgres_url)] | None = None
     url_file: Path | None = None
     sqlite_file: Path | None = None
 
@@ -87,8 +98,12 @@ class TransitKms(_Settings):
     provisioner: dict[str, Any] | None = None
 
     def as_app(self) -> TransitConfig:
-        """How server nodes reach Transit."""
-        return self._as(self.auth)
+        """How server nodes reach Transit.
+
+        Raises:
+            ConfigError: a setting is wrong.
+        """
+        return self._as("auth", self.auth)
 
     def as_provisioner(self) -> TransitConfig:
         """How tenants' keys are created.
@@ -98,10 +113,14 @@ class TransitKms(_Settings):
         """
         if self.provisioner is None:
             raise ConfigError("kms.provisioner is needed to create a tenant: the server's own identity may not create keys")
-        return self._as(self.provisioner)
+        return self._as("provisioner", self.provisioner)
 
-    def _as(self, login: dict[str, Any]) -> TransitConfig:
-        return TransitConfig(self.address, self.ca_file, _auth(login), self.mount, self.namespace)
+    def _as(self, name: str, login: dict[str, Any]) -> TransitConfig:
+        auth = _auth(f"kms.{name}", login)
+        try:
+            return TransitConfig(self.address, self.ca_file, auth, self.mount, self.namespace)
+        except ValueError as error:
+            raise ConfigError(f"kms.address: {error}") from None
 
 
 class Limits(_Settings):
@@ -138,12 +157,24 @@ def load(path: Path) -> Config:
         config = Config.model_validate(_resolved(settings, path.parent.absolute()))
         if isinstance(config.kms, TransitKms):
             config.kms.as_app()
+            if config.kms.provisioner is not None:
+                config.kms.as_provisioner()
     except ValidationError as error:
-        found = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)]
-        raise ConfigError(f"{path}: " + "; ".join(found)) from None
-    except ValueError as error:
-        raise ConfigError(f"{path}: kms: {error}") from None
+        raise ConfigError(f"{path}: {_found(error)}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
     return config
+
+
+def _found(error: ValidationError, prefix: tuple[str, ...] = ()) -> str:
+    """Each broken rule after its setting's name, without the value, and without the kind that pydantic puts into a union's name."""
+    found = []
+    for each in error.errors(include_input=False, include_url=False):
+        where = [*prefix, *(str(part) for part in each["loc"])]
+        if where[:2] in (["kms", "local"], ["kms", "transit"]):
+            del where[1]
+        found.append(f"{'.'.join(where)}: {each['msg'].removeprefix('Value error, ')}")
+    return "; ".join(found)
 
 
 def _resolved(settings: Any, base: Path) -> Any:
@@ -155,13 +186,16 @@ def _resolved(settings: Any, base: Path) -> Any:
     }
 
 
-def _auth(login: dict[str, Any]) -> Auth:
+def _auth(setting: str, login: dict[str, Any]) -> Auth:
     rest = dict(login)
     kind = _METHODS.get(rest.pop("method", ""))
     if kind is None:
-        raise ValueError(f"auth.method must be one of {', '.join(_METHODS)}")
+        raise ConfigError(f"{setting}.method: must be one of {', '.join(_METHODS)}")
     unknown = set(rest) - set(kind.__dataclass_fields__)
     if unknown:
-        raise ValueError(f"auth has unknown settings: {', '.join(sorted(unknown))}")
-    auth: Auth = TypeAdapter(kind).validate_python(rest)
+        raise ConfigError(f"{setting}: has unknown settings: {', '.join(sorted(unknown))}")
+    try:
+        auth: Auth = TypeAdapter(kind).validate_python(rest)
+    except ValidationError as error:
+        raise ConfigError(_found(error, tuple(setting.split(".")))) from None
     return auth

@@ -1,9 +1,12 @@
 """A node: database, KMS, keys in memory and runner, opened from the configuration and used by server and command line alike."""
 
+import os
+import ssl
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from vault.access.issuing import write_private
 from vault.administration import Act
 from vault.audit.chain import Chain
 from vault.audit.events import SYSTEM_TENANT
@@ -17,7 +20,7 @@ from vault.kms.local_provisioner import LocalProvisioner
 from vault.kms.tenant_keys import KeyCache, KeysMissingError
 from vault.kms.transit import TransitKeyManager
 from vault.kms.transit_provisioner import TransitProvisioner
-from vault.server.config import Config, ConfigError, LocalKms
+from vault.server.config import Config, ConfigError, DatabaseSettings, LocalKms, ServerSettings, postgres_url
 from vault.store import engine as engines
 from vault.store import schema
 from vault.store.key_loader import Boot, KeyLoader
@@ -80,7 +83,9 @@ class Node:
 
         Raises:
             VaultError: SCHEMA_UNKNOWN, or the KMS does not answer.
+            ConfigError: the server's certificate and key don't load.
         """
+        _check_certificate(self.config.server)
         schema.check(self.engine)
         self.key_manager.check()
 
@@ -93,12 +98,26 @@ class Node:
             self._lock.release()
 
     def _open_engine(self) -> sa.Engine:
-        database = self.config.database
-        if database.sqlite_file is None:
-            url = database.url or (_read(database.url_file) if database.url_file else "")
-            return engines.postgres(url)
-        self._lock = engines.SingleProcessLock(database.sqlite_file)
-        return engines.sqlite(database.sqlite_file, _database_key(database.sqlite_file, self.key_manager))
+        sqlite_file = self.config.database.sqlite_file
+        if sqlite_file is None:
+            return postgres_engine(self.config.database)
+        key = _database_key(sqlite_file, self.key_manager)
+        self._lock = engines.SingleProcessLock(sqlite_file)
+        return engines.sqlite(sqlite_file, key)
+
+
+def postgres_engine(database: DatabaseSettings) -> sa.Engine:
+    """An engine for the PostgreSQL that the configuration names.
+
+    Raises:
+        ConfigError: the file with its URL can't be read, or holds none.
+    """
+    url = _read(database.url_file) if database.url_file else database.url
+    try:
+        return engines.postgres(postgres_url(url or ""))
+    except (ValueError, sa.exc.ArgumentError):  # its text would hold the URL, which may hold a password
+        setting = "url_file" if database.url_file else "url"
+    raise ConfigError(f"database.{setting}: must be a URL like postgresql+psycopg://user@host:5432/vault")
 
 
 def provisioner(config: Config) -> KeyProvisioner:
@@ -109,21 +128,32 @@ def provisioner(config: Config) -> KeyProvisioner:
 
 
 def create_database_key(config: Config) -> None:
-    """Make the page key of a new SQLite file and keep it beside the file, wrapped by the KMS."""
-    if config.database.sqlite_file is None:
+    """Make the page key of a new SQLite file and keep it beside the file, wrapped by the KMS; one that is there stays.
+
+    Raises:
+        VaultError: the KMS refuses or does not answer.
+    """
+    if config.database.sqlite_file is None or database_key_path(config.database.sqlite_file).exists():
         return
     manager = _key_manager(config)
-    (wrapped,) = manager.wrap(SYSTEM_TENANT, [(Key.generate(), kms_context(SYSTEM_TENANT, _DATABASE_KEY, 1))])
-    manager.close()
-    _key_path(config.database.sqlite_file).write_bytes(wrapped.blob)
+    try:
+        (wrapped,) = manager.wrap(SYSTEM_TENANT, [(Key.generate(), kms_context(SYSTEM_TENANT, _DATABASE_KEY, 1))])
+    finally:
+        manager.close()
+    path = database_key_path(config.database.sqlite_file)
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    write_private(draft, wrapped.blob)
+    os.replace(draft, path)
 
 
-def _key_path(sqlite_file: Path) -> Path:
+def database_key_path(sqlite_file: Path) -> Path:
+    """Where the wrapped page key of an SQLite file lies."""
     return sqlite_file.with_name(sqlite_file.name + ".key")
 
 
 def _database_key(sqlite_file: Path, manager: KeyManager) -> Key:
-    path = _key_path(sqlite_file)
+    path = database_key_path(sqlite_file)
     if not path.exists():
         raise ConfigError(f"{path} is missing: without it the database can't be opened; `pdvault init` makes a new vault")
     (key,) = manager.unwrap(SYSTEM_TENANT, [(path.read_bytes(), kms_context(SYSTEM_TENANT, _DATABASE_KEY, 1))])
@@ -140,6 +170,20 @@ def _keyring_secret(kms: LocalKms) -> KeyringSecret:
     if kms.passphrase_file:
         return Passphrase(from_file(kms.passphrase_file))
     return RawKey(from_file(kms.key_file) if kms.key_file else from_variable(kms.key_variable or ""))
+
+
+def _check_certificate(server: ServerSettings) -> None:
+    """Let OpenSSL load certificate and key: gRPC would start with any, and fail at each client's handshake."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(server.certificate_file, server.key_file, password="")
+    except ssl.SSLError as error:
+        raise ConfigError(
+            f"server.certificate_file and server.key_file don't load ({error.reason}): both must be PEM and belong together, "
+            "and the key must not be encrypted"
+        ) from None
+    except OSError as error:
+        missing = "certificate_file" if not os.access(server.certificate_file, os.R_OK) else "key_file"
+        raise ConfigError(f"server.{missing}: {getattr(server, missing)}: {error.strerror}") from None
 
 
 def _read(path: Path) -> str:
