@@ -1,0 +1,128 @@
+"""What the vault asks of a KMS, and the four ways in which a KMS says no. No protocol of any particular KMS is known here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from vault.crypto.keys import Key
+from vault.errors import VaultError
+from vault.v1 import common_pb2
+
+SYSTEM_TENANT_UID: Final = bytes(16)
+"""The tenant uid of the system itself."""
+
+TENANT_UID_BYTES: Final = 16
+SIGNATURE_BYTES: Final = 64
+PUBLIC_KEY_BYTES: Final = 32
+
+
+class KmsUnavailableError(VaultError):
+    """The KMS does not answer, or answers that it cannot serve now."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(common_pb2.ERROR_REASON_KMS_UNAVAILABLE, message, retry_after_s=retry_after_s)
+
+
+class KmsSealedError(VaultError):
+    """The KMS is sealed: it answers, but somebody must unseal it."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(common_pb2.ERROR_REASON_KMS_SEALED, message, retry_after_s=retry_after_s)
+
+
+class KmsDeniedError(VaultError):
+    """The KMS refused the vault's identity, or what it asked for."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(common_pb2.ERROR_REASON_KMS_DENIED, message)
+
+
+class KmsIntegrityError(VaultError):
+    """A wrapped key, a key's attributes or the keyring is not what the vault stored. Nothing of it is used."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(common_pb2.ERROR_REASON_INTEGRITY, message)
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """A wrapped key.
+
+    Attributes:
+        blob: what to store (docs/formats-kms.md, "KMS-wrapped key"): at most 99 bytes.
+        kek_version: the version of the tenant's KEK that wrapped it, at least 1.
+    """
+
+    blob: bytes
+    kek_version: int
+
+
+class KeyManager(Protocol):
+    """What a server node may do: encrypt, decrypt, sign. May be shared by threads.
+
+    Every method may raise KmsUnavailableError, KmsSealedError or KmsDeniedError (which includes a tenant that has no keys), and
+    ValueError when the tenant uid is not 16 bytes.
+    """
+
+    proves_destruction: bool
+    """Whether a destroyed KEK version is out of the operator's reach, so that a receipt may say "horizon reached"."""
+
+    def wrap(self, tenant_uid: bytes, items: Sequence[tuple[Key, bytes]]) -> list[Wrapped]:
+        """Each (key, context) wrapped by the latest version of the tenant's KEK, in the same order.
+
+        Raises:
+            ValueError: a context is empty.
+        """
+
+    def unwrap(self, tenant_uid: bytes, items: Sequence[tuple[bytes, bytes]]) -> list[Key]:
+        """The key of each (blob, context), in the same order. All or none.
+
+        Raises:
+            KmsIntegrityError: a blob is damaged, belongs to another tenant or context, or its KEK version is gone.
+            ValueError: a context is empty.
+        """
+
+    def sign(self, tenant_uid: bytes, message: bytes) -> bytes:
+        """The Ed25519 signature (RFC 8032, 64 bytes) of the message by the tenant's log key."""
+
+    def log_public_key(self, tenant_uid: bytes) -> bytes:
+        """The public half of the tenant's log key, 32 bytes."""
+
+    def check(self) -> None:
+        """Raise unless the KMS can serve now."""
+
+    def close(self) -> None:
+        """Let go of connections. The KeyManager is not used afterwards."""
+
+
+class KeyProvisioner(Protocol):
+    """What a separate identity may do: create a tenant's keys, never use them."""
+
+    def create_tenant_keys(self, tenant_uid: bytes) -> None:
+        """Create KEK and log key of the tenant; what exists already and is as it should be, stays.
+
+        Raises:
+            KmsIntegrityError: a key of that name exists and is of another kind.
+            KmsUnavailableError, KmsSealedError, KmsDeniedError: as they say.
+            ValueError: the tenant uid is not 16 bytes.
+        """
+
+
+def check_tenant_uid(tenant_uid: bytes) -> None:
+    """Refuse what is no tenant uid, before it becomes part of a path or a key's name.
+
+    Raises:
+        ValueError: it is not 16 bytes.
+    """
+    if type(tenant_uid) is not bytes or len(tenant_uid) != TENANT_UID_BYTES:
+        raise ValueError("a tenant uid must be exactly 16 bytes")
+
+
+def check_contexts(items: Sequence[tuple[object, bytes]]) -> None:
+    """Refuse an empty context, which would bind a key to nothing.
+
+    Raises:
+        ValueError: a context is empty.
+    """
+    if not all(context for _, context in items):
+        raise ValueError("a context must not be empty")

@@ -1,0 +1,100 @@
+"""The embedded KeyManager: KEKs in a keyring file, used in the vault's own memory (docs/formats-kms.md, "Local").
+
+For development and single machines. Whoever copies file and secret keeps every KEK for ever, so it proves no destruction.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from vault.crypto import keys
+from vault.crypto.encoding import pack
+from vault.crypto.envelope import DecryptionError, key_version
+from vault.crypto.keys import KEY_BYTES, Key
+from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError, Wrapped, check_contexts, check_tenant_uid
+from vault.kms.keyring import TenantEntry
+from vault.kms.keyring_file import KeyringFile
+from vault.kms.keyring_secret import KeyringSecret
+
+_LABEL: Final = "pdvault/v1/local-kek"
+_log = structlog.get_logger(__name__)
+
+
+class LocalKeyManager:
+    """See ``vault.kms.key_manager.KeyManager``. Sees what a provisioner writes without being opened again.
+
+    Raises:
+        KmsUnavailableError, KmsDeniedError, KmsIntegrityError: the keyring cannot be opened; see ``KeyringFile``.
+    """
+
+    proves_destruction = False
+
+    def __init__(self, path: Path, secret: KeyringSecret) -> None:
+        self._file = KeyringFile(path, secret)
+        self.check()
+        _log.warning("local_key_manager", hint="copies of the keyring cannot be ruled out: destruction of keys is not provable")
+
+    def wrap(self, tenant_uid: bytes, items: Sequence[tuple[Key, bytes]]) -> list[Wrapped]:
+        """See ``KeyManager.wrap``."""
+        entry = self._tenant(tenant_uid)
+        check_contexts(items)
+        version = entry.latest_version
+        return [Wrapped(_wrap(entry.keks[version], version, key, tenant_uid, context), version) for key, context in items]
+
+    def unwrap(self, tenant_uid: bytes, items: Sequence[tuple[bytes, bytes]]) -> list[Key]:
+        """See ``KeyManager.unwrap``."""
+        entry = self._tenant(tenant_uid)
+        check_contexts(items)
+        return [_unwrap(entry, number, blob, tenant_uid, context) for number, (blob, context) in enumerate(items)]
+
+    def sign(self, tenant_uid: bytes, message: bytes) -> bytes:
+        """See ``KeyManager.sign``."""
+        return _log_key(self._tenant(tenant_uid)).sign(message)
+
+    def log_public_key(self, tenant_uid: bytes) -> bytes:
+        """See ``KeyManager.log_public_key``."""
+        return _log_key(self._tenant(tenant_uid)).public_key().public_bytes_raw()
+
+    def check(self) -> None:
+        """See ``KeyManager.check``."""
+        self._file.current()
+
+    def close(self) -> None:
+        """See ``KeyManager.close``; there are no connections."""
+
+    def _tenant(self, tenant_uid: bytes) -> TenantEntry:
+        check_tenant_uid(tenant_uid)
+        entry = self._file.current().tenants.get(tenant_uid)
+        if entry is None:
+            raise KmsDeniedError("the keyring holds no keys of this tenant: were they created?")
+        return entry
+
+
+def _wrap(kek: Key, version: int, key: Key, tenant_uid: bytes, context: bytes) -> bytes:
+    bound = pack(_LABEL, tenant_uid, context)
+    return keys.wrap(_derived(kek, bound), version, key, bound)
+
+
+def _unwrap(entry: TenantEntry, number: int, blob: bytes, tenant_uid: bytes, context: bytes) -> Key:
+    bound = pack(_LABEL, tenant_uid, context)
+    try:
+        if kek := entry.kek_for(key_version(blob)):
+            return keys.unwrap(_derived(kek, bound), blob, bound)
+        problem = "its KEK version is gone"
+    except DecryptionError:
+        problem = "damaged, or of another tenant or context"
+    raise KmsIntegrityError(f"wrapped key {number} cannot be opened: {problem}")
+
+
+def _derived(kek: Key, bound: bytes) -> Key:
+    """HKDF-SHA256 (RFC 5869) as Transit's derived keys do it. Not ``Key.derive``, which keeps each result."""
+    return Key(HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=bound).derive(kek.raw))
+
+
+def _log_key(entry: TenantEntry) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(entry.log_seed.raw)

@@ -1,0 +1,33 @@
+"""Creating a keyring, and a tenant's keys in it."""
+
+from pathlib import Path
+
+from vault.kms.key_manager import check_tenant_uid
+from vault.kms.keyring import Keyring
+from vault.kms.keyring_file import KeyringFile
+from vault.kms.keyring_secret import KeyringSecret
+
+
+class LocalProvisioner:
+    """See ``vault.kms.key_manager.KeyProvisioner``; its errors are those of ``KeyringFile``."""
+
+    def __init__(self, path: Path, secret: KeyringSecret) -> None:
+        self._file = KeyringFile(path, secret)
+
+    def create_keyring(self) -> None:
+        """A new keyring file without tenants, once for each installation.
+
+        Raises:
+            KmsDeniedError: there is one already.
+            KmsUnavailableError: it cannot be written.
+        """
+        self._file.create()
+
+    def create_tenant_keys(self, tenant_uid: bytes) -> None:
+        """See ``KeyProvisioner.create_tenant_keys``."""
+        check_tenant_uid(tenant_uid)
+
+        def with_tenant(keyring: Keyring) -> Keyring:
+            return keyring if tenant_uid in keyring.tenants else keyring.with_tenant(tenant_uid)
+
+        self._file.update(with_tenant)

@@ -1,0 +1,41 @@
+"""Creating a tenant's keys in Transit, by an identity that can neither use, change nor destroy them."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
+from vault.kms.transit import kek_name, log_key_name
+from vault.kms.transit_config import TransitConfig
+from vault.kms.transit_http import Payload
+from vault.kms.transit_session import TransitSession
+
+_PRIVATE: Final = {"exportable": False, "allow_plaintext_backup": False, "deletion_allowed": False}
+_KEK: Final = {"type": "aes256-gcm96", "derived": True}
+_LOG_KEY: Final = {"type": "ed25519"}
+
+
+class TransitProvisioner:
+    """See ``vault.kms.key_manager.KeyProvisioner``."""
+
+    def __init__(self, config: TransitConfig) -> None:
+        self._session = TransitSession(config)
+
+    def create_tenant_keys(self, tenant_uid: bytes) -> None:
+        """See ``KeyProvisioner.create_tenant_keys``."""
+        self._create(kek_name(tenant_uid), _KEK)
+        self._create(log_key_name(tenant_uid), _LOG_KEY)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._session.close()
+
+    def _create(self, name: str, kind: Mapping[str, Any]) -> None:
+        """Create and read back: Transit answers 200 to the creation of a key that exists with other attributes."""
+        created = self._session.post(f"keys/{name}", Payload(kind))
+        if created.status not in (200, 204):
+            raise KmsDeniedError(f"the KMS refuses to create a key (status {created.status}): is Transit mounted there?")
+        found = self._session.get(f"keys/{name}")
+        expected = {"derived": False, **_PRIVATE, **kind}
+        wrong = [attribute for attribute, value in expected.items() if found.data.get(attribute) != value]
+        if wrong:
+            raise KmsIntegrityError(f"the key {name} in the KMS is not as it should be: {', '.join(sorted(wrong))}")

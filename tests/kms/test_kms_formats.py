@@ -1,0 +1,190 @@
+"""docs/formats-kms.md is true: its examples, and a reader written from the page alone."""
+
+import re
+import struct
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+from argon2.low_level import Type, hash_secret_raw
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vault.crypto.envelope import seal
+from vault.crypto.keys import Key
+from vault.kms.key_manager import KmsIntegrityError
+from vault.kms.keyring import Keyring, KeyringFormatError, TenantEntry, decode, encode
+from vault.kms.keyring_sealing import seal_keyring, unseal_keyring
+from vault.kms.keyring_secret import Argon2Parameters, Passphrase, RawKey
+from vault.kms.local import LocalKeyManager
+
+PAGE = Path(__file__).parents[2] / "docs" / "formats-kms.md"
+WORDS = b"correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def examples():
+    """The page's examples: name → field → bytes."""
+    found = {}
+    for name, block in re.findall(r"^```vector (\S+)\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            content = line.split(";")[0]
+            if "=" in content:
+                field, content = content.split("=", 1)
+                fields = found.setdefault(name, {})
+                fields[field.strip()] = ""
+            fields[field.strip()] += content.strip()
+    return found
+
+
+def raw(example, field):
+    return bytes.fromhex(example[field])
+
+
+def pack(label, *fields):
+    return b"".join(struct.pack(">I", len(part)) + part for part in (label.encode(), *fields))
+
+
+def hkdf(key, info):
+    return HKDF(SHA256(), 32, None, info).derive(key)
+
+
+def open_envelope(key, envelope, bound):
+    return AESGCM(key).decrypt(envelope[6:18], envelope[18:], pack("pdvault/v1/envelope", envelope[:6], bound))
+
+
+def file_with(path, keyring, key):
+    path.touch(mode=0o600)
+    path.write_bytes(seal_keyring(keyring, key, None))
+    return LocalKeyManager(path, key)
+
+
+@pytest.fixture
+def example_keyring(examples):
+    example = examples["keyring-file"]
+    entry = TenantEntry(3, 3, {3: Key(raw(example, "kek"))}, Key(raw(example, "log_seed")))
+    return Keyring(int(example["generation"]), {raw(example, "tenant"): entry})
+
+
+def test_the_pages_keyring_file_is_read_as_the_page_says(examples, example_keyring):
+    example = examples["keyring-file"]
+    keyring, parameters = unseal_keyring(raw(example, "file"), raw_key(raw(example, "key")))
+    assert keyring == example_keyring
+    assert parameters is None
+    assert encode(keyring.tenants) == raw(example, "content")
+
+
+def raw_key(key):
+    return RawKey(b64encode(key))
+
+
+def test_the_pages_wrapped_key_is_read_as_the_page_says(examples, example_keyring, keyring_path):
+    example = examples["local-wrapped-key"]
+    manager = file_with(keyring_path, example_keyring, raw_key(bytes(32)))
+    blob, context, tenant = (raw(example, field) for field in ("envelope", "context", "tenant"))
+    assert manager.unwrap(tenant, [(blob, context)]) == [Key(raw(example, "key"))]
+
+
+def test_a_reader_written_from_the_page_opens_what_the_vault_wraps(examples, example_keyring, keyring_path):
+    example = examples["local-wrapped-key"]
+    tenant, context, key = raw(example, "tenant"), b"any context", Key.generate()
+    manager = file_with(keyring_path, example_keyring, raw_key(bytes(32)))
+    (wrapped,) = manager.wrap(tenant, [(key, context)])
+    bound = pack("pdvault/v1/local-kek", tenant, context)
+    assert wrapped.kek_version == struct.unpack(">I", wrapped.blob[2:6])[0] == 3
+    assert len(wrapped.blob) == 66
+    assert open_envelope(hkdf(raw(example, "kek"), bound), wrapped.blob, bound) == key.raw
+
+
+@pytest.mark.parametrize("by_passphrase", [False, True])
+def test_a_reader_written_from_the_page_opens_the_vaults_keyring(example_keyring, by_passphrase):
+    parameters = Argon2Parameters(salt=bytes(range(16)), memory_kib=7168, passes=2, lanes=3) if by_passphrase else None
+    data = seal_keyring(example_keyring, Passphrase(WORDS) if by_passphrase else raw_key(bytes(32)), parameters)
+    magic, version, sealing, generation, memory, passes, lanes, salt = struct.unpack_from(">8sBBQIIB16s", data)
+    assert (magic, version, sealing, generation) == (b"pdvkring", 1, 1 if by_passphrase else 2, 2)
+    root = bytes(32)
+    if by_passphrase:
+        root = hash_secret_raw(WORDS, salt, passes, memory, lanes, 32, Type.ID, version=0x13)
+    else:
+        assert data[18:43] == bytes(25)
+    content = open_envelope(hkdf(root, b"pdvault/v1/key/keyring"), data[43:], pack("pdvault/v1/keyring", data[:43]))
+    assert content == encode(example_keyring.tenants)
+
+
+@pytest.mark.parametrize(
+    ("at", "wrong"),
+    [(0, b"q"), (8, b"\2"), (9, b"\1"), (9, b"\3"), (10, bytes(8)), (18, b"\1"), (22, b"\1"), (26, b"\1"), (42, b"\1")],
+)
+def test_a_header_that_the_page_forbids_is_refused_even_if_authentic(example_keyring, at, wrong):
+    header = struct.pack(">8sBBQIIB16s", b"pdvkring", 1, 2, 1, 0, 0, 0, bytes(16))
+    content = encode(example_keyring.tenants)
+
+    def file(header):
+        key = Key(bytes(32)).derive("pdvault/v1/key/keyring")
+        return header + seal(key, 0, content, pack("pdvault/v1/keyring", header))
+
+    assert unseal_keyring(file(header), raw_key(bytes(32)))[0].tenants == example_keyring.tenants
+    with pytest.raises(KmsIntegrityError):
+        unseal_keyring(file(header[:at] + wrong + header[at + len(wrong) :]), raw_key(bytes(32)))
+
+
+KEYS = st.binary(min_size=32, max_size=32).map(Key)
+
+
+@st.composite
+def entries(draw):
+    keks = draw(st.dictionaries(st.integers(1, 2**32 - 1), KEYS, min_size=1, max_size=4))
+    return TenantEntry(max(keks), draw(st.integers(1, max(keks))), keks, draw(KEYS))
+
+
+TENANTS = st.dictionaries(st.binary(min_size=16, max_size=16), entries(), max_size=4)
+
+
+@given(TENANTS)
+def test_a_keyrings_content_is_read_as_it_was_written(tenants):
+    assert decode(encode(tenants)) == tenants
+
+
+@given(TENANTS, st.data())
+def test_shortened_or_lengthened_content_is_refused(tenants, data):
+    content = encode(tenants)
+    for wrong in (content[: data.draw(st.integers(0, len(content) - 1))], content + b"\0"):
+        with pytest.raises(KeyringFormatError):
+            decode(wrong)
+
+
+@given(st.binary(max_size=400))
+def test_arbitrary_content_is_read_back_to_itself_or_refused(content):
+    try:
+        tenants = decode(content)
+    except KeyringFormatError:
+        return
+    assert encode(tenants) == content
+
+
+def test_content_out_of_order_or_with_senseless_versions_is_refused(example_keyring):
+    def content(tenants, uids, latest, minimum, versions):
+        keks = b"".join(struct.pack(">I", version) + bytes(32) for version in versions)
+        entry = struct.pack(">III", latest, minimum, len(versions)) + keks + bytes(32)
+        return struct.pack(">I", tenants) + b"".join(uid + entry for uid in uids)
+
+    one, two = b"1" * 16, b"2" * 16
+    assert len(decode(content(2, (one, two), 2, 1, (1, 2)))) == 2
+    for wrong in (
+        content(2, (two, one), 2, 1, (1, 2)),
+        content(2, (one, one), 2, 1, (1, 2)),
+        content(1, (one,), 2, 1, (2, 1)),
+        content(1, (one,), 2, 1, (2, 2)),
+        content(1, (one,), 3, 1, (1, 2)),
+        content(1, (one,), 1, 1, (1, 2)),
+        content(1, (one,), 2, 3, (1, 2)),
+        content(1, (one,), 2, 0, (1, 2)),
+        content(1, (one,), 2, 1, (0, 2)),
+        content(1, (one,), 1, 1, ()),
+        content(2**32 - 1, (one,), 1, 1, (1,)),
+    ):
+        with pytest.raises(KeyringFormatError):
+            decode(wrong)

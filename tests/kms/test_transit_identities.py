@@ -1,0 +1,236 @@
+"""Each identity can do its work at OpenBao and nothing else, and OpenBao's own audit log agrees."""
+
+import base64
+import re
+import secrets
+from pathlib import Path
+
+import hvac
+import pytest
+import requests
+
+from vault.crypto.keys import Key
+from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
+from vault.kms.transit import TransitKeyManager, kek_name, log_key_name
+from vault.kms.transit_provisioner import TransitProvisioner
+
+PATHS = Path(__file__).parents[2] / "deploy" / "openbao" / "paths.txt"
+CONTEXT = b"context"
+KEK_BODY = {"type": "aes256-gcm96", "derived": True}
+
+ALL_IDENTITIES = ("app", "provisioner", "key-worker")
+FORBIDDEN_TO_ALL = [
+    ("get", "transit/export/encryption-key/{kek}", None),
+    ("get", "transit/export/signing-key/{log}", None),
+    ("get", "transit/backup/{kek}", None),
+    ("post", "transit/restore", {"backup": "x"}),
+    ("post", "transit/restore/{kek}", {"backup": "x", "force": True}),
+    ("get", "transit/byok-export/{kek}/{log}", None),
+    ("delete", "transit/keys/{kek}", None),
+    ("post", "transit/keys/{kek}/soft-delete", {}),
+    ("post", "transit/keys/{kek}/import_version", {"ciphertext": "x"}),
+    ("post", "transit/keys/{log}/rotate", {}),
+    ("post", "transit/keys/{log}/config", {"min_decryption_version": 1}),
+    ("post", "transit/keys/{log}/trim", {"min_available_version": 1}),
+    ("post", "transit/keys/{kek}/config", {"exportable": True}),
+    ("post", "transit/keys/{kek}/config", {"allow_plaintext_backup": True}),
+    ("post", "transit/keys/{kek}/config", {"deletion_allowed": True}),
+    ("post", "transit/config/keys", {"disable_upsert": False}),
+    ("post", "transit/rewrap/{kek}", {"batch_input": []}),
+    ("post", "transit/datakey/plaintext/{kek}", {"context": "eA=="}),
+    ("post", "transit/hmac/{kek}", {"input": "eA=="}),
+    ("list", "transit/keys", None),
+    ("get", "secret/data/of-others", None),
+    ("get", "cubbyhole/mine", None),
+    ("post", "sys/seal", {}),
+    ("get", "sys/mounts", None),
+    ("post", "sys/mounts/other", {"type": "transit"}),
+    ("get", "sys/policies/acl/app", None),
+    ("post", "sys/policies/acl/app", {"policy": 'path "*" { capabilities = ["sudo"] }'}),
+    ("post", "sys/audit-hash/log", {"input": "x"}),
+    ("get", "sys/audit", None),
+    ("post", "auth/token/create", {}),
+    ("post", "auth/approle/role/app/secret-id", {}),
+]
+USES = [
+    ("post", "transit/encrypt/{kek}", {"batch_input": [{"plaintext": "eA==", "context": "eA=="}]}),
+    ("post", "transit/decrypt/{kek}", {"batch_input": [{"ciphertext": "vault:v1:x", "context": "eA=="}]}),
+    ("post", "transit/sign/{log}", {"input": "eA=="}),
+]
+KEY_WORK = [
+    ("post", "transit/keys/{kek}/rotate", {}),
+    ("post", "transit/keys/{kek}/config", {"min_decryption_version": 1}),
+    ("post", "transit/keys/{kek}/config", {"min_encryption_version": 1}),
+    ("post", "transit/keys/{kek}/trim", {"min_available_version": 1}),
+]
+CREATION = [("post", "transit/keys/kek-new", KEK_BODY), ("post", "transit/keys/log-new", {"type": "ed25519"})]
+FORBIDDEN = (
+    [(role, *request) for role in ALL_IDENTITIES for request in FORBIDDEN_TO_ALL]
+    + [("app", *request) for request in KEY_WORK + CREATION]
+    + [("app", "get", "transit/keys/{kek}", None)]
+    + [("app", "post", "transit/encrypt/kek-unknown", USES[0][2])]
+    + [("app", "post", "transit/encrypt/{kek}", {"plaintext": "eA==", "context": "eA=="})]
+    + [("app", "post", "transit/encrypt/{kek}", {**USES[0][2], "convergent_encryption": True})]
+    + [("app", "post", "transit/sign/foreign", {"input": "eA=="})]
+    + [("provisioner", *request) for request in USES + KEY_WORK]
+    + [("provisioner", *request[:2], {**(request[2] or {}), **KEK_BODY}) for request in KEY_WORK]
+    + [("provisioner", "post", "transit/keys/kek-new", {**KEK_BODY, "exportable": True})]
+    + [("provisioner", "post", "transit/keys/kek-new", {**KEK_BODY, "allow_plaintext_backup": True})]
+    + [("provisioner", "post", "transit/keys/kek-new", {"type": "aes256-gcm96", "derived": False})]
+    + [("provisioner", "post", "transit/keys/kek-new", {"type": "rsa-4096"})]
+    + [("key-worker", *request) for request in USES + CREATION]
+)
+
+
+@pytest.fixture(scope="session")
+def send(bao):
+    """The status of a request with a role's token."""
+    tokens = {}
+
+    def login(role):
+        files = bao.credentials(role)
+        client = hvac.Client(bao.address, token="", verify=str(bao.ca_file))
+        return client.auth.approle.login(files.role_id_file.read_text(), files.secret_id_file.read_text())
+
+    def request(role, method, path, body):
+        if role not in tokens:
+            tokens[role] = login(role)["auth"]["client_token"]
+        headers = {"X-Vault-Token": tokens[role]}
+        url = f"{bao.address}/v1/{path}"
+        return requests.request(method, url, json=body, headers=headers, verify=bao.ca_file, timeout=10).status_code
+
+    return request
+
+
+@pytest.fixture
+def names(transit_kms):
+    tenant = transit_kms.tenant()
+    return {"kek": kek_name(tenant), "log": log_key_name(tenant)}
+
+
+@pytest.mark.parametrize(("role", "method", "path", "body"), FORBIDDEN)
+def test_whatever_is_not_an_identitys_work_is_forbidden(send, names, role, method, path, body):
+    assert send(role, method, path.format(**names), body) == 403
+
+
+def test_what_is_an_identitys_work_is_allowed(send, names):
+    for role, method, path, body in (
+        [("provisioner", *request) for request in CREATION]
+        + [("provisioner", "get", "transit/keys/{kek}", None)]
+        + [("app", *USES[0]), ("app", *USES[2]), ("app", "get", "transit/keys/{log}", None)]
+        + [("key-worker", *request) for request in KEY_WORK]
+        + [("key-worker", "get", "transit/keys/{kek}", None)]
+        + [(role, "get", "auth/token/lookup-self", None) for role in ALL_IDENTITIES]
+        + [(role, "post", "auth/token/renew-self", {}) for role in ALL_IDENTITIES]
+    ):
+        assert send(role, method, path.format(**names), body) in (200, 204), (role, path)
+
+
+def test_a_tokens_only_policy_is_its_own(bao):
+    for role in ALL_IDENTITIES:
+        files = bao.credentials(role)
+        client = hvac.Client(bao.address, token="", verify=str(bao.ca_file))
+        granted = client.auth.approle.login(files.role_id_file.read_text(), files.secret_id_file.read_text())["auth"]
+        assert granted["policies"] == [role]
+
+
+def work_with(configure, tenants):
+    """All that app and provisioner ever do; the keys that went through."""
+    manager, provisioner = TransitKeyManager(configure("app")), TransitProvisioner(configure("provisioner"))
+    keys = []
+    for tenant in tenants:
+        provisioner.create_tenant_keys(tenant)
+        keys += [Key.generate() for _ in range(3)]
+        wrapped = manager.wrap(tenant, [(key, CONTEXT) for key in keys[-3:]])
+        assert manager.unwrap(tenant, [(one.blob, CONTEXT) for one in wrapped]) == keys[-3:]
+        manager.sign(tenant, b"message")
+        manager.log_public_key(tenant)
+        manager.check()
+    manager.close()
+    provisioner.close()
+    return keys
+
+
+def allowed_paths():
+    lines = [line.split() for line in PATHS.read_text().splitlines() if line and not line.startswith("#")]
+    pattern = "|".join(re.escape(f"{operation} {path}").replace("<uid>", "[0-9a-f]{32}") for operation, path in lines)
+    return re.compile(pattern), len(lines)
+
+
+def test_openbaos_audit_log_holds_only_the_listed_paths(configure, audit):
+    work_with(configure, [secrets.token_bytes(16), bytes(16)])
+    listed, count = allowed_paths()
+    used = {f"{entry['request']['operation']} {entry['request']['path']}" for entry in audit()}
+    assert [path for path in used if not listed.fullmatch(path)] == []
+    generic = {re.sub("[0-9a-f]{32}", "<uid>", path) for path in used}
+    assert len(generic) == count - 1  # all but renew-self, which another test sees
+
+
+def test_openbaos_audit_log_holds_no_key(configure, bao):
+    keys = work_with(configure, [secrets.token_bytes(16)])
+    log = bao.audit_log.read_text()
+    assert len(keys) == 3
+    assert "transit/decrypt/kek-" in log
+    for key in keys:
+        assert base64.b64encode(key.raw).decode() not in log
+        assert key.raw.hex() not in log
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "wrong"),
+    [
+        (kek_name, {"type": "aes256-gcm96"}, "derived"),
+        (kek_name, {**KEK_BODY, "exportable": True}, "exportable"),
+        (kek_name, {**KEK_BODY, "allow_plaintext_backup": True}, "allow_plaintext_backup"),
+        (kek_name, {"type": "chacha20-poly1305", "derived": True}, "type"),
+        (log_key_name, {"type": "ed25519", "derived": True}, "derived"),
+        (log_key_name, {"type": "ed25519", "exportable": True}, "exportable"),
+        (log_key_name, {"type": "ecdsa-p256"}, "type"),
+    ],
+)
+def test_a_key_that_somebody_prepared_otherwise_is_not_accepted(bao, transit_kms, name, attributes, wrong):
+    tenant = secrets.token_bytes(16)
+    bao.admin().adapter.post(f"/v1/transit/keys/{name(tenant)}", json=attributes)
+    with pytest.raises(KmsIntegrityError, match=f": {wrong}$"):
+        transit_kms.provisioner.create_tenant_keys(tenant)
+
+
+def test_the_app_identity_cannot_provision(configure):
+    with pytest.raises(KmsDeniedError):
+        TransitProvisioner(configure("app")).create_tenant_keys(secrets.token_bytes(16))
+
+
+def test_the_provisioner_identity_cannot_wrap(configure, transit_kms):
+    tenant = transit_kms.tenant()
+    with pytest.raises(KmsDeniedError):
+        TransitKeyManager(configure("provisioner")).wrap(tenant, [(Key.generate(), CONTEXT)])
+
+
+def test_a_rotated_kek_wraps_by_its_new_version_and_opens_the_old(bao, transit_kms):
+    tenant, key = transit_kms.tenant(), Key.generate()
+    (old,) = transit_kms.manager.wrap(tenant, [(key, CONTEXT)])
+    bao.admin().secrets.transit.rotate_key(kek_name(tenant))
+    (new,) = transit_kms.manager.wrap(tenant, [(key, CONTEXT)])
+    assert (old.kek_version, new.kek_version) == (1, 2)
+    assert transit_kms.manager.unwrap(tenant, [(old.blob, CONTEXT), (new.blob, CONTEXT)]) == [key, key]
+
+
+def test_a_blob_of_a_destroyed_kek_version_is_refused(bao, transit_kms):
+    tenant = transit_kms.tenant()
+    (old,) = transit_kms.manager.wrap(tenant, [(Key.generate(), CONTEXT)])
+    admin = bao.admin().adapter
+    name = kek_name(tenant)
+    admin.post(f"/v1/transit/keys/{name}/rotate")
+    admin.post(f"/v1/transit/keys/{name}/config", json={"min_decryption_version": 2, "min_encryption_version": 2})
+    admin.post(f"/v1/transit/keys/{name}/trim", json={"min_available_version": 2})
+    with pytest.raises(KmsIntegrityError, match="version is gone"):
+        transit_kms.manager.unwrap(tenant, [(old.blob, CONTEXT)])
+
+
+def test_a_rotated_log_key_does_not_sign(bao, transit_kms):
+    tenant = transit_kms.tenant()
+    public_key = transit_kms.manager.log_public_key(tenant)
+    bao.admin().secrets.transit.rotate_key(log_key_name(tenant))
+    with pytest.raises(KmsIntegrityError, match="rotated"):
+        transit_kms.manager.sign(tenant, b"message")
+    assert transit_kms.manager.log_public_key(tenant) == public_key
