@@ -30,6 +30,10 @@ log = structlog.get_logger(__name__)
 _GONE = "CALLER_GONE"
 """What is counted where nobody waited for the answer any more: the deadline passed, or the caller cancelled."""
 
+_QUIET_S = 0.2
+"""A server that ends has said so to its callers once none of them has called for so long. gRPC itself would answer calls that come
+while it ends with CANCELLED, which nobody retries."""
+
 Handler = Callable[[bytes, Any], Awaitable[bytes]]
 
 
@@ -42,6 +46,9 @@ class Edge:
         self._dispatcher = dispatcher
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="intake")
+        self._under_way = 0
+        self._last_arrival = 0.0
+        self._ending = False
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add every method to a server."""
@@ -50,14 +57,22 @@ class Edge:
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
+    async def drain(self, patience_s: float) -> None:
+        """From now on refuse calls that come; return when those under way are answered and no more come, or patience is over."""
+        self._ending = True
+        end = time.monotonic() + patience_s
+        while time.monotonic() < end and (self._under_way or time.monotonic() < self._last_arrival + _QUIET_S):
+            await asyncio.sleep(0.02)
+
     def close(self) -> None:
         """Wait for requests being parsed."""
         self._threads.shutdown()
 
     def _handler(self, method: Method) -> Handler:
         async def handle(raw: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
-            begin = time.monotonic()
+            begin = self._last_arrival = time.monotonic()
             outcome = _GONE
+            self._under_way += 1
             try:
                 answer = await self._answer(method, raw, context)
                 outcome = "OK"
@@ -70,6 +85,7 @@ class Edge:
                 error = VaultError(common_pb2.ERROR_REASON_INTERNAL, "an error nobody foresaw; the operator's log names it")
                 outcome = error.reason_name
             finally:
+                self._under_way -= 1
                 self._metrics.calls.labels(method.name, outcome).inc()
                 self._metrics.seconds.labels(method.name).observe(time.monotonic() - begin)
             await context.abort_with_status(rpc_status.to_status(error.to_status()))
@@ -78,6 +94,10 @@ class Edge:
         return handle
 
     async def _answer(self, method: Method, raw: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+        if self._ending:
+            raise VaultError(
+                common_pb2.ERROR_REASON_SHUTTING_DOWN, "the server is shutting down; retry elsewhere", retry_after_s=1.0
+            )
         caller = self._caller(context)
         loop = asyncio.get_running_loop()
         call, weight = await loop.run_in_executor(

@@ -29,6 +29,8 @@ from vault.store.sweeper import sweep
 log = structlog.get_logger(__name__)
 
 MAX_REQUEST = 4 * 1024 * 1024
+_LAST_WORDS_S = 1.0
+"""For answers to reach their callers; then streams end that watch the server's health."""
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # else a second server binds the same port without an error
     ("grpc.max_receive_message_length", MAX_REQUEST),
@@ -83,7 +85,8 @@ async def _serve(node: Node, ready: Callable[[str], None]) -> None:
         log.info("stopping", node=config.node)
         metrics.serving.set(0)
         await health.enter_graceful_shutdown()
-        await server.stop(config.limits.drain_s)
+        await edge.drain(config.limits.drain_s)
+        await server.stop(_LAST_WORDS_S)
     edge.close()
     await asyncio.to_thread(lane.close)
     dispatcher.close()
