@@ -20,7 +20,7 @@ from vault.audit.chain import Chain
 from vault.audit.events import Draft
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeyCache, KeysMissingError, TenantKeys
-from vault.store.faults import is_conflict, is_defect, is_outage, translate
+from vault.store.faults import is_conflict, is_defect, is_outage, is_refused_commit, translate
 from vault.store.queries import fetch, fetch_data
 from vault.store.reads import Head, Reads, Rows
 from vault.store.rows import PendingRow
@@ -172,8 +172,7 @@ class Runner:
             transaction = connection.begin()
             self._limit_statements(connection, plans)
             needs = fetch(connection, [(plan.call.head, plan.reads) for plan in plans])
-            for plan, rows in zip(plans, needs, strict=True):
-                self._decide(connection, plan, rows)
+            self._decide_all(connection, plans, needs)
             decided = [(plan, plan.outcome) for plan in plans if plan.outcome]
             writes = Writes()
             for _, outcome in decided:
@@ -184,8 +183,10 @@ class Runner:
             apply(connection, writes)
             try:
                 transaction.commit()
-            except Exception:  # noqa: BLE001  whatever went wrong, the end is unknown
-                raise _UncertainCommitError from None
+            except Exception as error:
+                if is_refused_commit(error):
+                    raise
+                raise _UncertainCommitError from None  # whatever went wrong, the end is unknown
         self.chain.settle(commit)
         for plan, outcome in decided:
             plan.answer = outcome.answer
@@ -197,28 +198,37 @@ class Runner:
             if (endorsement := self._keys.endorsement(uid, self.chain.boot_id))
         }
 
-    def _decide(self, connection: sa.Connection, plan: _Plan, rows: Rows) -> None:
+    def _decide_all(self, connection: sa.Connection, plans: list[_Plan], needs: list[Rows]) -> None:
+        """Decide each call by itself; what calls need after they saw their first rows is again read for all at once."""
+        waiting = list(zip(plans, needs, strict=True))
+        for _ in range(MAX_ROUNDS):
+            more = [(plan, rows, reads) for plan, rows in waiting if (reads := self._decide(plan, rows))]
+            if not more:
+                return
+            fetch_data(connection, [(plan.call.head, reads, rows) for plan, rows, reads in more])
+            waiting = [(plan, rows) for plan, rows, _ in more]
+        for plan, _ in waiting:
+            plan.outcome = plan.call.failed(_internal(plan.call, None))
+
+    def _decide(self, plan: _Plan, rows: Rows) -> Reads | None:
+        """Decide one call; answers what it still has to read, if anything."""
         plan.outcome = None
         if plan.error:
             plan.outcome = plan.call.failed(plan.error)
-            return
-        if plan.keys and rows.tenant and rows.tenant.key_generation != plan.keys.generation:
+        elif plan.keys and rows.tenant and rows.tenant.key_generation != plan.keys.generation:
             self._keys.drop(plan.keys.tenant_uid)
             plan.answer = KeysMissingError(plan.keys.tenant_uid)
-            return
-        for _ in range(MAX_ROUNDS):
+        else:
             try:
                 plan.outcome = plan.call.decide(rows, plan.keys)
             except MoreRowsError as more:
-                fetch_data(connection, [(plan.call.head, more.reads, rows)])
+                return more.reads
             except KeysMissingError as missing:
                 self._keys.drop(missing.tenant_uid)
                 plan.answer = missing
             except Exception as error:  # noqa: BLE001  see _plan
                 plan.outcome = plan.call.failed(_internal(plan.call, error))
-            if plan.outcome or plan.answer:
-                return
-        plan.outcome = plan.call.failed(_internal(plan.call, None))
+        return None
 
     def _begin_new_boot(self, plans: list[_Plan]) -> None:
         """After an uncertain commit nobody knows the chain's last leaf: end this boot, and answer without releasing anything."""
