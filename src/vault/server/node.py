@@ -23,6 +23,7 @@ from vault.kms.transit_provisioner import TransitProvisioner
 from vault.server.config import Config, ConfigError, DatabaseSettings, LocalKms, ServerSettings, postgres_url
 from vault.store import engine as engines
 from vault.store import schema
+from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.key_loader import Boot, KeyLoader
 from vault.store.runner import Runner
 
@@ -82,11 +83,14 @@ class Node:
         """Refuse to serve what can't be served.
 
         Raises:
-            VaultError: SCHEMA_UNKNOWN, or the KMS does not answer.
+            VaultError: SCHEMA_UNKNOWN, or the database or the KMS does not answer.
             ConfigError: the server's certificate and key don't load.
         """
         _check_certificate(self.config.server)
-        schema.check(self.engine)
+        try:
+            schema.check(self.engine)
+        except DATABASE_ERRORS as error:
+            raise translate(error) from None
         self.key_manager.check()
 
     def close(self) -> None:
