@@ -49,6 +49,11 @@ def is_defect(error: Exception) -> bool:
     return isinstance(error, _DEFECTS) or not isinstance(error, _FORESEEN)
 
 
+def is_refused_commit(error: Exception) -> bool:
+    """Whether a commit that failed has certainly not happened: SQLite rolls back when the disk is full."""
+    return getattr(_driver_error(error), "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
 def translate(error: Exception) -> VaultError:
     """The refusal that stands for a database error. Raise it ``from None``."""
     driver = _driver_error(error)
