@@ -184,6 +184,7 @@ class Runner:
             try:
                 transaction.commit()
             except Exception as error:
+                connection.invalidate()  # else SQLite's transaction may stay open, and the pool hands it out as it is
                 if is_refused_commit(error):
                     raise
                 raise _UncertainCommitError from None  # whatever went wrong, the end is unknown
