@@ -18,15 +18,21 @@ VALUES: Mapping[str, str | bytes] = {
 """A valid value of every class."""
 
 
+_SHORTEST = 9
+
+
 def traces(haystack: bytes, *needles: str | bytes) -> list[str]:
     """Which of the needles (all canaries if none are given) occur in the bytes, and how they are written there."""
     wanted = needles or (SUBJECT, *VALUES.values())
-    return [f"{needle!r:.40} as {how}" for needle in wanted for how, form in _forms(needle) if form in haystack]
+    found = ((needle, how) for needle in wanted for how, form in _forms(needle) if form in haystack)
+    return [f"{needle!r:.40} as {how}" for needle, how in found]
 
 
 def _forms(needle: str | bytes) -> Iterator[tuple[str, bytes]]:
     """UTF-8, hexadecimal, base64 at each of the three alignments; of long needles a piece is enough."""
     raw = (needle.encode() if isinstance(needle, str) else needle)[:96]
+    if len(raw) < _SHORTEST:
+        raise ValueError("so short a needle is found in any haystack")
     yield "UTF-8", raw
     yield "hexadecimal", raw.hex().encode()
     yield "upper-case hexadecimal", raw.hex().upper().encode()

@@ -1,6 +1,7 @@
 """What stands in a vault's database while a server is using it: every row, and the audit events."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
@@ -44,6 +45,14 @@ class Ledger:
         """Do to the database what its administrator can do."""
         with self._engine.begin() as connection:
             connection.execute(statement)
+
+    @contextmanager
+    def locked(self, table: sa.Table) -> Iterator[Callable[[], bool]]:
+        """Keep everybody from writing to a table; the function given says whether somebody waits for that."""
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = (SELECT CAST(:name AS regclass))"
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql(f'LOCK TABLE "{table.name}" IN EXCLUSIVE MODE')
+            yield lambda: connection.execute(sa.text(waiting), {"name": table.name}).scalar_one() > 0
 
     def close(self) -> None:
         """Let go of the database."""
