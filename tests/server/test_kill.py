@@ -1,0 +1,136 @@
+"""A server that is killed at any moment, again and again: what was answered stays, what was not is done once or not at all."""
+
+import hashlib
+import secrets
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from tests.harness import Caller, Server, Vault, reveal_request, tokenize_request
+
+from vault.audit.chain import announcement, leaf_hash
+from vault.kms.key_manager import KeyManager
+from vault.store import tables as t
+from vault.v1 import audit_pb2
+from vault.v1 import vault_service_pb2 as v1
+
+ROUNDS = 5
+THREADS = 8
+Until = Callable[[Callable[[], Any]], None]
+
+
+class Load:
+    """Threads that store values until the server is gone."""
+
+    def __init__(self) -> None:
+        self.answered: list[tuple[v1.TokenizeRequest, list[str]]] = []
+        self.unanswered: list[v1.TokenizeRequest] = []
+
+    def run(self, server: Server) -> None:
+        """Store until the server is gone."""
+        caller = server.caller("all")
+        while True:
+            subject = f"person {secrets.randbelow(50)}"
+            request = tokenize_request(
+                (subject, "phone", f"+4477009{secrets.randbelow(100_000):05}"), ("other", "free_text", subject)
+            )
+            try:
+                self.answered.append((request, _tokens(caller, request)))
+            except grpc.RpcError:
+                self.unanswered.append(request)
+                return
+
+
+def _tokens(caller: Caller, request: v1.TokenizeRequest) -> list[str]:
+    return [result.token for result in caller.call(request).results]
+
+
+def test_what_was_answered_stays_and_what_was_not_is_done_once_or_not_at_all(vault: Vault, until: Until) -> None:
+    load, checked = Load(), 0
+    for _ in range(ROUNDS):
+        with Server(vault) as server, ThreadPoolExecutor(THREADS) as pool:
+            _check_answers(server.caller("all"), load, checked)
+            checked = len(load.answered)
+            threads = [pool.submit(load.run, server) for _ in range(THREADS)]
+            enough = checked + 30 + secrets.randbelow(60)
+            until(lambda enough=enough: len(load.answered) > enough)
+            server.kill()
+            for thread in threads:
+                thread.result(30)
+    with Server(vault) as server:
+        _check_answers(server.caller("all"), load, checked)
+        assert server.stop() == 0
+    with vault.node() as node, node.engine.connect() as connection:
+        _check_rows(connection, 2 * len(load.answered))
+        _check_log(connection, node.key_manager)
+
+
+def _check_answers(caller: Caller, load: Load, since: int) -> None:
+    """Every token answered since reveals its value; what was not answered is asked again, and then done exactly once."""
+    retried = [(request, _tokens(caller, request)) for request in load.unanswered]
+    assert [_tokens(caller, request) for request in load.unanswered] == [tokens for _, tokens in retried]
+    load.answered += retried
+    load.unanswered.clear()
+    pairs = [(token, item) for request, tokens in load.answered[since:] for token, item in zip(tokens, request.items, strict=True)]
+    for start in range(0, len(pairs), 500):
+        some = pairs[start : start + 500]
+        results = caller.call(reveal_request(*(token for token, _ in some))).results
+        assert [result.value for result in results] == [item.value for _, item in some]
+
+
+def _check_rows(connection: sa.Connection, expected: int) -> None:
+    """Each item has one token and each token one item; each subject has a key and each key a subject; nothing is there twice."""
+
+    def keys(table: sa.Table, *columns: str) -> list[tuple[Any, ...]]:
+        return sorted(tuple(row) for row in connection.execute(sa.select(*(table.c[name] for name in columns))))
+
+    assert keys(t.token, "tenant_uid", "subject_uid", "item_uid") == keys(t.item, "tenant_uid", "subject_uid", "uid")
+    assert keys(t.subject, "tenant_uid", "uid") == keys(t.subject_key, "tenant_uid", "subject_uid")
+    assert {key[:2] for key in keys(t.item, "tenant_uid", "subject_uid")} == set(keys(t.subject, "tenant_uid", "uid"))
+    assert len(keys(t.token, "uid")) == expected
+
+
+def _check_log(connection: sa.Connection, key_manager: KeyManager) -> None:
+    """Each boot's events follow one another and end signed, and what they say was written is what is there."""
+    boots = defaultdict[tuple[bytes, bytes], list[bytes]](list)
+    order = (t.audit_pending.c.tenant_uid, t.audit_pending.c.boot_id, t.audit_pending.c.boot_sequence)
+    for row in connection.execute(sa.select(t.audit_pending).order_by(*order)):
+        boots[row.tenant_uid, row.boot_id].append(row.leaf)
+    created = dict[bytes, bytes]()
+    for (tenant_uid, boot_id), leaves in boots.items():
+        created |= _check_boot(tenant_uid, boot_id, leaves, key_manager)
+    where = (t.token.c.item_uid == t.item.c.uid) & (t.token.c.tenant_uid == t.item.c.tenant_uid)
+    stored = connection.execute(sa.select(t.token.c.uid, t.item.c.envelope).where(where))
+    assert created == {row.uid: hashlib.sha256(row.envelope).digest() for row in stored}
+
+
+def _check_boot(tenant_uid: bytes, boot_id: bytes, leaves: list[bytes], key_manager: KeyManager) -> dict[bytes, bytes]:
+    """What a boot says it created: the hash of each token's envelope."""
+    events = [audit_pb2.AuditEvent.FromString(leaf) for leaf in leaves]
+    assert [event.boot_sequence for event in events] == list(range(len(events)))
+    assert [event.previous_hash for event in events] == [bytes(32), *map(leaf_hash, leaves[:-1])]
+    public_key = events[0].boot_public_key
+    endorsements = [event.boot_endorsement for event in events if event.boot_endorsement]
+    log_key = Ed25519PublicKey.from_public_bytes(key_manager.log_public_key(tenant_uid))
+    for endorsement in endorsements:
+        log_key.verify(endorsement, announcement(tenant_uid, boot_id, public_key))
+    assert len(endorsements) == 1
+    assert events[-1].boot_signature
+    for event, leaf in zip(events, leaves, strict=True):
+        if event.boot_signature:
+            event.ClearField("boot_signature")
+            signed = event.SerializeToString(deterministic=True)
+            assert leaf.startswith(signed)
+            Ed25519PublicKey.from_public_bytes(public_key).verify(leaf[-64:], signed)
+    touches = [touch for event in events for touch in event.touched if touch.change == audit_pb2.CHANGE_CREATED]
+    pairs = [pair for touch in touches for pair in zip(_cut(touch.token_uids, 16), _cut(touch.envelope_hashes, 32), strict=True)]
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
+def _cut(together: bytes, size: int) -> list[bytes]:
+    return [together[start : start + size] for start in range(0, len(together), size)]
