@@ -27,7 +27,7 @@ _CODES: dict[int, Iterable[int]] = {
     code_pb2.RESOURCE_EXHAUSTED: (60, 61),
     code_pb2.ABORTED: (62,),
     code_pb2.DEADLINE_EXCEEDED: (63,),
-    code_pb2.UNAVAILABLE: range(80, 86),
+    code_pb2.UNAVAILABLE: (*range(80, 86), 87),
     code_pb2.DATA_LOSS: (90,),
     code_pb2.INTERNAL: (99,),
 }

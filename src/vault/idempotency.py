@@ -57,7 +57,10 @@ def recall(admitted: Admitted, request: Message) -> list[Done] | None:
 
 
 def remember(admitted: Admitted, request: Message, done: Iterable[Done]) -> None:
-    """Write down what this request does, with the rest of its writes."""
+    """Write down what this request does, with the rest of its writes; nothing, if it does nothing."""
+    done = list(done)
+    if all(one.reason for one in done):
+        return
     old = admitted.rows.idempotency
     if old is not None:
         admitted.writes.expired.append(old)

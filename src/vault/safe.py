@@ -26,14 +26,41 @@ def new_uid() -> bytes:
 
 
 def checked(admitted: Admitted, held: Held) -> Held:
-    """What stands behind a token, once no row of it has been altered or moved.
+    """What stands behind a token, once no row of it has been altered or moved, and they belong together.
+
+    That they do is not left to the database's join: whoever can redefine ``=`` there could pair one person's token with another's
+    item.
 
     Raises:
         VaultError: INTEGRITY.
     """
-    for row in (held.token, held.item, held.subject):
+    token, item, subject, key = held
+    for row in (token, item, subject):
         check(admitted.keys.authority, row)
+    place = (admitted.tenant.uid, subject.uid)
+    belongs = (
+        all((row.tenant_uid, row.subject_uid) == place for row in (token, item, key))
+        and subject.tenant_uid == admitted.tenant.uid
+        and token.item_uid == item.uid
+        and (key.kind, key.version) == (STORE, item.store_key_version)
+    )
+    if not belongs:
+        raise _altered("token")
     return held
+
+
+def checked_known(admitted: Admitted, known: Known) -> Known:
+    """A subject with its current store key, once its row is sound and the key is its own.
+
+    Raises:
+        VaultError: INTEGRITY.
+    """
+    subject, key = known
+    check(admitted.keys.authority, subject)
+    own = (subject.tenant_uid, subject.uid, STORE, subject.store_key_version)
+    if subject.tenant_uid != admitted.tenant.uid or (key.tenant_uid, key.subject_uid, key.kind, key.version) != own:
+        raise _altered("subject")
+    return known
 
 
 def store_key(admitted: Admitted, row: SubjectKeyRow) -> Key:
@@ -100,8 +127,9 @@ def current(admitted: Admitted, held: Held) -> Known:
         if reads not in admitted.rows.fetched:
             raise MoreRowsError(reads)
         raise VaultError(common_pb2.ERROR_REASON_TOKEN_NOT_FOUND, "no such token")
-    check(admitted.keys.authority, known.subject)
-    return known
+    if known.subject.uid != held.subject.uid:
+        raise _altered("subject")
+    return checked_known(admitted, known)
 
 
 def _behind(rows: Rows) -> frozenset[bytes]:

@@ -13,11 +13,11 @@ from vault.held_tokens import not_found, touch
 from vault.idempotency import FAILED, Done, recall, remember, replayed_failure
 from vault.kms.tenant_keys import TenantKeys
 from vault.prepared import Prepared, find_class, prepare
-from vault.safe import checked, new_subject, new_uid, seal_value, store_key
+from vault.safe import checked, checked_known, new_subject, new_uid, seal_value, store_key
 from vault.store.reads import Known, Reads
 from vault.store.rows import ItemRow, TokenRow
 from vault.store.runner import MoreRowsError
-from vault.store.sealing import check, sealed
+from vault.store.sealing import sealed
 from vault.v1 import audit_pb2, common_pb2, vault_service_pb2
 
 ACTION = "Tokenize"
@@ -165,7 +165,7 @@ class _Writing:
             found = (self._admitted.rows.subjects.get(lookup) for lookup in self._lookups[subject_id].values())
             known = next(filter(None, found), None)
             if known:
-                check(self._admitted.keys.authority, known.subject)
+                checked_known(self._admitted, known)
             self._known[subject_id] = known
         return self._known[subject_id]
 

@@ -65,6 +65,12 @@ class TrustedCa:
     certificate: x509.Certificate = field(repr=False)
 
     @classmethod
+    def from_der(cls, tenant_uid: bytes, der: bytes) -> "TrustedCa":
+        """The CA in ``der``, named by its own hash, whatever else a row may say; raises ValueError if that is no certificate."""
+        certificate = x509.load_der_x509_certificate(der)
+        return cls(tenant_uid, certificate.fingerprint(hashes.SHA256()), certificate)
+
+    @classmethod
     def from_pem(cls, tenant_uid: bytes, pem: bytes) -> "TrustedCa":
         """The CA in ``pem``; raises ValueError if that is no certificate."""
         certificate = x509.load_pem_x509_certificate(pem)

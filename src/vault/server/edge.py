@@ -23,6 +23,7 @@ from vault.server.intake import Intake
 from vault.server.methods import METHODS, SERVICE, Method
 from vault.server.metrics import Metrics
 from vault.server.trust import Trust
+from vault.server.turnstile import Turnstile
 from vault.v1 import common_pb2
 
 log = structlog.get_logger(__name__)
@@ -46,6 +47,7 @@ class Edge:
         self._dispatcher = dispatcher
         self._metrics = metrics
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="intake")
+        self._turnstile = Turnstile()
         self._under_way = 0
         self._last_arrival = 0.0
         self._ending = False
@@ -99,11 +101,13 @@ class Edge:
                 common_pb2.ERROR_REASON_SHUTTING_DOWN, "the server is shutting down; retry elsewhere", retry_after_s=1.0
             )
         caller = self._caller(context)
-        loop = asyncio.get_running_loop()
-        call, weight = await loop.run_in_executor(
-            self._threads, self._intake.call, caller, method, raw, context.time_remaining(), time.monotonic()
-        )
-        return await self._dispatcher.run(call, weight)
+        with self._turnstile.passing(caller, len(raw)):
+            async with self._turnstile.parsing(caller):
+                loop = asyncio.get_running_loop()
+                call, weight = await loop.run_in_executor(
+                    self._threads, self._intake.call, caller, method, raw, context.time_remaining(), time.monotonic()
+                )
+            return await self._dispatcher.run(call, weight)
 
     def _caller(self, context: "grpc.aio.ServicerContext[bytes, bytes]") -> Caller:
         """The caller by its certificate, verified against the one CA that issued it.

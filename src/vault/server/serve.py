@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 MAX_REQUEST = 4 * 1024 * 1024
 _LAST_WORDS_S = 1.0
 """For answers to reach their callers; then streams end that watch the server's health."""
+MAX_CONCURRENT = 1000
+"""Calls of all certificates; above it gRPC answers RESOURCE_EXHAUSTED by itself."""
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # else a second server binds the same port without an error
     ("grpc.max_receive_message_length", MAX_REQUEST),
@@ -68,7 +70,7 @@ async def _serve(node: Node, ready: Callable[[str], None]) -> None:
     lane = Lane(node.runner, config.limits.max_waiting_calls, metrics.group_calls.observe)
     dispatcher = Dispatcher(lane, node.loader, node.keys, metrics)
     edge = Edge(trust, Intake(BUILT_IN, policy), dispatcher, metrics)
-    server = grpc.aio.server(options=_OPTIONS)
+    server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT)
     edge.register(server)
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

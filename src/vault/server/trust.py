@@ -8,7 +8,6 @@ from pathlib import Path
 
 import grpc
 import sqlalchemy as sa
-from cryptography import x509
 
 from vault.access.identity import TrustBundle, TrustedCa
 from vault.server.config import ConfigError, ServerSettings
@@ -45,7 +44,7 @@ class Trust:
     def _read(self) -> TrustBundle:
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(t.tenant_ca)).all()
-        return TrustBundle([TrustedCa(row.tenant_uid, row.sha256, x509.load_der_x509_certificate(row.certificate)) for row in rows])
+        return TrustBundle([TrustedCa.from_der(row.tenant_uid, row.certificate) for row in rows])
 
     def _configuration(self) -> grpc.ServerCertificateConfiguration:
         chain = (_read(self._settings.key_file), _read(self._settings.certificate_file))

@@ -7,7 +7,7 @@ import psycopg
 import sqlalchemy as sa
 
 from vault.errors import VaultError
-from vault.store.writes import WriteConflictError
+from vault.store.writes import RowsSwallowedError, WriteConflictError
 from vault.v1 import common_pb2
 
 RETRY_AFTER_S = 1.0
@@ -16,14 +16,26 @@ _CONFLICTS = frozenset({"23505", "23503", "40001", "40P01", "55P03"})  # unique,
 _READ_ONLY = frozenset({"25006", "53100"})  # read-only transaction, disk full
 _CANCELLED = "57014"  # statement_timeout
 _NO_SUCH_TABLE = frozenset({"42P01", "42703"})
-_OUTAGES = frozenset({common_pb2.ERROR_REASON_DATABASE_UNAVAILABLE, common_pb2.ERROR_REASON_DATABASE_READ_ONLY})
+_OUTAGES = frozenset(
+    {
+        common_pb2.ERROR_REASON_DATABASE_UNAVAILABLE,
+        common_pb2.ERROR_REASON_DATABASE_READ_ONLY,
+        common_pb2.ERROR_REASON_CLOCK_SKEW,
+    }
+)
 _SQLITE_READ_ONLY = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 
 _DEFECTS = (
     *(sa.exc.DataError, sa.exc.IntegrityError, sa.exc.NotSupportedError, sa.exc.ProgrammingError),
     *(psycopg.DataError, psycopg.IntegrityError, psycopg.NotSupportedError, psycopg.ProgrammingError),
 )
-_FORESEEN = (sa.exc.DBAPIError, sa.exc.TimeoutError, psycopg.Error, WriteConflictError)
+
+
+class ClockSkewError(Exception):
+    """The database's clock and the node's are too far apart to believe either."""
+
+
+_FORESEEN = (sa.exc.DBAPIError, sa.exc.TimeoutError, psycopg.Error, WriteConflictError, RowsSwallowedError, ClockSkewError)
 
 DATABASE_ERRORS = (sa.exc.SQLAlchemyError, psycopg.Error)
 """What reading, writing and committing may raise: COPY goes past SQLAlchemy's wrapping."""
@@ -57,6 +69,15 @@ def is_refused_commit(error: Exception) -> bool:
 def translate(error: Exception) -> VaultError:
     """The refusal that stands for a database error. Raise it ``from None``."""
     driver = _driver_error(error)
+    if isinstance(error, ClockSkewError):
+        return VaultError(
+            common_pb2.ERROR_REASON_CLOCK_SKEW, "the clocks of server and database are more than 30 s apart; nothing is served"
+        )
+    if isinstance(error, RowsSwallowedError):
+        return VaultError(
+            common_pb2.ERROR_REASON_INTEGRITY,
+            "the database dropped rows it was given, so nothing was done; the operator must investigate",
+        )
     if is_conflict(error):
         return VaultError(common_pb2.ERROR_REASON_CONFLICT, "other calls kept changing the same rows; retry the call")
     if isinstance(driver, psycopg.Error) and driver.sqlstate == _CANCELLED:

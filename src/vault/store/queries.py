@@ -68,6 +68,13 @@ def _known(row: Iterable[Any]) -> Known:
     return Known(SubjectRow(*islice(cells, len(SubjectRow._fields))), SubjectKeyRow(*cells))
 
 
+class ShadowedRowError(Exception):
+    """The database has two rows where its schema allows one."""
+
+    def __init__(self) -> None:
+        super().__init__("the database has two rows where its schema allows one; neither is used; the operator must investigate")
+
+
 class _Lookup(NamedTuple):
     """How one kind of need is read: the query, the columns its keys stand for, and where in the answer the key is found."""
 
@@ -149,8 +156,17 @@ def _by_key(
     if not keys:
         return {}
     select = sa.select(table).where(_among([table.c[name] for name in columns], keys))
-    rows = (kind(*row) for row in connection.execute(select))
-    return {tuple(getattr(row, name) for name in columns): row for row in rows}
+    found: dict[tuple[Any, ...], Any] = {}
+    for row in map(kind._make, connection.execute(select)):
+        _put_once(found, tuple(getattr(row, name) for name in columns), row)
+    return found
+
+
+def _put_once(found: dict[Any, Any], key: Any, row: Any) -> None:
+    """Keep a row; two for one key can only be there if somebody took the table's constraints away."""
+    if key in found:
+        raise ShadowedRowError
+    found[key] = row
 
 
 def _among(columns: Sequence[sa.Column[Any]], keys: Iterable[tuple[Any, ...]]) -> sa.ColumnElement[bool]:
@@ -180,10 +196,10 @@ def _look_up(connection: sa.Connection, lookup: _Lookup, needs: Sequence[Need]) 
         select = lookup.select.where(_among((tenant, *lookup.columns), flat))
         if locking:
             select = select.with_for_update(read=True, key_share=True, of=t.subject)
-        found = {}
+        found: dict[Any, Any] = {}
         for row in connection.execute(select):
             built = lookup.build(row)
-            found[built.subject.tenant_uid, lookup.key_of(built)] = built
+            _put_once(found, (built.subject.tenant_uid, lookup.key_of(built)), built)
         for head, reads, rows in part:
             target = getattr(rows, lookup.name)
             target.update({k: found[head.tenant_uid, k] for k in getattr(reads, lookup.name) if (head.tenant_uid, k) in found})

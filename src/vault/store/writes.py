@@ -18,6 +18,10 @@ class WriteConflictError(Exception):
     """A row is no longer in the state that the decision rested on."""
 
 
+class RowsSwallowedError(Exception):
+    """The database took fewer rows than it was given, as a trigger can make it do: the call must not go on without its event."""
+
+
 @dataclass
 class Writes:
     """What a call writes. Rows are complete, MACs included. An item is deleted with all its tokens."""
@@ -60,16 +64,24 @@ def apply(connection: sa.Connection, writes: Writes) -> None:
 
 
 def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
-    """Insert rows in bulk: COPY on PostgreSQL, ``executemany`` elsewhere."""
+    """Insert rows in bulk: COPY on PostgreSQL, ``executemany`` elsewhere.
+
+    Raises:
+        RowsSwallowedError: the database took fewer rows than it was given.
+    """
     names = ", ".join(f'"{column.name}"' for column in table.columns)
     if connection.dialect.name == "postgresql":
         cursor = connection.connection.cursor()
         with cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
             for row in rows:
                 copy.write_row(row)
+        written = cursor.rowcount
     else:
         marks = ", ".join("?" * len(table.columns))
-        connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})', list(map(tuple, rows)))  # noqa: S608
+        statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})'  # noqa: S608  names are our own
+        written = connection.exec_driver_sql(statement, list(map(tuple, rows))).rowcount
+    if written != len(rows):
+        raise RowsSwallowedError
 
 
 def _in_old_state(table: sa.Table) -> sa.ColumnElement[bool]:

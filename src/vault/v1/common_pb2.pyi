@@ -71,6 +71,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_DATABASE_READ_ONLY: _ClassVar[ErrorReason]
     ERROR_REASON_SHUTTING_DOWN: _ClassVar[ErrorReason]
     ERROR_REASON_SCHEMA_UNKNOWN: _ClassVar[ErrorReason]
+    ERROR_REASON_CLOCK_SKEW: _ClassVar[ErrorReason]
     ERROR_REASON_INTEGRITY: _ClassVar[ErrorReason]
     ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
 FORM_KIND_UNSPECIFIED: FormKind
@@ -124,6 +125,7 @@ ERROR_REASON_DATABASE_UNAVAILABLE: ErrorReason
 ERROR_REASON_DATABASE_READ_ONLY: ErrorReason
 ERROR_REASON_SHUTTING_DOWN: ErrorReason
 ERROR_REASON_SCHEMA_UNKNOWN: ErrorReason
+ERROR_REASON_CLOCK_SKEW: ErrorReason
 ERROR_REASON_INTEGRITY: ErrorReason
 ERROR_REASON_INTERNAL: ErrorReason
 
