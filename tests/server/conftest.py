@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from google.protobuf.message import Message
@@ -43,6 +44,11 @@ class Served:
         assert event.reason == common_pb2.ErrorReason.Value(f"ERROR_REASON_{reason}")
         assert not traces(refusal.everything + event.SerializeToString() + self.server.log.read_bytes()[logged:])
         return refusal
+
+    def metrics(self) -> list[str]:
+        """The lines that Prometheus gets."""
+        with urlopen(f"http://{self.server.metrics_address()}/metrics", timeout=10) as answer:
+            return str(answer.read().decode()).splitlines()
 
 
 def _method(request: Message) -> str:

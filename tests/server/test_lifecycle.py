@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import grpc
 import pytest
@@ -140,7 +139,6 @@ def test_calls_that_come_at_once_share_commits(served: Served, until: Callable[[
 
 def _groups(served: Served) -> tuple[float, float]:
     """How many calls were run, and in how many transactions."""
-    with urlopen(f"http://{served.server.metrics_address()}/metrics", timeout=10) as answer:
-        lines = [line.split() for line in answer.read().decode().splitlines()]
-    found = {line[0]: float(line[1]) for line in lines if line[0].startswith("vault_group_calls_")}
+    lines = [line.split() for line in served.metrics() if line.startswith("vault_group_calls_")]
+    found = {name: float(number) for name, number in lines}
     return found["vault_group_calls_sum"], found["vault_group_calls_count"]

@@ -1,7 +1,5 @@
 """What is bounded: sizes of requests, answers and audit events, methods, and the time a call has."""
 
-from urllib.request import urlopen
-
 import grpc
 import pytest
 from tests.harness import Caller, context, reveal_request
@@ -96,22 +94,17 @@ def test_metrics_count_calls_by_method_and_reason_and_hold_no_value(served: Serv
     before = _counted(served, "Reveal").get("TOKEN_NOT_FOUND", 0)
     refused(lambda: caller.call(good("Reveal")))
     assert _counted(served, "Reveal")["TOKEN_NOT_FOUND"] == before + 1
-    text = _metrics(served)
+    text = "\n".join(served.metrics())
     assert "vault_serving 1.0" in text
     assert SUBJECT not in text
     labels = {line.split("{")[1].split("}")[0] for line in text.splitlines() if "{" in line}
     assert all(label.split("=")[0] in ("method", "reason", "le", "result") for each in labels for label in each.split(","))
 
 
-def _metrics(served: Served) -> str:
-    with urlopen(f"http://{served.server.metrics_address()}/metrics", timeout=10) as answer:
-        return str(answer.read().decode())
-
-
 def _counted(served: Served, method: str) -> dict[str, float]:
     """How often the method ended for each reason."""
     found = {}
-    for line in _metrics(served).splitlines():
+    for line in served.metrics():
         if line.startswith("vault_calls_total{") and f'method="{method}"' in line:
             found[line.split('reason="')[1].split('"')[0]] = float(line.rsplit(" ", 1)[1])
     return found

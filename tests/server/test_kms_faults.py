@@ -1,0 +1,163 @@
+"""A real OpenBao behind the vault: what it is asked and by whom, and what callers get while it is gone, sealed, slow or says no."""
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from deploy.local_stack.openbao import OpenBaoServer
+from tests.harness import Caller, Server, make_vault, reveal_request
+from tests.server.canaries import traces
+from tests.server.conftest import Served
+from tests.server.ledger import Ledger
+from tests.server.refusal import Refusal, refusal_of, refused
+from tests.server.requests import good, tokenize, value
+
+from vault.errors import VaultError
+from vault.server.serve import serve
+from vault.v1 import common_pb2
+
+Until = Callable[[Callable[[], Any]], None]
+TTL_S = 4
+
+
+@pytest.fixture(scope="module")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBaoServer]:
+    """An OpenBao of this module's own; whoever stops or seals it puts it back."""
+    with OpenBaoServer(tmp_path_factory.mktemp("openbao") / "server") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def keyed(bao: OpenBaoServer, tmp_path_factory: pytest.TempPathFactory, new_postgres_url: Callable[[], str]) -> Iterator[Served]:
+    """A vault whose keys OpenBao holds, and which forgets them after a few seconds. Nobody has called for globex yet."""
+
+    def login(role: str) -> str:
+        files = bao.credentials(role)
+        return f'{{method = "approle", role_id_file = "{files.role_id_file}", secret_id_file = "{files.secret_id_file}"}}'
+
+    kms = f'kind = "transit"\naddress = "{bao.address}"\nca_file = "{bao.ca_file}"\n'
+    kms += f"auth = {login('app')}\nprovisioner = {login('provisioner')}"
+    limits = f"key_cache_ttl_s = {TTL_S}"
+    vault = make_vault(tmp_path_factory.mktemp("keyed"), database=f'url = "{new_postgres_url()}"', kms=kms, limits=limits)
+    ledger = Ledger(vault.config)
+    with Server(vault) as server:
+        yield Served(vault, server, ledger)
+    ledger.close()
+
+
+@pytest.fixture
+def caller(keyed: Served) -> Caller:
+    return keyed.server.caller("all")
+
+
+def _refusal(caller: Caller) -> Refusal | None:
+    try:
+        caller.call(good("ListDataClasses"))
+    except Exception as error:  # noqa: BLE001  looked at by whoever asked
+        return refusal_of(error)
+    return None
+
+
+def _until_refused(caller: Caller, until: Until) -> None:
+    """Until the keys in memory have had their time."""
+    until(lambda: _refusal(caller))
+
+
+@contextmanager
+def _standing_still(bao: OpenBaoServer) -> Iterator[None]:
+    """A KMS that takes connections and answers nothing."""
+    process: Any = bao._process
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def test_a_slow_kms_holds_up_only_tenants_whose_keys_are_not_in_memory(bao: OpenBaoServer, keyed: Served, caller: Caller) -> None:
+    waiting = keyed.server.caller("all", "globex")
+    caller.call(good("Tokenize"))
+    method = waiting.channel.unary_unary("/vault.v1.VaultService/Tokenize")
+    with _standing_still(bao):
+        assert refused(lambda: waiting.call(good("Tokenize"), timeout=0.5)).code == "DEADLINE_EXCEEDED"
+        held_up = method.future(good("Tokenize").SerializeToString(), timeout=30)
+        served = [caller.call(good("Tokenize")) for _ in range(10)]
+        assert not held_up.done()
+        assert len(served) == 10
+        refusal = refused(held_up.result)
+    assert (refusal.code, refusal.reason, refusal.domain) == ("UNAVAILABLE", "KMS_UNAVAILABLE", "vault.v1")
+    assert refusal.retry_after_s
+    (event,) = [event for event in keyed.ledger.events() if event.reason == common_pb2.ERROR_REASON_KMS_UNAVAILABLE]
+    assert event.tenant_uid == keyed.vault.tenants["globex"].uid
+
+
+def test_without_kms_calls_go_on_until_the_keys_have_had_their_time_and_again_when_it_is_back(
+    bao: OpenBaoServer, keyed: Served, caller: Caller, until: Until
+) -> None:
+    until(lambda: _refusal(caller) is None)
+    token = caller.call(tokenize("phone", max_reveals=1)).results[0].token
+    _until_fresh(keyed, caller, until)
+    bao.stop()
+    caller.call(good("Tokenize"))
+    _until_refused(caller, until)
+    for request in (reveal_request(token), good("Tokenize"), good("Search")):
+        refusal = keyed.check_refused(caller, request, "UNAVAILABLE", "KMS_UNAVAILABLE")
+        assert refusal.retry_after_s
+        assert "KMS" in refusal.message
+    bao.start()
+    until(lambda: _refusal(caller) is None)
+    assert caller.call(reveal_request(token)).results[0].value == value("phone")
+
+
+def _until_fresh(keyed: Served, caller: Caller, until: Until) -> None:
+    """Until keys have just been fetched, so that their time begins now."""
+    loads = _loads(keyed)
+    until(lambda: _refusal(caller) is None and _loads(keyed) > loads)
+
+
+def _loads(keyed: Served) -> int:
+    lines = [line for line in keyed.metrics() if line.startswith('vault_key_loads_total{result="OK"}')]
+    return int(float(lines[0].split()[1])) if lines else 0
+
+
+def test_a_sealed_kms_and_one_that_says_no_are_told_apart(bao: OpenBaoServer, keyed: Served, caller: Caller, until: Until) -> None:
+    until(lambda: _refusal(caller) is None)
+    bao.seal()
+    _until_refused(caller, until)
+    refusal = keyed.check_refused(caller, good("Tokenize"), "UNAVAILABLE", "KMS_SEALED")
+    assert refusal.retry_after_s
+    assert "unseal" in refusal.message
+    with pytest.raises(VaultError, match="unseal") as caught:
+        serve(keyed.vault.config)
+    assert caught.value.reason == common_pb2.ERROR_REASON_KMS_SEALED
+    bao.unseal()
+    policy = bao.admin().sys.read_policy("app")["data"]["rules"]
+    bao.admin().sys.create_or_update_policy("app", 'path "transit/decrypt/*" { capabilities = ["deny"] }')
+    refusal = keyed.check_refused(caller, good("Tokenize"), "UNAVAILABLE", "KMS_DENIED")
+    assert "policy" in refusal.message
+    bao.admin().sys.create_or_update_policy("app", policy)
+    until(lambda: _refusal(caller) is None)
+
+
+def test_the_server_uses_keys_as_the_app_alone_and_no_key_or_value_reaches_a_log(
+    bao: OpenBaoServer, keyed: Served, caller: Caller, until: Until
+) -> None:
+    until(lambda: _refusal(caller) is None)
+    start = bao.audit_log.stat().st_size
+    tokens = [result.token for result in caller.call(good("Tokenize")).results]
+    caller.call(reveal_request(*tokens))
+    _until_fresh(keyed, caller, until)
+    entries = [json.loads(line) for line in bao.audit_log.read_bytes()[start:].splitlines()]
+    asked = {
+        (entry["request"]["path"].split("/")[1], *entry["auth"]["policies"]) for entry in entries if entry["type"] == "response"
+    }
+    assert asked == {("decrypt", "app"), ("sign", "app")}
+    with keyed.vault.node() as node:
+        keys = node.loader.load(keyed.vault.tenants["acme"].uid)
+    raw = [key.raw for key in (keys.authority, *keys.epochs.values(), *keys.indexes.values())]
+    for log in (bao.audit_log, keyed.server.log):
+        assert not traces(log.read_bytes())
+        assert not traces(log.read_bytes(), *raw)
