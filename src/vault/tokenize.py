@@ -10,7 +10,7 @@ from vault.crypto.keys import Key
 from vault.crypto.token import generate
 from vault.errors import VaultError
 from vault.held_tokens import not_found, touch
-from vault.idempotency import FAILED, Done, recall, remember, replayed_failure
+from vault.idempotency import FAILED, Done, note_replayed, recall, remember, replayed_failure
 from vault.kms.tenant_keys import TenantKeys
 from vault.prepared import Prepared, find_class, prepare
 from vault.safe import checked, checked_known, new_subject, new_uid, seal_value, store_key
@@ -60,7 +60,11 @@ class Tokenize:
             outcomes.append(Done(token.subject_uid, token.uid, 1, 0))
             return _result(token)
 
-        results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure)
+        def refused(item: vault_service_pb2.TokenizeItem, error: VaultError) -> None:
+            known = item.data_class if self._taxonomy.get(item.data_class) else ""
+            admitted.draft.touch_unknown(known, error.audited_as)
+
+        results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure, refused)
         remember(admitted, self._request, outcomes)
         return vault_service_pb2.TokenizeResponse(results=results)
 
@@ -99,7 +103,7 @@ class Tokenize:
             touch(admitted, held)
             return _result(held.token)
 
-        results = per_item.each(done, self._request.atomicity, "items", work, _failure)
+        results = per_item.each(done, self._request.atomicity, "items", work, _failure, note_replayed(admitted))
         return vault_service_pb2.TokenizeResponse(results=results)
 
 
@@ -146,8 +150,10 @@ class _Writing:
             if held:
                 touch(self._admitted, checked(self._admitted, held))
                 return held.token
-            if key in self._deterministic:
-                return self._deterministic[key]
+            token = self._deterministic.get(key)
+            if token:
+                self._admitted.draft.touch(prepared.data_class.name, token.subject_uid, token.uid)
+                return token
         return None
 
     def _deterministic_key(
