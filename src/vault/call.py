@@ -7,21 +7,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from google.protobuf.message import Message
-from google.rpc import code_pb2
 
 from vault.access.policy import PolicyEngine
 from vault.admission import Admitted, admit
-from vault.audit.events import Caller, Draft, request_id_bytes
+from vault.audit.events import Caller, Draft, refusing_decision, request_id_bytes
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeysMissingError, TenantKeys
 from vault.store.reads import Head, Reads, Rows
 from vault.store.runner import Outcome
-from vault.v1 import audit_pb2, common_pb2
+from vault.v1 import common_pb2
 
 MAX_RESPONSE = 4 * 1024 * 1024
 """Bytes."""
-
-_DENIED = (code_pb2.PERMISSION_DENIED, code_pb2.UNAUTHENTICATED)
 
 
 class UseCase(Protocol):
@@ -128,8 +125,7 @@ class Call:
 
 
 def _refuse(draft: Draft, error: VaultError) -> Outcome:
-    draft.decision = audit_pb2.DECISION_DENIED if error.code in _DENIED else audit_pb2.DECISION_FAILED
-    draft.reason = error.reason
+    draft.decision, draft.reason = refusing_decision(error.audited_as), error.audited_as
     draft.forget_what_was_not_done()
     return Outcome(error, draft)
 

@@ -5,8 +5,8 @@ from google.rpc import status_pb2
 from vault import per_item
 from vault.admission import Admitted
 from vault.errors import VaultError
-from vault.held_tokens import hold, permit, touch, well_formed
-from vault.idempotency import FAILED, Done, recall, remember, replayed_failure
+from vault.held_tokens import hold, note_refusal, permit, touch, well_formed
+from vault.idempotency import FAILED, Done, note_replayed, recall, remember, replayed_failure
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Reads
 from vault.v1 import audit_pb2, vault_service_pb2
@@ -47,7 +47,10 @@ class Delete:
             outcomes.append(Done(held.token.subject_uid, held.token.uid, held.item.revision, 0))
             return vault_service_pb2.DeleteResult()
 
-        results = per_item.each(self._request.tokens, self._request.atomicity, "tokens", work, _failure)
+        def refused(token: str, error: VaultError) -> None:
+            note_refusal(admitted, token, error)
+
+        results = per_item.each(self._request.tokens, self._request.atomicity, "tokens", work, _failure, refused)
         remember(admitted, self._request, outcomes)
         return vault_service_pb2.DeleteResponse(results=results)
 
@@ -59,7 +62,7 @@ class Delete:
                 raise replayed_failure(one)
             return vault_service_pb2.DeleteResult()
 
-        results = per_item.each(done, self._request.atomicity, "tokens", work, _failure)
+        results = per_item.each(done, self._request.atomicity, "tokens", work, _failure, note_replayed(admitted))
         return vault_service_pb2.DeleteResponse(results=results)
 
 

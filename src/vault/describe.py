@@ -4,7 +4,8 @@ from google.rpc import status_pb2
 
 from vault import per_item
 from vault.admission import Admitted
-from vault.held_tokens import hold, permit, touch, well_formed
+from vault.errors import VaultError
+from vault.held_tokens import hold, note_refusal, permit, touch, well_formed
 from vault.kms.tenant_keys import TenantKeys
 from vault.safe import current, open_subject_id
 from vault.store.reads import Held, Reads
@@ -32,7 +33,10 @@ class Describe:
             touch(admitted, held)
             return vault_service_pb2.DescribeResult(description=describe(admitted, held))
 
-        results = per_item.each(self._request.tokens, self._request.atomicity, "tokens", work, _failure)
+        def refused(token: str, error: VaultError) -> None:
+            note_refusal(admitted, token, error)
+
+        results = per_item.each(self._request.tokens, self._request.atomicity, "tokens", work, _failure, refused)
         return vault_service_pb2.DescribeResponse(results=results)
 
 

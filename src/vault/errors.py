@@ -34,6 +34,11 @@ _CODES: dict[int, Iterable[int]] = {
 _CODE_OF: dict[int, int] = {reason: code for code, reasons in _CODES.items() for reason in reasons}
 
 
+def code_of(reason: int) -> int:
+    """The canonical status code (google.rpc.Code) of a reason."""
+    return _CODE_OF[reason]
+
+
 @dataclass(frozen=True)
 class FieldViolation:
     """One broken rule: ``field`` is a path such as ``items[3].value``, ``rule`` says what must hold, never the value."""
@@ -50,6 +55,7 @@ class VaultError(Exception):
         message: what was wrong, where, what to do. Never a value.
         violations: the fields at fault, for BadRequest.
         retry_after_s: seconds after which trying again makes sense, for RetryInfo.
+        audited_as: the reason that the log is told, where the caller is told less.
     """
 
     def __init__(
@@ -59,9 +65,11 @@ class VaultError(Exception):
         *,
         violations: Sequence[FieldViolation] = (),
         retry_after_s: float | None = None,
+        audited_as: int | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason
+        self.audited_as = audited_as or reason
         self.message = message
         self.violations = tuple(violations)
         self.retry_after_s = retry_after_s
@@ -74,7 +82,7 @@ class VaultError(Exception):
     @property
     def code(self) -> int:
         """The canonical status code (google.rpc.Code)."""
-        return _CODE_OF[self.reason]
+        return code_of(self.reason)
 
     def to_status(self) -> status_pb2.Status:
         """The error as ``google.rpc.Status`` with ErrorInfo and, where they apply, BadRequest, PreconditionFailure, RetryInfo."""

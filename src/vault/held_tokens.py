@@ -36,7 +36,7 @@ def hold(admitted: Admitted, text: str) -> Held:
 
 
 def permit(admitted: Admitted, action: str, held: Held, form: common_pb2.Form | None = None) -> None:
-    """Let a policy decide about an item; a refusal is noted with the item it concerns.
+    """Let a policy decide about an item.
 
     Raises:
         VaultError: the policy's refusal; TOKEN_NOT_FOUND instead, if the token is also dead: only principals who may use a class
@@ -51,10 +51,18 @@ def permit(admitted: Admitted, action: str, held: Held, form: common_pb2.Form | 
             collected=admitted.collected(held.item.purposes),
         )
     except VaultError as refusal:
-        touch(admitted, held, form=form, reason=refusal.reason)
         if is_expired(admitted, held) or is_used_up(held):
-            raise not_found() from None
+            raise not_found(audited_as=refusal.reason) from None
         raise
+
+
+def note_refusal(admitted: Admitted, text: str, error: VaultError, form: common_pb2.Form | None = None) -> None:
+    """Note in the audit event that an item was refused, and why, with its uids if the token is one."""
+    held = admitted.rows.tokens.get(text)
+    if held:
+        touch(admitted, held, form=form, reason=error.audited_as)
+    else:
+        admitted.draft.touch_unknown("", error.audited_as, form)
 
 
 def need_alive(admitted: Admitted, held: Held) -> None:
@@ -98,16 +106,25 @@ def touch(
     reason: int = 0,
     change: int = 0,
     envelope: bytes | None = None,
+    mismatched: bool = False,
 ) -> None:
     """Note in the audit event that an item was used or written."""
     admitted.draft.touch(
-        held.item.data_class, held.subject.uid, held.token.uid, form=form, reason=reason, change=change, envelope=envelope
+        held.item.data_class,
+        held.subject.uid,
+        held.token.uid,
+        form=form,
+        reason=reason,
+        change=change,
+        envelope=envelope,
+        mismatched=mismatched,
     )
 
 
-def not_found() -> VaultError:
+def not_found(audited_as: int | None = None) -> VaultError:
     """The one answer for tokens that are unknown, foreign, deleted or erased."""
-    return VaultError(common_pb2.ERROR_REASON_TOKEN_NOT_FOUND, "no such token; it is unknown, or its item is gone")
+    text = "no such token; it is unknown, or its item is gone"
+    return VaultError(common_pb2.ERROR_REASON_TOKEN_NOT_FOUND, text, audited_as=audited_as)
 
 
 def _prefix(text: str) -> str:

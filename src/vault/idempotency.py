@@ -5,7 +5,7 @@ The row is under a MAC as well, else whoever edits the database could have a ret
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hmac import compare_digest
 from typing import NamedTuple
 
@@ -75,6 +75,11 @@ def remember(admitted: Admitted, request: Message, done: Iterable[Done]) -> None
         admitted.rows.now_us + RETENTION_US,
     )
     admitted.writes.inserted.append(sealed(admitted.keys.authority, row))
+
+
+def note_replayed(admitted: Admitted) -> Callable[[Done, VaultError], None]:
+    """How a replay notes the items that it refuses."""
+    return lambda _done, error: admitted.draft.touch_unknown("", error.audited_as)
 
 
 def replayed_failure(done: Done) -> VaultError:

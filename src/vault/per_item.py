@@ -18,6 +18,7 @@ def each(
     field: str,
     work: Callable[[int, Item], Result],
     failure: Callable[[status_pb2.Status], Result],
+    refused: Callable[[Item, VaultError], None],
 ) -> list[Result]:
     """Work on every item.
 
@@ -27,6 +28,7 @@ def each(
         field: the items' field in the request, for messages.
         work: gives an item's result or raises VaultError.
         failure: wraps a failed item's status in a result.
+        refused: notes a failed item in the audit event.
 
     Raises:
         VaultError: with ALL_OR_NOTHING, the first failing item's error, naming at most 20 of those that fail.
@@ -38,6 +40,7 @@ def each(
             results.append(work(index, item))
         except VaultError as error:
             errors.append((index, error))
+            refused(item, error)
             results.append(failure(error.to_status()))
     if errors and atomicity != common_pb2.ATOMICITY_PER_ITEM:
         raise _together(field, errors, len(items))
@@ -56,4 +59,5 @@ def _together(field: str, errors: list[tuple[int, VaultError]], total: int) -> V
         f"{field}[{index}]: {first.message} ({len(errors)} of {total} failed; nothing was done)",
         violations=violations,
         retry_after_s=first.retry_after_s,
+        audited_as=first.audited_as,
     )

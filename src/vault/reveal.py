@@ -9,7 +9,7 @@ from vault.admission import Admitted
 from vault.classes.data_class import DataClass, InvalidValueError
 from vault.classes.taxonomy import Taxonomy
 from vault.errors import FieldViolation, VaultError
-from vault.held_tokens import hold, need_alive, need_unspent, permit, touch, well_formed
+from vault.held_tokens import hold, need_alive, need_unspent, note_refusal, permit, touch, well_formed
 from vault.idempotency import Done, recall, remember
 from vault.kms.tenant_keys import TenantKeys
 from vault.prepared import find_class
@@ -19,6 +19,10 @@ from vault.store.sealing import sealed
 from vault.v1 import common_pb2, vault_service_pb2
 
 ACTION = "Reveal"
+MAX_OPENED = 4 * 1024 * 1024
+"""Bytes of values that one call opens, whatever the form."""
+_OVERHEAD = 35
+"""Bytes that an envelope has more than its value."""
 _MASKED = common_pb2.Form(kind=common_pb2.FORM_KIND_MASKED)
 _PLAIN = common_pb2.Form(kind=common_pb2.FORM_KIND_PLAIN)
 
@@ -36,6 +40,7 @@ class Reveal:
 
     def decide(self, admitted: Admitted) -> vault_service_pb2.RevealResponse:
         """Decide, open and spend."""
+        self._check_size(admitted)
         spending = _Spending(admitted, self._request)
         partials = self._partials(admitted)
 
@@ -52,9 +57,22 @@ class Reveal:
             touch(admitted, held, form=counted)
             return vault_service_pb2.RevealResult(value=value, form=form, data_class=data_class.name)
 
-        results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure)
+        def refused(item: vault_service_pb2.RevealItem, error: VaultError) -> None:
+            note_refusal(admitted, item.token, error, item.form if item.form.kind else _MASKED)
+
+        results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure, refused)
         spending.write()
         return vault_service_pb2.RevealResponse(results=results)
+
+    def _check_size(self, admitted: Admitted) -> None:
+        """Refuse what is too much to open, before any of it is: a small request can name large values many times."""
+        held = (admitted.rows.tokens.get(item.token) for item in self._request.items)
+        size = sum(len(one.item.envelope) - _OVERHEAD for one in held if one)
+        if size > MAX_OPENED:
+            raise VaultError(
+                common_pb2.ERROR_REASON_RESPONSE_TOO_LARGE,
+                f"the items asked for have {size} bytes, more than {MAX_OPENED}; nothing was consumed; ask for fewer",
+            )
 
     def _partials(self, admitted: Admitted) -> dict[bytes, set[str]]:
         """The partial forms asked of each item in this call: together they may give away the value."""

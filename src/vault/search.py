@@ -1,7 +1,8 @@
 """Search: items by exact value or by subject, page by page.
 
-Items that the purpose or a policy does not allow are left out, as if they were not there. A page token names where the page
-ended, under a MAC that binds it to its tenant and query (docs/formats.md, "Page token").
+Items that the purpose or a policy does not allow are left out, as if they were not there; those of other purposes are not even
+read, so that pages don't tell of them. A page token holds where the page ended, sealed and bound to its tenant and query
+(docs/formats.md, "Page token").
 """
 
 import base64
@@ -11,8 +12,9 @@ from google.rpc import status_pb2
 from vault import per_item
 from vault.admission import Admitted
 from vault.classes.taxonomy import Taxonomy
+from vault.crypto.encoding import pack
+from vault.crypto.envelope import DecryptionError, seal, unseal
 from vault.crypto.fingerprint import subject_lookup
-from vault.crypto.mac import mac, verify
 from vault.describe import describe
 from vault.errors import FieldViolation, VaultError
 from vault.held_tokens import touch
@@ -28,7 +30,7 @@ MAX_ITEMS = 1000
 """What the queries of one call may answer together: as much as one audit event names, and one transaction should read."""
 
 _START = (b"", b"")
-_UID_BYTES, _MAC_BYTES = 16, 32
+_UID_BYTES = 16
 _LABEL = "pdvault/v1/page-token"
 
 
@@ -53,6 +55,7 @@ class Search:
             prepared = self._prepared[index]
             if isinstance(prepared, VaultError):
                 raise prepared
+            admitted.draft.search(query.data_class)
             admitted.permit(ACTION, query.data_class)
             rows = admitted.rows.pages[self._page(index, admitted.keys)]
             result = vault_service_pb2.SearchResult()
@@ -65,7 +68,11 @@ class Search:
                 result.next_page_token = self._page_token(admitted.keys, index, last)
             return result
 
-        results = per_item.each(self._request.queries, self._request.atomicity, "queries", work, _failure)
+        def refused(query: vault_service_pb2.SearchQuery, error: VaultError) -> None:
+            known = "" if error.reason == common_pb2.ERROR_REASON_UNKNOWN_DATA_CLASS else query.data_class
+            admitted.draft.touch_unknown(known, error.audited_as)
+
+        results = per_item.each(self._request.queries, self._request.atomicity, "queries", work, _failure, refused)
         return vault_service_pb2.SearchResponse(results=results)
 
     def _failed(self, index: int) -> bool:
@@ -75,28 +82,37 @@ class Search:
         query, prepared = self._request.queries[index], self._prepared[index]
         if isinstance(prepared, Prepared):
             hashes = tuple(prepared.fingerprint(keys, version) or b"" for version in keys.indexes)
-            return Page("fingerprint", hashes, query.data_class, self._after, self._size)
+            return Page("fingerprint", hashes, query.data_class, self._request.context.purpose, self._after, self._size)
         hashes = tuple(subject_lookup(key, query.subject_id) for key in keys.indexes.values())
-        return Page("lookup", hashes, query.data_class, self._after, self._size)
+        return Page("lookup", hashes, query.data_class, self._request.context.purpose, self._after, self._size)
 
     def _page_token(self, keys: TenantKeys, index: int, last: Held) -> str:
-        query = self._request.queries[index].SerializeToString(deterministic=True)
-        tag = mac(keys.authority, _LABEL, last.item.uid, last.token.uid, query)
-        return base64.urlsafe_b64encode(last.item.uid + last.token.uid + tag).decode()
+        position = seal(keys.authority.derive(_LABEL), 1, last.item.uid + last.token.uid, self._bound(keys, index))
+        return base64.urlsafe_b64encode(position).decode()
+
+    def _bound(self, keys: TenantKeys, index: int) -> bytes:
+        """What a page token is bound to: its tenant and its query."""
+        return pack(_LABEL, keys.tenant_uid, self._request.queries[index].SerializeToString(deterministic=True))
 
     def _open_page_token(self, keys: TenantKeys) -> tuple[bytes, bytes]:
         text = self._request.page_token
         if not text:
             return _START
-        raw = _decoded(text)
-        item_uid, token_uid, tag = raw[:_UID_BYTES], raw[_UID_BYTES:-_MAC_BYTES], raw[-_MAC_BYTES:]
-        query = self._request.queries[0].SerializeToString(deterministic=True)
-        if not verify(keys.authority, tag, _LABEL, item_uid, token_uid, query):
+        try:
+            position = unseal(keys.authority.derive(_LABEL), _decoded(text), self._bound(keys, 0))
+        except DecryptionError:
+            position = b""
+        if len(position) != 2 * _UID_BYTES:
             raise VaultError(
                 common_pb2.ERROR_REASON_PAGE_TOKEN_INVALID,
                 "page_token is damaged or belongs to another query; start again without one",
             )
-        return item_uid, token_uid
+        return position[:_UID_BYTES], position[_UID_BYTES:]
+
+
+def weight(request: vault_service_pb2.SearchRequest) -> int:
+    """How many items a request may answer."""
+    return len(request.queries) * (request.page_size or DEFAULT_PAGE_SIZE)
 
 
 def _page_size(request: vault_service_pb2.SearchRequest) -> int:
@@ -113,8 +129,7 @@ def _decoded(text: str) -> bytes:
         raw = base64.b64decode(text, altchars=b"-_", validate=True)
     except ValueError:
         return b""
-    whole = len(raw) == 2 * _UID_BYTES + _MAC_BYTES and base64.urlsafe_b64encode(raw).decode() == text
-    return raw if whole else b""
+    return raw if base64.urlsafe_b64encode(raw).decode() == text else b""
 
 
 def _prepare(query: vault_service_pb2.SearchQuery, taxonomy: Taxonomy) -> Prepared | VaultError | None:

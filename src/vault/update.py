@@ -7,8 +7,8 @@ from vault.admission import Admitted
 from vault.classes.taxonomy import Taxonomy
 from vault.crypto.fingerprint import deterministic
 from vault.errors import VaultError
-from vault.held_tokens import class_by_prefix, hold, need_alive, not_found, permit, touch, well_formed
-from vault.idempotency import FAILED, Done, recall, remember, replayed_failure
+from vault.held_tokens import class_by_prefix, hold, need_alive, not_found, note_refusal, permit, touch, well_formed
+from vault.idempotency import FAILED, Done, note_replayed, recall, remember, replayed_failure
 from vault.kms.tenant_keys import TenantKeys
 from vault.prepared import Prepared, prepare
 from vault.safe import current, seal_value, store_key
@@ -51,7 +51,10 @@ class Update:
             outcomes.append(Done(held.token.subject_uid, held.token.uid, row.revision, 0))
             return vault_service_pb2.UpdateResult(revision=row.revision)
 
-        results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure)
+        def refused(item: vault_service_pb2.UpdateItem, error: VaultError) -> None:
+            note_refusal(admitted, item.token, error)
+
+        results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure, refused)
         remember(admitted, self._request, outcomes)
         return vault_service_pb2.UpdateResponse(results=results)
 
@@ -110,7 +113,7 @@ class Update:
             touch(admitted, held)
             return vault_service_pb2.UpdateResult(revision=one.revision)
 
-        results = per_item.each(done, self._request.atomicity, "items", work, _failure)
+        results = per_item.each(done, self._request.atomicity, "items", work, _failure, note_replayed(admitted))
         return vault_service_pb2.UpdateResponse(results=results)
 
 

@@ -8,7 +8,7 @@ from vault import per_item
 from vault.admission import Admitted
 from vault.classes.taxonomy import Taxonomy
 from vault.errors import VaultError
-from vault.held_tokens import class_by_prefix, hold, need_alive, need_unspent, not_found, permit, touch, well_formed
+from vault.held_tokens import class_by_prefix, hold, need_alive, need_unspent, not_found, note_refusal, permit, touch, well_formed
 from vault.kms.tenant_keys import TenantKeys
 from vault.prepared import Prepared, prepare
 from vault.store.reads import Reads
@@ -30,6 +30,7 @@ class Verify:
 
     def decide(self, admitted: Admitted) -> vault_service_pb2.VerifyResponse:
         """Compare fingerprints."""
+        seen: set[bytes] = set()
 
         def work(index: int, item: vault_service_pb2.VerifyItem) -> vault_service_pb2.VerifyResult:
             held = hold(admitted, item.token)
@@ -41,11 +42,18 @@ class Verify:
                 raise prepared
             if held.item.fingerprint is None:
                 raise VaultError(common_pb2.ERROR_REASON_NO_FINGERPRINT, "the stored value is ill-formed and can't be compared")
-            touch(admitted, held)
+            if held.item.uid in seen:
+                raise VaultError(common_pb2.ERROR_REASON_INVALID_FIELD, "an item is verified once a call, against one candidate")
+            seen.add(held.item.uid)
             candidate = prepared.fingerprint(admitted.keys, held.item.index_key_version) or b""
-            return vault_service_pb2.VerifyResult(matches=compare_digest(candidate, held.item.fingerprint))
+            matches = compare_digest(candidate, held.item.fingerprint)
+            touch(admitted, held, mismatched=not matches)
+            return vault_service_pb2.VerifyResult(matches=matches)
 
-        results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure)
+        def refused(item: vault_service_pb2.VerifyItem, error: VaultError) -> None:
+            note_refusal(admitted, item.token, error)
+
+        results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure, refused)
         return vault_service_pb2.VerifyResponse(results=results)
 
 

@@ -89,15 +89,26 @@ class Chain:
         for tenant_uid, events in by_tenant.items():
             end = commit.ends[tenant_uid] = _copy(self._ends.get(tenant_uid, _End()))
             opening = self._opening(tenant_uid, end, endorsements.get(tenant_uid))
-            together = [*opening, *events]
-            for event in together:
-                last = event is together[-1]
-                commit.leaves.append(self._leaf(event, end, now_us, self._key if last else None))
+            self._append(commit, end, [*opening, *events], now_us)
+        return commit
+
+    def finish(self, now_us: int) -> Commit:
+        """The last event of each log this boot has written to: without one, it ended uncleanly."""
+        commit = Commit()
+        for tenant_uid, begun in self._ends.items():
+            end = commit.ends[tenant_uid] = _copy(begun)
+            ended = audit_pb2.AuditEvent(tenant_uid=tenant_uid, action="BootEnded", decision=audit_pb2.DECISION_ALLOWED)
+            self._append(commit, end, [ended], now_us)
         return commit
 
     def settle(self, commit: Commit) -> None:
         """Go on from ``commit``: its transaction is certainly committed."""
         self._ends.update(commit.ends)
+
+    def _append(self, commit: Commit, end: _End, events: list[audit_pb2.AuditEvent], now_us: int) -> None:
+        for event in events:
+            last = event is events[-1]
+            commit.leaves.append(self._leaf(event, end, now_us, self._key if last else None))
 
     def _opening(self, tenant_uid: bytes, end: _End, endorsement: bytes | None) -> list[audit_pb2.AuditEvent]:
         events = []

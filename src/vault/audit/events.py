@@ -7,10 +7,21 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from google.rpc import code_pb2
+
+from vault.errors import code_of
 from vault.v1 import audit_pb2, common_pb2
 
 SYSTEM_TENANT = bytes(16)
 """The tenant uid of the system's own log."""
+
+
+_DENIED = (code_pb2.PERMISSION_DENIED, code_pb2.UNAUTHENTICATED)
+
+
+def refusing_decision(reason: int) -> "audit_pb2.Decision":
+    """DENIED for reasons of authorisation, FAILED for all others."""
+    return audit_pb2.DECISION_DENIED if code_of(reason) in _DENIED else audit_pb2.DECISION_FAILED
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,14 @@ class Touch:
     subject_uids: dict[bytes, None] = field(default_factory=dict)
     token_uids: list[bytes] = field(default_factory=list)
     envelope_hashes: list[bytes] = field(default_factory=list)
+    unknown: int = 0
+    mismatched: int = 0
+    queries: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many items, also those of which no token is known."""
+        return len(self.token_uids) + self.unknown
 
 
 TouchKey = tuple[str, int, str, int, int]
@@ -60,14 +79,38 @@ class Draft:
         reason: int = 0,
         change: int = 0,
         envelope: bytes | None = None,
+        mismatched: bool = False,
     ) -> None:
         """Note that an item was used or written; ``envelope`` is its new envelope, of which the hash is noted."""
-        kind, partial = (form.kind, form.partial_name) if form else (0, "")
-        group = self.touched.setdefault((data_class, kind, partial, reason, change), Touch())
+        group = self._group(data_class, form, reason, change)
         group.subject_uids[subject_uid] = None
         group.token_uids.append(token_uid)
+        group.mismatched += mismatched
         if envelope is not None:
             group.envelope_hashes.append(hashlib.sha256(envelope).digest())
+
+    def touch_unknown(self, data_class: str, reason: int, form: common_pb2.Form | None = None) -> None:
+        """Note that something was asked of an item that is not there, or could not be made."""
+        self._group(data_class, form, reason).unknown += 1
+
+    def search(self, data_class: str) -> None:
+        """Note that a query asked for this class, whatever it finds."""
+        self._group(data_class).queries += 1
+
+    def decide_by_items(self) -> None:
+        """Set decision and reason of a call that went through, by what became of its items."""
+        refused = sorted(key[3] for key in self.touched if key[3])
+        if not refused:
+            return
+        self.reason = refused[0]
+        if any(not key[3] for key in self.touched):
+            self.decision = audit_pb2.DECISION_PARTIAL
+        else:
+            self.decision = refusing_decision(self.reason)
+
+    def _group(self, data_class: str, form: common_pb2.Form | None = None, reason: int = 0, change: int = 0) -> Touch:
+        kind, partial = (form.kind, form.partial_name) if form else (0, "")
+        return self.touched.setdefault((data_class, kind, partial, reason, change), Touch())
 
     def forget_what_was_not_done(self) -> None:
         """Keep only the items that were refused: the call failed, so nothing else of it happened."""
@@ -112,7 +155,9 @@ def _touched(groups: Iterable[tuple[TouchKey, Touch]]) -> Iterable[audit_pb2.Tou
             data_class=data_class,
             form=form,  # type: ignore[arg-type]
             partial_name=partial,
-            count=len(group.token_uids),
+            count=group.count,
+            mismatched=group.mismatched,
+            queries=group.queries,
             subject_uids=b"".join(group.subject_uids),
             token_uids=b"".join(group.token_uids),
             reason=reason,  # type: ignore[arg-type]

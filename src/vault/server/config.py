@@ -26,6 +26,7 @@ _METHODS: dict[str, type[Auth]] = {
     "jwt": JwtAuth,
     "certificate": CertificateAuth,
 }
+_MAX_PORT = 65_535
 
 
 class ConfigError(Exception):
@@ -36,13 +37,28 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+def host_and_port(text: str) -> str:
+    """The address; gRPC would take 127.0.0.1:99999 for port 34463.
+
+    Raises:
+        ValueError: it is no host and port.
+    """
+    host, _, port = text.rpartition(":")
+    if not (host and port.isascii() and port.isdigit() and int(port) <= _MAX_PORT):
+        raise ValueError("must be HOST:PORT, such as 127.0.0.1:8443")
+    return text
+
+
+_Address = Annotated[str, AfterValidator(host_and_port)]
+
+
 class ServerSettings(_Settings):
     """Where and as whom the server answers."""
 
-    address: str = "127.0.0.1:8443"
+    address: _Address = "127.0.0.1:8443"
     certificate_file: Path
     key_file: Path
-    metrics_address: str = "127.0.0.1:9464"
+    metrics_address: _Address = "127.0.0.1:9464"
 
 
 def postgres_url(url: str) -> str:
@@ -173,7 +189,10 @@ def _found(error: ValidationError, prefix: tuple[str, ...] = ()) -> str:
         where = [*prefix, *(str(part) for part in each["loc"])]
         if where[:2] in (["kms", "local"], ["kms", "transit"]):
             del where[1]
-        found.append(f"{'.'.join(where)}: {each['msg'].removeprefix('Value error, ')}")
+        if each["type"] == "union_tag_invalid":  # its text holds the value
+            found.append(f"{'.'.join(where)}.kind: must be one of {each['ctx']['expected_tags']}")
+        else:
+            found.append(f"{'.'.join(where)}: {each['msg'].removeprefix('Value error, ')}")
     return "; ".join(found)
 
 

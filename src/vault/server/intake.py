@@ -48,7 +48,7 @@ class Intake:
         weight = 1
         try:
             request = _parse(method, raw)
-            weight = max(1, len(getattr(request, method.items, ())))
+            weight = max(1, method.weight(request))
             context = _safe_context(request, self._taxonomy)
             _check_deadline(remaining_s)
             _validate(request)

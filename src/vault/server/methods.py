@@ -16,21 +16,29 @@ SERVICE = "vault.v1.VaultService"
 
 @dataclass(frozen=True)
 class Method:
-    """One method. ``items`` is the request's repeated field, by which its weight is counted."""
+    """One method. ``weight`` says how many items a request is about at most."""
 
     name: str
     request: type[Message]
-    items: str
+    weight: Callable[[Any], int]
     use_case: Callable[[Any, Taxonomy], UseCase]
 
 
+def _items(request: Any) -> int:
+    return len(request.items)
+
+
+def _tokens(request: Any) -> int:
+    return len(request.tokens)
+
+
 METHODS = (
-    Method(tokenize.ACTION, v1.TokenizeRequest, "items", tokenize.Tokenize),
-    Method(reveal.ACTION, v1.RevealRequest, "items", reveal.Reveal),
-    Method(verify.ACTION, v1.VerifyRequest, "items", verify.Verify),
-    Method(search.ACTION, v1.SearchRequest, "queries", search.Search),
-    Method(describe.ACTION, v1.DescribeRequest, "tokens", lambda request, _: describe.Describe(request)),
-    Method(update.ACTION, v1.UpdateRequest, "items", update.Update),
-    Method(delete.ACTION, v1.DeleteRequest, "tokens", lambda request, _: delete.Delete(request)),
-    Method(list_data_classes.ACTION, v1.ListDataClassesRequest, "", list_data_classes.ListDataClasses),
+    Method(tokenize.ACTION, v1.TokenizeRequest, _items, tokenize.Tokenize),
+    Method(reveal.ACTION, v1.RevealRequest, _items, reveal.Reveal),
+    Method(verify.ACTION, v1.VerifyRequest, _items, verify.Verify),
+    Method(search.ACTION, v1.SearchRequest, search.weight, search.Search),
+    Method(describe.ACTION, v1.DescribeRequest, _tokens, lambda request, _: describe.Describe(request)),
+    Method(update.ACTION, v1.UpdateRequest, _items, update.Update),
+    Method(delete.ACTION, v1.DeleteRequest, _tokens, lambda request, _: delete.Delete(request)),
+    Method(list_data_classes.ACTION, v1.ListDataClassesRequest, lambda _: 1, list_data_classes.ListDataClasses),
 )

@@ -94,7 +94,8 @@ class Node:
         self.key_manager.check()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """End the boot and let go of everything."""
+        self.runner.end()
         self.keys.clear()
         self.engine.dispose()
         self.key_manager.close()

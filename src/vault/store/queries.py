@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -115,11 +116,11 @@ def fetch_data(connection: sa.Connection, needs: Sequence[Need]) -> None:
     """Fill in what calls need besides their heads; also for what a call found it needs only after it saw its rows."""
     for lookup in _LOOKUPS:
         _look_up(connection, lookup, needs)
-    pages = defaultdict[tuple[str, str, tuple[bytes, bytes], int], list[tuple[Page, Head, Rows]]](list)
+    pages = defaultdict[Page, list[tuple[Page, Head, Rows]]](list)
     for head, reads, rows in needs:
         rows.fetched.append(reads)
         for page in reads.pages:
-            pages[page.column, page.data_class, page.after, page.size].append((page, head, rows))
+            pages[replace(page, keys=())].append((page, head, rows))
     for alike in pages.values():
         _fetch_pages(connection, alike)
 
@@ -208,12 +209,14 @@ def _look_up(connection: sa.Connection, lookup: _Lookup, needs: Sequence[Need]) 
 def _fetch_pages(connection: sa.Connection, alike: list[tuple[Page, Head, Rows]]) -> None:
     """Read pages of the same shape at once; each hash's rows are cut to the page's size by the database."""
     shape = alike[0][0]
+    collected = (sa.literal(",") + t.item.c.purposes + ",").contains(f",{shape.purpose},", autoescape=True)
     column = t.item.c.fingerprint if shape.column == "fingerprint" else t.subject.c.lookup
     tenant = column.table.c.tenant_uid
     keys = {(head.tenant_uid, key) for page, head, _ in alike for key in page.keys}
     order = sa.tuple_(t.item.c.uid, t.token.c.uid)
     number = sa.func.row_number().over(partition_by=(tenant, column), order_by=(t.item.c.uid, t.token.c.uid)).label("number")
-    inner = _HELD.add_columns(number).where(_among((tenant, column), keys), order > sa.tuple_(*shape.after))
+    usable = (collected, t.subject.c.state == "ACTIVE", order > sa.tuple_(*shape.after))
+    inner = _HELD.add_columns(number).where(_among((tenant, column), keys), *usable)
     if shape.data_class:
         inner = inner.where(t.item.c.data_class == shape.data_class)
     numbered = inner.subquery()

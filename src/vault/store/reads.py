@@ -37,12 +37,14 @@ class Page:
     """One page of a search, in the order of (item uid, token uid).
 
     ``column`` is ``fingerprint`` (of items) or ``lookup`` (of subjects); ``keys`` holds one hash for each live index key;
-    ``after`` is where the previous page ended; one row more than ``size`` is read, to see whether there is a next page.
+    ``after`` is where the previous page ended; one row more than ``size`` is read, to see whether there is a next page. Only items
+    collected for ``purpose``, of active subjects, are read.
     """
 
     column: str
     keys: tuple[bytes, ...]
     data_class: str
+    purpose: str
     after: tuple[bytes, bytes]
     size: int
 

@@ -20,11 +20,11 @@ from vault.audit.chain import Chain
 from vault.audit.events import Draft
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeyCache, KeysMissingError, TenantKeys
-from vault.store.faults import ClockSkewError, is_conflict, is_defect, is_outage, is_refused_commit, translate
-from vault.store.queries import ShadowedRowError, fetch, fetch_data
+from vault.store.faults import DATABASE_ERRORS, ClockSkewError, is_conflict, is_defect, is_outage, is_refused_commit, translate
+from vault.store.queries import ShadowedRowError, fetch, fetch_data, now_us
 from vault.store.reads import Head, Reads, Rows
 from vault.store.rows import PendingRow
-from vault.store.writes import Writes, apply
+from vault.store.writes import RowsSwallowedError, Writes, apply
 from vault.v1 import common_pb2
 
 log = structlog.get_logger(__name__)
@@ -117,6 +117,16 @@ class Runner:
         plans = [self._plan(call) for call in calls]
         self._run([plan for plan in plans if plan.answer is None])
         return [plan.answer or _internal(plan.call, None) for plan in plans]
+
+    def end(self) -> None:
+        """End the boot cleanly: its last event in each log says so. If the database is gone, it has ended uncleanly."""
+        try:
+            with self._engine.begin() as connection:
+                commit = self.chain.finish(now_us(connection))
+                apply(connection, Writes(inserted=[PendingRow(*leaf) for leaf in commit.leaves]))
+        except (RowsSwallowedError, *DATABASE_ERRORS) as error:
+            log.warning("the boot could not be ended cleanly", boot_id=self.chain.boot_id.hex(), error=type(error).__name__)
+        self.chain = self._new_chain()
 
     def _plan(self, call: Call) -> _Plan:
         keys: TenantKeys | None = None
@@ -265,7 +275,7 @@ class Runner:
         if connection.dialect.name == "postgresql":
             left = max(plan.call.deadline for plan in plans) - time.monotonic()
             milliseconds = max(1, math.ceil(left * 1000))
-            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
+            connection.execute(sa.select(sa.func.set_config("statement_timeout", str(milliseconds), True)))
 
 
 def _internal(call: Call, error: Exception | None) -> VaultError:

@@ -14,6 +14,7 @@ class Decision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DECISION_ALLOWED: _ClassVar[Decision]
     DECISION_DENIED: _ClassVar[Decision]
     DECISION_FAILED: _ClassVar[Decision]
+    DECISION_PARTIAL: _ClassVar[Decision]
 
 class Change(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -25,6 +26,7 @@ DECISION_UNSPECIFIED: Decision
 DECISION_ALLOWED: Decision
 DECISION_DENIED: Decision
 DECISION_FAILED: Decision
+DECISION_PARTIAL: Decision
 CHANGE_UNSPECIFIED: Change
 CHANGE_CREATED: Change
 CHANGE_UPDATED: Change
@@ -92,7 +94,7 @@ class AuditEvent(_message.Message):
     def __init__(self, format: _Optional[int] = ..., time_us: _Optional[int] = ..., tenant_uid: _Optional[bytes] = ..., principal_uid: _Optional[bytes] = ..., principal: _Optional[str] = ..., certificate_sha256: _Optional[bytes] = ..., node: _Optional[str] = ..., action: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[_Union[_common_pb2.ErrorReason, str]] = ..., policy_ids: _Optional[_Iterable[str]] = ..., purpose: _Optional[str] = ..., ground: _Optional[str] = ..., reference: _Optional[str] = ..., recipient: _Optional[str] = ..., request_id: _Optional[bytes] = ..., touched: _Optional[_Iterable[_Union[Touched, _Mapping]]] = ..., details: _Optional[_Mapping[str, str]] = ..., random: _Optional[bytes] = ..., boot_id: _Optional[bytes] = ..., boot_sequence: _Optional[int] = ..., previous_hash: _Optional[bytes] = ..., boot_public_key: _Optional[bytes] = ..., boot_endorsement: _Optional[bytes] = ..., boot_signature: _Optional[bytes] = ...) -> None: ...
 
 class Touched(_message.Message):
-    __slots__ = ("data_class", "form", "partial_name", "count", "subject_uids", "token_uids", "reason", "change", "envelope_hashes")
+    __slots__ = ("data_class", "form", "partial_name", "count", "subject_uids", "token_uids", "reason", "change", "envelope_hashes", "mismatched", "queries")
     DATA_CLASS_FIELD_NUMBER: _ClassVar[int]
     FORM_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +104,8 @@ class Touched(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     CHANGE_FIELD_NUMBER: _ClassVar[int]
     ENVELOPE_HASHES_FIELD_NUMBER: _ClassVar[int]
+    MISMATCHED_FIELD_NUMBER: _ClassVar[int]
+    QUERIES_FIELD_NUMBER: _ClassVar[int]
     data_class: str
     form: _common_pb2.FormKind
     partial_name: str
@@ -111,4 +115,6 @@ class Touched(_message.Message):
     reason: _common_pb2.ErrorReason
     change: Change
     envelope_hashes: bytes
-    def __init__(self, data_class: _Optional[str] = ..., form: _Optional[_Union[_common_pb2.FormKind, str]] = ..., partial_name: _Optional[str] = ..., count: _Optional[int] = ..., subject_uids: _Optional[bytes] = ..., token_uids: _Optional[bytes] = ..., reason: _Optional[_Union[_common_pb2.ErrorReason, str]] = ..., change: _Optional[_Union[Change, str]] = ..., envelope_hashes: _Optional[bytes] = ...) -> None: ...
+    mismatched: int
+    queries: int
+    def __init__(self, data_class: _Optional[str] = ..., form: _Optional[_Union[_common_pb2.FormKind, str]] = ..., partial_name: _Optional[str] = ..., count: _Optional[int] = ..., subject_uids: _Optional[bytes] = ..., token_uids: _Optional[bytes] = ..., reason: _Optional[_Union[_common_pb2.ErrorReason, str]] = ..., change: _Optional[_Union[Change, str]] = ..., envelope_hashes: _Optional[bytes] = ..., mismatched: _Optional[int] = ..., queries: _Optional[int] = ...) -> None: ...
