@@ -1,0 +1,1 @@
+"""The subcommands, a module each: what they are called, what they take, and what they print."""

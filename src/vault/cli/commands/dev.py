@@ -1,0 +1,83 @@
+"""``pdvault dev``."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vault.cli import options
+from vault.cli.output import emit, say
+
+if TYPE_CHECKING:
+    from vault.cli.development import DevVault
+
+_STARTED = time.monotonic()
+"""When this command was imported: a moment after the process began."""
+
+_WARNING = "FOR DEVELOPMENT ONLY: the keys lie beside the data, so this vault protects nothing and can prove no erasure."
+
+
+@click.command(
+    epilog=options.examples(
+        "pdvault dev",
+        ". .dev/env-app.sh",
+        "echo '+447700900123' | pdvault tokenize --class phone --subject customer-17 --purpose support",
+        title="Example, in two terminals",
+    )
+)
+@click.option("--folder", type=options.FOLDER, default=Path(".dev"), show_default=True, help="Where everything is kept.")
+@click.option("--address", metavar="HOST:PORT", default="127.0.0.1:8443", show_default=True, help="Where to answer; port 0 is any.")
+@click.option("--metrics-address", metavar="HOST:PORT", default="127.0.0.1:9464", show_default=True, help="Where /metrics is.")
+@options.output_option
+def dev(folder: Path, address: str, metrics_address: str, output: str | None) -> None:
+    """A whole vault for development, in one folder.
+
+    SQLite, local keys, certificates, a tenant with four principals. The first start makes it, the next ones find it as it
+    was. Ends with Ctrl-C. Prints each principal with a file that sets PDVAULT_ADDRESS, PDVAULT_CACERT, PDVAULT_CERT and
+    PDVAULT_KEY to call as it.
+    """
+    from vault.cli.development import make
+    from vault.server import logs
+    from vault.server.config import host_and_port
+    from vault.server.serve import serve
+
+    for option, given in (("--address", address), ("--metrics-address", metrics_address)):
+        try:
+            host_and_port(given)
+        except ValueError as error:
+            raise click.UsageError(f"{option} {error}") from None
+    click.secho(_WARNING, err=True, fg="red", bold=True)
+    logs.configure()
+    vault = make(folder, address, metrics_address)
+    config = vault.config()
+    server = config.server.model_copy(update={"address": address, "metrics_address": metrics_address})
+    serve(config.model_copy(update={"server": server}), lambda bound: _ready(vault, bound, output))
+
+
+def _ready(vault: "DevVault", address: str, output: str | None) -> None:
+    from vault.cli.development import PRINCIPALS
+
+    vault.write_env_files(address)
+    emit(
+        output,
+        ({"principal": name, "roles": list(roles), "env_file": _short(vault.env_file(name))} for name, roles in PRINCIPALS.items()),
+    )
+    app, support, payout = (_short(vault.env_file(name)) for name in ("app", "support", "payout"))
+    say(
+        f"Ready: serving at {address} after {time.monotonic() - _STARTED:.1f} s. In another terminal:\n\n"
+        f"  . {app}\n"
+        "  echo '+447700900123' | pdvault tokenize --class phone --subject customer-17 --purpose support\n"
+        f"  . {support}\n"
+        "  pdvault reveal TOKEN --purpose support                 # masked\n"
+        "  pdvault reveal TOKEN --purpose support --form plain    # denied\n"
+        f"  . {payout}\n"
+        "  pdvault reveal TOKEN --purpose support --form plain\n\n"
+        "Ctrl-C ends it."
+    )
+
+
+def _short(path: Path) -> str:
+    """The path as it can be typed here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

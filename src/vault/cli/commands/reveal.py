@@ -1,0 +1,79 @@
+"""``pdvault reveal``."""
+
+import re
+import sys
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vault.cli import options
+from vault.cli.options import Calling
+from vault.cli.output import Fields, emit
+
+if TYPE_CHECKING:
+    from pdvault_client import Form, Revealed
+
+_BATCH = 100
+"""Tokens a call, so that an answer stays below 4 MiB where values are a few KiB."""
+
+
+class _FormType(click.ParamType[str]):
+    """``masked``, ``plain`` or ``partial:NAME``."""
+
+    name = "form"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text, if it is one of these."""
+        if not re.fullmatch(r"masked|plain|partial:[a-z][a-z0-9_]{0,31}", value):
+            self.fail("must be masked, plain or partial:NAME, such as partial:last4", param, ctx)
+        return str(value)
+
+
+@click.command(
+    cls=options.ValueCommand,
+    epilog=options.examples(
+        "pdvault reveal pho_... --purpose support",
+        "pdvault reveal pho_... --form partial:last4 --purpose support",
+        "pdvault search --subject customer-17 --purpose payout -o json | jq -r .token |",
+        "  pdvault reveal --form plain --purpose payout",
+    ),
+)
+@click.argument("tokens", nargs=-1, metavar="[TOKEN]...")
+@click.option("--form", type=_FormType(), default="masked", show_default=True, help="masked, plain or partial:NAME.")
+@options.calling_options
+@options.output_option
+def reveal(tokens: tuple[str, ...], form: str, calling: Calling, output: str | None) -> None:
+    """Get values back from tokens: masked, unless you ask for more and may have it.
+
+    Tokens are arguments, or lines on stdin. They are asked for 100 at a time; one that fails ends the command, and of its
+    hundred nothing is released. Values that are bytes are printed in base64. Roles: reader_masked for masked and partial
+    forms, reader_plain for all.
+    """
+    chosen = tokens or tuple(line.strip() for line in sys.stdin if line.strip())
+    if not chosen:
+        raise click.UsageError("give at least one token, as an argument or on stdin")
+    emit(output, _revealed(chosen, form, calling))
+
+
+def _revealed(tokens: Sequence[str], form: str, calling: Calling) -> Iterator[Fields]:
+    chosen = _form(form)
+    with calling.client() as client, options.in_client_words():
+        for begin in range(0, len(tokens), _BATCH):
+            batch = tokens[begin : begin + _BATCH]
+            for token, revealed in zip(batch, client.reveal(batch, form=chosen, **calling.context), strict=True):
+                yield {"token": token, "data_class": revealed.data_class, "form": form, **_value(revealed)}
+
+
+def _form(text: str) -> "Form":
+    from pdvault_client import Form
+
+    named = {"masked": Form.MASKED, "plain": Form.PLAIN}
+    return named.get(text) or Form.partial(text.removeprefix("partial:"))
+
+
+def _value(revealed: "Revealed") -> Fields:
+    if isinstance(revealed.value, bytes):
+        return {"value_base64": b64encode(revealed.value).decode()}
+    return {"value": revealed.value}

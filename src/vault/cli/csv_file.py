@@ -1,0 +1,124 @@
+"""A CSV file with tokens in place of values. Written beside its final place and put there when it is whole."""
+
+import csv
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vault.cli.csv_tokens import Batch, Plan, Row, batches, tokenise, where
+from vault.cli.failures import RefusedError
+from vault.cli.options import Calling, in_client_words
+from vault.cli.output import Fields
+
+if TYPE_CHECKING:
+    from pdvault_client import VaultError
+
+_MAX_CELL = 1 << 21
+_ITEM = re.compile(r"\bitems\[([0-9]+)\](\.value)?")
+
+
+def tokenise_file(source: Path, out: Path, plan: Plan, series: uuid.UUID, calling: Calling) -> Fields:
+    """Write ``out`` (0600): the table in ``source`` with tokens; what was done, to print.
+
+    Raises:
+        ClickException: the table is not as it should be (nothing is stored then), or ``out`` exists.
+        RefusedError: the vault refused, or can't be reached; the message says how to go on.
+        OSError: a file can't be read or written.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    if out.exists():
+        raise click.ClickException(f"{out} exists and is not overwritten: choose another --out")
+    begin, tokens = time.monotonic(), 0
+    names, count = _check(source, plan)
+    with calling.client() as client, _written(out, names) as writer:
+        rows = track(_rows(source), "Tokenising", total=count, console=Console(stderr=True))
+        for batch in batches(rows, plan):
+            with _explained(batch, series, out), in_client_words():
+                done = tokenise(client, batch, plan, series, **calling.context)
+            writer.writerows(done)
+            tokens += len(batch.cells)
+    return {"out": str(out), "rows": count, "tokens": tokens, "seconds": round(time.monotonic() - begin, 2)}
+
+
+def _check(source: Path, plan: Plan) -> tuple[list[str], int]:
+    """The header, and how many rows there are, each as long as the header and with a subject."""
+    names: list[str] = []
+    count = 0
+    for count, row in enumerate(_rows(source), 1):
+        names = names or list(row)
+        if None in row or None in row.values():
+            raise click.ClickException(f"{source}: row {count} has not as many fields as the header")
+        if count == 1:
+            missing = {plan.subject_column, *(column.name for column in plan.columns)} - set(names)
+            if missing:
+                raise click.ClickException(f"{source} has no column {', '.join(sorted(missing))}")
+        if not row[plan.subject_column]:
+            raise click.ClickException(f"{source}: row {count} has no subject in column {plan.subject_column}")
+    if not count:
+        raise click.ClickException(f"{source} has no rows below a header")
+    return names, count
+
+
+def _rows(source: Path) -> Iterator[Row]:
+    csv.field_size_limit(_MAX_CELL)
+    try:
+        with source.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            names = reader.fieldnames or []
+            if len(set(names)) < len(names):
+                raise click.ClickException(f"{source} has two columns of one name")
+            yield from reader
+    except UnicodeDecodeError:  # its text would quote the file
+        problem = "is not UTF-8"
+    except csv.Error:
+        problem = "is no CSV"
+    else:
+        return
+    raise click.ClickException(f"{source} {problem}")
+
+
+@contextmanager
+def _written(out: Path, names: list[str]) -> "Iterator[csv.DictWriter[str]]":
+    draft = _draft(out)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, names, lineterminator="\n")
+        writer.writeheader()
+        yield writer
+    os.rename(draft, out)
+
+
+def _draft(out: Path) -> Path:
+    return out.with_name(out.name + ".partial")
+
+
+@contextmanager
+def _explained(batch: Batch, series: uuid.UUID, out: Path) -> Iterator[None]:
+    """Say a refusal in the words of the table, and how to go on after it."""
+    from pdvault_client import VaultError
+
+    try:
+        yield
+    except VaultError as error:
+        text = _in_the_table(error, batch)
+    else:
+        return
+    done = f"Rows 1 to {batch.first - 1} are stored, their tokens are in {_draft(out)}" if batch.first > 1 else "No row is stored"
+    raise RefusedError(f"{text}\n{done}. To go on, run the same command again with --request-id {series} within 24 hours.")
+
+
+def _in_the_table(error: "VaultError", batch: Batch) -> str:
+    def cell(found: "re.Match[str]") -> str:
+        item = int(found[1])
+        return where(batch, item) if item < len(batch.cells) else found[0]
+
+    return _ITEM.sub(cell, str(error))

@@ -1,0 +1,106 @@
+"""Making a vault and its tenants from a configuration. A step that is done already is left alone, so all can be run again."""
+
+import secrets
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import click
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+
+from vault.access.authority import check_authority
+from vault.access.identity import TrustedCa
+from vault.access.issuing import principal_uri, write_private
+from vault.audit.events import SYSTEM_TENANT
+from vault.cli import registry
+from vault.crypto.keys import KEY_BYTES
+from vault.kms.local_provisioner import LocalProvisioner
+from vault.safe import new_uid
+from vault.server.config import Config, LocalKms
+from vault.server.node import Node, create_database_key, database_key_path, postgres_engine, provisioner
+from vault.store import schema
+
+_INITIALISED = (
+    "this vault is initialised already. Go on with `pdvault tenant create`; `pdvault db upgrade` brings an older one up to date"
+)
+
+
+def initialise(config: Config, tell: Callable[[str], None] = lambda _: None) -> None:
+    """Make keys, schema and system tenant.
+
+    Args:
+        config: the vault's configuration.
+        tell: told each step that is done, in a sentence.
+
+    Raises:
+        ClickException: there is an initialised vault already, or a database whose keys are lost.
+        VaultError: the KMS or the database refuses or does not answer.
+        ConfigError: the configuration lacks what making a vault needs.
+    """
+    with registry.only_errors_logged():
+        _refuse_if_made(config)
+        _make_keys(config, tell)
+    with registry.opened(config) as node:
+        if registry.is_initialised(node.engine):
+            raise click.ClickException(_INITIALISED)
+        with registry.changing_schema():
+            version = schema.upgrade(node.engine)
+        tell(f"The database has schema {version}.")
+        node.create_tenant(SYSTEM_TENANT, "system", [])
+        tell("The system's own log has begun.")
+
+
+def _refuse_if_made(config: Config) -> None:
+    """Refuse before a key is made: new keys could open nothing of what is there."""
+    sqlite_file = config.database.sqlite_file
+    if sqlite_file is None:
+        engine = postgres_engine(config.database)
+        try:
+            if registry.is_initialised(engine):
+                raise click.ClickException(_INITIALISED)
+        finally:
+            engine.dispose()
+        return
+    key = database_key_path(sqlite_file)
+    if sqlite_file.exists() and not key.exists():
+        raise click.ClickException(f"{sqlite_file} exists, but its key {key} is missing: put it back from your backup")
+    if key.exists() and isinstance(config.kms, LocalKms) and not config.kms.keyring_file.exists():
+        raise click.ClickException(
+            f"{key} exists, but the keyring {config.kms.keyring_file} is missing: put it back from your backup"
+        )
+
+
+def _make_keys(config: Config, tell: Callable[[str], None]) -> None:
+    if isinstance(config.kms, LocalKms) and not config.kms.keyring_file.exists():
+        key_file = config.kms.key_file
+        if key_file and not key_file.exists():
+            write_private(key_file, b64encode(secrets.token_bytes(KEY_BYTES)))
+            tell(f"Made {key_file}, which opens the keyring: keep a copy elsewhere.")
+    maker = provisioner(config)
+    if isinstance(maker, LocalProvisioner) and isinstance(config.kms, LocalKms) and not config.kms.keyring_file.exists():
+        maker.create_keyring()
+        tell(f"Made the keyring {config.kms.keyring_file}.")
+    maker.create_tenant_keys(SYSTEM_TENANT)
+    tell("The system's keys are in the KMS.")
+    create_database_key(config)
+
+
+def create_tenant(node: Node, name: str, cas: Sequence[x509.Certificate]) -> bytes:
+    """Make a tenant with its keys and issuing CAs; its uid (16 bytes).
+
+    Raises:
+        ClickException: there is a tenant of this name.
+        VaultError: INVALID_FIELD, if the name or a CA does not keep the rules; or the KMS or the database refuses.
+    """
+    principal_uri(name, "anybody")  # the name becomes part of such URIs
+    if name == "system" or any(row.name == name for row in registry.tenants(node)):
+        raise click.ClickException(f"there is a tenant {name} already: choose another name")
+    uid, known = new_uid(), registry.authorities(node)
+    own = []
+    for ca in cas:
+        check_authority(ca, known, datetime.now(UTC))
+        own.append(TrustedCa(uid, ca.fingerprint(hashes.SHA256()), ca))
+        known.append(own[-1])
+    node.create_tenant(uid, name, [(ca.sha256, ca.certificate.public_bytes(serialization.Encoding.DER)) for ca in own])
+    return uid
