@@ -189,8 +189,8 @@ def _found(error: ValidationError, prefix: tuple[str, ...] = ()) -> str:
         where = [*prefix, *(str(part) for part in each["loc"])]
         if where[:2] in (["kms", "local"], ["kms", "transit"]):
             del where[1]
-        if each["type"] == "union_tag_invalid":  # its text holds the value
-            found.append(f"{'.'.join(where)}.kind: must be one of {each['ctx']['expected_tags']}")
+        if each["type"] in ("union_tag_invalid", "union_tag_not_found"):  # the first one's text holds the value
+            found.append(f"{'.'.join(where)}.kind: must be 'local' or 'transit'")
         else:
             found.append(f"{'.'.join(where)}: {each['msg'].removeprefix('Value error, ')}")
     return "; ".join(found)
@@ -207,7 +207,7 @@ def _resolved(settings: Any, base: Path) -> Any:
 
 def _auth(setting: str, login: dict[str, Any]) -> Auth:
     rest = dict(login)
-    kind = _METHODS.get(rest.pop("method", ""))
+    kind = _METHODS.get(str(rest.pop("method", "")))
     if kind is None:
         raise ConfigError(f"{setting}.method: must be one of {', '.join(_METHODS)}")
     unknown = set(rest) - set(kind.__dataclass_fields__)
