@@ -47,8 +47,13 @@ class Served:
 
     def metrics(self) -> list[str]:
         """The lines that Prometheus gets."""
-        with urlopen(f"http://{self.server.metrics_address()}/metrics", timeout=10) as answer:
-            return str(answer.read().decode()).splitlines()
+        return metrics(self.server)
+
+
+def metrics(server: Server) -> list[str]:
+    """The lines that Prometheus gets from a server."""
+    with urlopen(f"http://{server.metrics_address()}/metrics", timeout=10) as answer:
+        return str(answer.read().decode()).splitlines()
 
 
 def _method(request: Message) -> str:
