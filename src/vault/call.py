@@ -107,6 +107,7 @@ class Call:
             admitted = admit(self.caller, rows, keys, draft, self.policy)
             answer = self.use_case.decide(admitted).SerializeToString()
             _check_size(answer)
+            draft.decide_by_items()
         except VaultError as error:
             return _refuse(draft, error)
         except KeysMissingError:
