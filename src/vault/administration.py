@@ -34,14 +34,14 @@ class Act:
     Args:
         caller: who acts, and in which tenant's log it is noted.
         action: what the log calls it.
-        subject: the principal it is about, or empty.
+        principal: the name of the principal it is about, or empty.
         details: what the log says about it.
         effect: given the rows read and the tenant's keys, what is written.
     """
 
     caller: Caller
     action: str
-    subject: str
+    principal: str
     details: dict[str, str]
     effect: Callable[[Rows, TenantKeys], Writes]
     needs_keys: bool = True
@@ -52,7 +52,7 @@ class Act:
     @property
     def head(self) -> Head:
         """The tenant and the principal it is about."""
-        return Head(self.caller.tenant_uid, b"", self.subject, b"")
+        return Head(self.caller.tenant_uid, b"", self.principal, b"")
 
     def reads(self, _keys: TenantKeys | None) -> Reads:
         """Nothing more."""
@@ -62,7 +62,7 @@ class Act:
         """What the effect writes, and the event."""
         draft = self._draft()
         try:
-            return Outcome(b"{}", draft, self.effect(rows, _present(keys)), also=[])
+            return Outcome(b"", draft, self.effect(rows, _present(keys)))
         except VaultError as error:
             return self.failed(error)
 

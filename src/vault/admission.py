@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from vault.access.policy import PolicyEngine, Question, refusal
 from vault.audit.events import Caller, Draft
+from vault.crypto.keys import Key
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Rows
-from vault.store.rows import PrincipalRow, SubjectRow, TenantRow
+from vault.store.rows import PrincipalRow, SubjectKeyRow, SubjectRow, TenantRow
 from vault.store.sealing import check, sealed
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
@@ -32,6 +33,9 @@ class Admitted:
     keys: TenantKeys
     draft: Draft
     writes: Writes = field(default_factory=Writes)
+    store_keys: dict[SubjectKeyRow, Key] = field(default_factory=dict, repr=False)
+    _sound: set[SubjectRow] = field(default_factory=set)
+    _marked: set[bytes] = field(default_factory=set)
 
     def permit(
         self, action: str, data_class: str, *, form: common_pb2.Form | None = None, state: str = ACTIVE, collected: bool = True
@@ -58,7 +62,7 @@ class Admitted:
             subject_state=state,
             purpose_collected=collected,
         )
-        verdict = self.policy.decide(self.principal.uid, frozenset(self.principal.roles.split(",")), question)
+        verdict = self.policy.decide(self.principal.uid, frozenset(self.draft.roles), question)
         self.draft.policy_ids.update(verdict.policy_ids)
         if not verdict.allowed:
             raise refusal(verdict, question)
@@ -67,9 +71,20 @@ class Admitted:
         """Whether an item with these purposes may be used for the call's purpose."""
         return self.draft.context.purpose in purposes.split(",")
 
+    def check_subject(self, subject: SubjectRow) -> None:
+        """Refuse a subject's row that was altered; checked once a call, however many items the subject has.
+
+        Raises:
+            VaultError: INTEGRITY.
+        """
+        if subject not in self._sound:
+            check(self.keys.authority, subject)
+            self._sound.add(subject)
+
     def mark_for_rekey(self, subject: SubjectRow) -> None:
         """Note that something of the subject was deleted or replaced: the next epoch gives it a new store key."""
-        if not subject.rekey_due and all(old.mac != subject.mac for old, _ in self.writes.replaced):
+        if not subject.rekey_due and subject.uid not in self._marked:
+            self._marked.add(subject.uid)
             self.writes.replaced.append((subject, sealed(self.keys.authority, subject._replace(rekey_due=True))))
 
 
@@ -80,8 +95,7 @@ def admit(caller: Caller, rows: Rows, keys: TenantKeys, draft: Draft, policy: Po
         VaultError: TENANT_SEALED, CERTIFICATE_REFUSED, PRINCIPAL_UNKNOWN, PRINCIPAL_SUSPENDED, INTEGRITY.
     """
     tenant = _tenant(rows, keys)
-    if caller.ca_sha256:
-        _issuer(caller, rows, keys)
+    _issuer(caller, rows, keys)
     principal = rows.principal
     if principal is None:
         raise VaultError(
@@ -90,6 +104,8 @@ def admit(caller: Caller, rows: Rows, keys: TenantKeys, draft: Draft, policy: Po
         )
     check(keys.authority, principal)
     draft.principal_uid = principal.uid
+    draft.roles = tuple(principal.roles.split(","))
+    draft.policy_sha256 = policy.sha256
     if principal.state != ACTIVE:
         raise VaultError(common_pb2.ERROR_REASON_PRINCIPAL_SUSPENDED, "the principal is suspended; ask the security team")
     return Admitted(caller, tenant, principal, policy, rows, keys, draft)

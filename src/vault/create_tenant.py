@@ -10,7 +10,7 @@ from vault.crypto.binding import kms_context
 from vault.crypto.keys import Key
 from vault.errors import VaultError
 from vault.kms.key_manager import KeyManager, KeyProvisioner
-from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, TenantKeys
+from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, Authority, TenantKeys
 from vault.store.key_loader import Boot
 from vault.store.reads import Rows
 from vault.store.rows import CaRow, TenantKeyRow, TenantRow
@@ -44,7 +44,7 @@ def make_first_keys(uid: bytes, manager: KeyManager, provisioner: KeyProvisioner
     epoch, index, authority = fresh
     boot_id, public_key = boot
     endorsement = manager.sign(uid, announcement(uid, boot_id, public_key))
-    return FirstKeys(rows, TenantKeys(uid, 1, {1: epoch}, {1: index}, authority, boot_id, endorsement))
+    return FirstKeys(rows, TenantKeys(uid, 1, {1: epoch}, {1: index}, Authority(1, {1: authority}), boot_id, endorsement))
 
 
 class CreateTenant(Act):

@@ -1,11 +1,12 @@
 """Values as they come in: matched with their class, validated and normalised, before any transaction begins."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from vault.classes.data_class import DataClass, InvalidValueError, check
 from vault.classes.taxonomy import Taxonomy
-from vault.crypto.fingerprint import fingerprint
+from vault.crypto.fingerprint import deterministic, fingerprint
 from vault.errors import FieldViolation, VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.v1 import common_pb2
@@ -28,6 +29,15 @@ class Prepared:
             return None
         key = keys.index(index_key_version)
         return fingerprint(key, self.data_class.name, self.data_class.normaliser_version, self.normalised)
+
+    def deterministic_keys(self, keys: TenantKeys, subject_uid: bytes, purposes: Sequence[str]) -> dict[int, bytes]:
+        """What makes the value of this subject, for these purposes, unique: a keyed hash (32 bytes) for each live index key."""
+        hashes = {version: self.fingerprint(keys, version) for version in keys.indexes}
+        return {
+            version: deterministic(keys.indexes[version], subject_uid, value_hash, purposes)
+            for version, value_hash in hashes.items()
+            if value_hash is not None
+        }
 
     def need_fingerprint(self) -> "Prepared":
         """Itself.

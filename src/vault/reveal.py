@@ -15,12 +15,15 @@ from vault.kms.tenant_keys import TenantKeys
 from vault.prepared import find_class
 from vault.safe import open_value
 from vault.store.reads import Held, Reads
+from vault.store.runner import MoreRowsError
 from vault.store.sealing import sealed
 from vault.v1 import common_pb2, vault_service_pb2
 
 ACTION = "Reveal"
 MAX_OPENED = 4 * 1024 * 1024
 """Bytes of values that one call opens, whatever the form."""
+_SMALL = 16 * 1024
+"""Bytes of an envelope that is read with its token; larger ones only once their sizes are known."""
 _OVERHEAD = 35
 """Bytes that an envelope has more than its value."""
 _MASKED = common_pb2.Form(kind=common_pb2.FORM_KIND_MASKED)
@@ -36,11 +39,12 @@ class Reveal:
 
     def reads(self, _keys: TenantKeys) -> Reads:
         """The tokens."""
-        return Reads(tokens=well_formed(item.token for item in self._request.items))
+        return Reads(tokens=well_formed(item.token for item in self._request.items), envelopes=_SMALL)
 
     def decide(self, admitted: Admitted) -> vault_service_pb2.RevealResponse:
         """Decide, open and spend."""
         self._check_size(admitted)
+        _read_large(admitted)
         spending = _Spending(admitted, self._request)
         partials = self._partials(admitted)
 
@@ -67,7 +71,7 @@ class Reveal:
     def _check_size(self, admitted: Admitted) -> None:
         """Refuse what is too much to open, before any of it is: a small request can name large values many times."""
         held = (admitted.rows.tokens.get(item.token) for item in self._request.items)
-        size = sum(len(one.item.envelope) - _OVERHEAD for one in held if one)
+        size = sum(one.item.envelope_size - _OVERHEAD for one in held if one)
         if size > MAX_OPENED:
             raise VaultError(
                 common_pb2.ERROR_REASON_RESPONSE_TOO_LARGE,
@@ -82,6 +86,18 @@ class Reveal:
             if held and item.form.kind == common_pb2.FORM_KIND_PARTIAL:
                 names[held.item.uid].add(item.form.partial_name)
         return names
+
+
+def _read_large(admitted: Admitted) -> None:
+    """Have the envelopes read that were too large to be read with their tokens."""
+    rows = admitted.rows
+    large = {(h.subject.uid, h.token.uid): text for text, h in rows.tokens.items() if h.item.envelope is None}
+    reads = Reads(token_ids=frozenset(large), envelopes=MAX_OPENED + _OVERHEAD)
+    if large and reads not in rows.fetched:
+        raise MoreRowsError(reads)
+    for ids, text in large.items():
+        if ids in rows.token_ids:
+            rows.tokens[text] = rows.token_ids[ids]
 
 
 class _Spending:

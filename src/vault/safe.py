@@ -4,12 +4,13 @@ Everything read is checked before it is used: MACs of token, item and subject ro
 """
 
 import secrets
+from hashlib import sha256
 
 from vault.admission import Admitted
 from vault.crypto import binding
 from vault.crypto.envelope import DecryptionError, key_version, seal, unseal
 from vault.crypto.keys import LABEL_ITEM, LABEL_SUBJECT_ID, LABEL_WRAP, Key, unwrap, wrap
-from vault.crypto.plaintext import decode, encode
+from vault.crypto.plaintext import PlaintextError, decode, encode
 from vault.errors import VaultError
 from vault.store.reads import STORE, Held, Known, Reads, Rows
 from vault.store.rows import ItemRow, SubjectKeyRow, SubjectRow
@@ -35,8 +36,9 @@ def checked(admitted: Admitted, held: Held) -> Held:
         VaultError: INTEGRITY.
     """
     token, item, subject, key = held
-    for row in (token, item, subject):
+    for row in (token, item):
         check(admitted.keys.authority, row)
+    admitted.check_subject(subject)
     place = (admitted.tenant.uid, subject.uid)
     belongs = (
         all((row.tenant_uid, row.subject_uid) == place for row in (token, item, key))
@@ -56,7 +58,7 @@ def checked_known(admitted: Admitted, known: Known) -> Known:
         VaultError: INTEGRITY.
     """
     subject, key = known
-    check(admitted.keys.authority, subject)
+    admitted.check_subject(subject)
     own = (subject.tenant_uid, subject.uid, STORE, subject.store_key_version)
     if subject.tenant_uid != admitted.tenant.uid or (key.tenant_uid, key.subject_uid, key.kind, key.version) != own:
         raise _altered("subject")
@@ -64,38 +66,45 @@ def checked_known(admitted: Admitted, known: Known) -> Known:
 
 
 def store_key(admitted: Admitted, row: SubjectKeyRow) -> Key:
-    """A subject's store key, unwrapped by its epoch key.
+    """A subject's store key, unwrapped by its epoch key; once a call.
 
     Raises:
         VaultError: INTEGRITY.
         KeysMissingError: the epoch key is not in memory.
     """
-    kek = admitted.keys.epoch(row.epoch).derive(LABEL_WRAP)
-    bound = binding.subject_key(row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id, row.epoch)
-    try:
-        return unwrap(kek, row.wrapped, bound)
-    except DecryptionError:
-        raise _altered("subject key") from None
+    if row not in admitted.store_keys:
+        kek = admitted.keys.epoch(row.epoch).derive(LABEL_WRAP)
+        bound = binding.subject_key(row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id, row.epoch)
+        try:
+            admitted.store_keys[row] = unwrap(kek, row.wrapped, bound)
+        except DecryptionError:
+            raise _altered("subject key") from None
+    return admitted.store_keys[row]
 
 
 def open_value(admitted: Admitted, held: Held) -> Value:
-    """The value of an item.
+    """The value of an item whose envelope was read.
 
     Raises:
         VaultError: INTEGRITY.
     """
-    item = held.item
-    bound = binding.item(item.tenant_uid, item.subject_uid, item.data_class, item.uid, item.revision, item.store_key_version)
+    envelope = held.item.envelope or b""
+    if sha256(envelope).digest() != held.item.envelope_sha256:
+        raise _altered("item")
     try:
-        return decode(unseal(store_key(admitted, held.key).derive(LABEL_ITEM), item.envelope, bound))
-    except DecryptionError:
+        return decode(unseal(store_key(admitted, held.key).derive(LABEL_ITEM), envelope, _bound(held.item)))
+    except (DecryptionError, PlaintextError):
         raise _altered("item") from None
 
 
-def seal_value(key: Key, item: ItemRow, value: Value) -> bytes:
-    """The envelope of a value under a subject's store key, bound to everything the item row says of its place."""
-    bound = binding.item(item.tenant_uid, item.subject_uid, item.data_class, item.uid, item.revision, item.store_key_version)
-    return seal(key.derive(LABEL_ITEM), item.store_key_version, encode(value), bound)
+def seal_value(key: Key, item: ItemRow, value: Value) -> ItemRow:
+    """The item with the value in an envelope under a subject's store key, bound to everything its row says of its place."""
+    envelope = seal(key.derive(LABEL_ITEM), item.store_key_version, encode(value), _bound(item))
+    return item._replace(envelope=envelope, envelope_sha256=sha256(envelope).digest(), envelope_size=len(envelope))
+
+
+def _bound(item: ItemRow) -> bytes:
+    return binding.item(item.tenant_uid, item.subject_uid, item.data_class, item.uid, item.revision, item.store_key_version)
 
 
 def open_subject_id(admitted: Admitted, known: Known) -> str:

@@ -15,6 +15,7 @@ from vault.classes.taxonomy import Taxonomy
 from vault.crypto.encoding import pack
 from vault.crypto.envelope import DecryptionError, seal, unseal
 from vault.crypto.fingerprint import subject_lookup
+from vault.crypto.keys import Key
 from vault.describe import describe
 from vault.errors import FieldViolation, VaultError
 from vault.held_tokens import touch
@@ -87,7 +88,7 @@ class Search:
         return Page("lookup", hashes, query.data_class, self._request.context.purpose, self._after, self._size)
 
     def _page_token(self, keys: TenantKeys, index: int, last: Held) -> str:
-        position = seal(keys.authority.derive(_LABEL), 1, last.item.uid + last.token.uid, self._bound(keys, index))
+        position = seal(_token_key(keys), 1, last.item.uid + last.token.uid, self._bound(keys, index))
         return base64.urlsafe_b64encode(position).decode()
 
     def _bound(self, keys: TenantKeys, index: int) -> bytes:
@@ -99,7 +100,7 @@ class Search:
         if not text:
             return _START
         try:
-            position = unseal(keys.authority.derive(_LABEL), _decoded(text), self._bound(keys, 0))
+            position = unseal(_token_key(keys), _decoded(text), self._bound(keys, 0))
         except DecryptionError:
             position = b""
         if len(position) != 2 * _UID_BYTES:
@@ -108,6 +109,10 @@ class Search:
                 "page_token is damaged or belongs to another query; start again without one",
             )
         return position[:_UID_BYTES], position[_UID_BYTES:]
+
+
+def _token_key(keys: TenantKeys) -> Key:
+    return keys.authority.keys[keys.authority.current].derive(_LABEL)
 
 
 def weight(request: vault_service_pb2.SearchRequest) -> int:

@@ -5,7 +5,7 @@ from google.rpc import status_pb2
 from vault import per_item
 from vault.admission import ACTIVE, Admitted
 from vault.classes.taxonomy import Taxonomy
-from vault.crypto.fingerprint import deterministic, subject_lookup
+from vault.crypto.fingerprint import subject_lookup
 from vault.crypto.keys import Key
 from vault.crypto.token import generate
 from vault.errors import VaultError
@@ -129,7 +129,7 @@ class _Writing:
                 return found
         known, key = self._find_or_make(item.subject_id)
         row = self._item(item, prepared, known)
-        row = sealed(admitted.keys.authority, row._replace(envelope=seal_value(key, row, prepared.value)))
+        row = sealed(admitted.keys.authority, seal_value(key, row, prepared.value))
         token = sealed(admitted.keys.authority, self._token(item, prepared, row))
         admitted.writes.inserted += (row, token)
         admitted.draft.touch(row.data_class, row.subject_uid, token.uid, change=audit_pb2.CHANGE_CREATED, envelope=row.envelope)
@@ -142,7 +142,7 @@ class _Writing:
         known = self._find(item.subject_id)
         if known is None:
             return []
-        return [self._deterministic_key(item, prepared, known, version) for version in self._admitted.keys.indexes]
+        return list(self._by_version(item, prepared, known).values())
 
     def _found(self, item: vault_service_pb2.TokenizeItem, prepared: Prepared) -> TokenRow | None:
         for key in self.deterministic_keys(item, prepared):
@@ -156,12 +156,8 @@ class _Writing:
                 return token
         return None
 
-    def _deterministic_key(
-        self, item: vault_service_pb2.TokenizeItem, prepared: Prepared, known: Known, index_key_version: int
-    ) -> bytes:
-        keys = self._admitted.keys
-        value_hash = prepared.fingerprint(keys, index_key_version) or b""
-        return deterministic(keys.index(index_key_version), known.subject.uid, value_hash, self._purposes(item))
+    def _by_version(self, item: vault_service_pb2.TokenizeItem, prepared: Prepared, known: Known) -> dict[int, bytes]:
+        return prepared.deterministic_keys(self._admitted.keys, known.subject.uid, self._purposes(item))
 
     def _purposes(self, item: vault_service_pb2.TokenizeItem) -> list[str]:
         return sorted(item.purposes) or [self._admitted.draft.context.purpose]
@@ -190,7 +186,7 @@ class _Writing:
         version = tenant.index_key_version
         unique = None
         if item.token_kind == vault_service_pb2.TOKEN_KIND_DETERMINISTIC:
-            unique = self._deterministic_key(item, prepared, known, version)
+            unique = self._by_version(item, prepared, known)[version]
         return ItemRow(
             tenant_uid=tenant.uid,
             subject_uid=known.subject.uid,
@@ -206,7 +202,9 @@ class _Writing:
             store_key_version=known.key.version,
             fingerprint=prepared.fingerprint(self._admitted.keys, version),
             deterministic=unique,
-            envelope=b"",
+            envelope_sha256=b"",
+            envelope_size=0,
+            envelope=None,
             create_us=now_us,
             update_us=now_us,
         )

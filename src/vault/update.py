@@ -5,7 +5,6 @@ from google.rpc import status_pb2
 from vault import per_item
 from vault.admission import Admitted
 from vault.classes.taxonomy import Taxonomy
-from vault.crypto.fingerprint import deterministic
 from vault.errors import VaultError
 from vault.held_tokens import class_by_prefix, hold, need_alive, not_found, note_refusal, permit, touch, well_formed
 from vault.idempotency import FAILED, Done, note_replayed, recall, remember, replayed_failure
@@ -70,19 +69,19 @@ class Update:
         _check_revision(held, item, taken)
         known = current(admitted, held)
         row = self._row(admitted, held, prepared, taken)._replace(store_key_version=known.key.version)
-        envelope = seal_value(store_key(admitted, known.key), row, prepared.value)
-        row = sealed(admitted.keys.authority, row._replace(envelope=envelope))
+        row = sealed(admitted.keys.authority, seal_value(store_key(admitted, known.key), row, prepared.value))
         taken |= {row.uid, row.deterministic or row.uid}
         admitted.writes.replaced.append((held.item, row))
         admitted.mark_for_rekey(held.subject)
-        touch(admitted, held, change=audit_pb2.CHANGE_UPDATED, envelope=envelope)
+        touch(admitted, held, change=audit_pb2.CHANGE_UPDATED, envelope=row.envelope)
         return held, row
 
     def _row(self, admitted: Admitted, held: Held, prepared: Prepared, taken: set[bytes]) -> ItemRow:
         version = admitted.tenant.index_key_version
-        unique = _deterministic(admitted, held, prepared)
-        other = admitted.rows.deterministic.get(unique or b"")
-        if unique in taken or (other and other.item.uid != held.item.uid):
+        keys = _deterministic_keys(admitted, held, prepared)
+        others = (admitted.rows.deterministic.get(key) for key in keys.values())
+        unique = keys.get(version)
+        if unique in taken or any(other and other.item.uid != held.item.uid for other in others):
             unique = None  # another item stands for the new value already
         return held.item._replace(
             taxonomy_edition=self._edition,
@@ -99,8 +98,10 @@ class Update:
         """Read, for all deterministic items at once, which others stand for their new values."""
         pairs = zip(self._request.items, self._prepared, strict=True)
         found = ((admitted.rows.tokens.get(item.token), prepared) for item, prepared in pairs)
-        keys = {_deterministic(admitted, held, prepared) for held, prepared in found if held and isinstance(prepared, Prepared)}
-        reads = Reads(deterministic=frozenset(key for key in keys if key), locking=True)
+        keys = (
+            _deterministic_keys(admitted, held, prepared) for held, prepared in found if held and isinstance(prepared, Prepared)
+        )
+        reads = Reads(deterministic=frozenset(key for by_version in keys for key in by_version.values()), locking=True)
         if reads.deterministic and reads not in admitted.rows.fetched:
             raise MoreRowsError(reads)
 
@@ -125,13 +126,11 @@ def _check_revision(held: Held, item: vault_service_pb2.UpdateItem, taken: set[b
         )
 
 
-def _deterministic(admitted: Admitted, held: Held, prepared: Prepared) -> bytes | None:
-    """The keyed hash that a deterministic item would have with its new value."""
-    version = admitted.tenant.index_key_version
-    fingerprint = prepared.fingerprint(admitted.keys, version)
-    if held.item.deterministic is None or fingerprint is None:
-        return None
-    return deterministic(admitted.keys.index(version), held.subject.uid, fingerprint, held.item.purposes.split(","))
+def _deterministic_keys(admitted: Admitted, held: Held, prepared: Prepared) -> dict[int, bytes]:
+    """The keyed hashes that a deterministic item would have with its new value, by index key; none for other items."""
+    if held.item.deterministic is None:
+        return {}
+    return prepared.deterministic_keys(admitted.keys, held.subject.uid, held.item.purposes.split(","))
 
 
 def _prepare(item: vault_service_pb2.UpdateItem, taxonomy: Taxonomy) -> Prepared | VaultError:

@@ -42,6 +42,9 @@ class Verify:
                 raise prepared
             if held.item.fingerprint is None:
                 raise VaultError(common_pb2.ERROR_REASON_NO_FINGERPRINT, "the stored value is ill-formed and can't be compared")
+            if held.item.normaliser_version != prepared.data_class.normaliser_version:
+                text = "the stored value was normalised by another edition; it can't be compared until it is fingerprinted anew"
+                raise VaultError(common_pb2.ERROR_REASON_NO_FINGERPRINT, text)
             if held.item.uid in seen:
                 raise VaultError(common_pb2.ERROR_REASON_INVALID_FIELD, "an item is verified once a call, against one candidate")
             seen.add(held.item.uid)

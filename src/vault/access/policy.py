@@ -1,5 +1,6 @@
 """May they: one Cedar decision for each distinct question. Denied unless permitted, and whenever evaluation goes wrong."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -9,6 +10,7 @@ from typing import Any
 import cedarpy
 
 from vault.access import policy_text
+from vault.crypto.encoding import pack
 from vault.errors import VaultError
 from vault.v1 import common_pb2
 
@@ -77,6 +79,8 @@ class PolicyEngine:
 
     def __init__(self, policies: str, schema: str, *, on_error: Callable[[str], None], remembered: int = _REMEMBERED) -> None:
         self._loaded = policy_text.load(policies, schema)
+        self.sha256 = hashlib.sha256(pack("pdvault/v1/policy", policies, schema)).digest()
+        """Which policies these are (32 bytes), for the log."""
         self._on_error = on_error
         self._remembering = lru_cache(maxsize=remembered)(self._evaluate)
 

@@ -65,6 +65,8 @@ class Draft:
     decision: int = audit_pb2.DECISION_ALLOWED
     reason: int = 0
     principal_uid: bytes = b""
+    roles: tuple[str, ...] = ()
+    policy_sha256: bytes = b""
     policy_ids: set[str] = field(default_factory=set)
     touched: dict[TouchKey, Touch] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
@@ -123,6 +125,8 @@ class Draft:
             tenant_uid=self.caller.tenant_uid,
             principal_uid=self.principal_uid,
             principal=self.caller.name,
+            roles=self.roles,
+            policy_sha256=self.policy_sha256,
             certificate_sha256=self.caller.certificate_sha256,
             action=self.action,
             decision=self.decision,  # type: ignore[arg-type]

@@ -22,6 +22,14 @@ class KeysMissingError(Exception):
         self.tenant_uid = tenant_uid
 
 
+@dataclass(frozen=True, eq=False)
+class Authority:
+    """A tenant's authority keys by version; ``current`` seals, all of them check."""
+
+    current: int
+    keys: Mapping[int, Key]
+
+
 @dataclass(frozen=True)
 class TenantKeys:
     """The unwrapped keys of one tenant at one key generation.
@@ -33,7 +41,7 @@ class TenantKeys:
     generation: int
     epochs: Mapping[int, Key]
     indexes: Mapping[int, Key]
-    authority: Key
+    authority: Authority
     boot_id: bytes
     endorsement: bytes
 

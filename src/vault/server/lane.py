@@ -4,8 +4,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
+import structlog
+
+from vault.errors import VaultError
 from vault.server.waitlist import Waiting, Waitlist
 from vault.store.runner import Answer, Call, Runner
+from vault.v1 import common_pb2
+
+log = structlog.get_logger(__name__)
 
 
 class Lane:
@@ -38,6 +44,11 @@ class Lane:
         while group := self._waitlist.take():
             wanted = [entry for entry in group if entry.future.set_running_or_notify_cancel()]
             self._on_group(len(wanted))
-            answers = self._runner.run([entry.call for entry in wanted])
+            try:
+                answers = self._runner.run([entry.call for entry in wanted])
+            except Exception as error:  # noqa: BLE001  the lane must outlive whatever it runs, or every later call would hang
+                log.error("a group could not be run", error=type(error).__name__, calls=len(wanted))
+                internal = VaultError(common_pb2.ERROR_REASON_INTERNAL, "an error nobody foresaw; the operator's log names it")
+                answers = [internal] * len(wanted)
             for entry, answer in zip(wanted, answers, strict=True):
                 entry.future.set_result(answer)

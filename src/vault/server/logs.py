@@ -9,8 +9,8 @@ import structlog
 
 ALLOWED = frozenset(
     {
-        "address", "boot_id", "calls", "error", "event", "exc_type", "folder", "frames", "generation", "keyring", "level", "logger",
-        "method", "metrics", "node", "policy", "reason", "request_id", "schema", "tenant", "tenants", "timestamp",
+        "address", "boot_id", "calls", "error", "event", "exc_type", "folder", "frames", "generation", "hint", "keyring", "level",
+        "logger", "method", "metrics", "node", "policy", "reason", "request_id", "schema", "tenant", "tenants", "timestamp",
     }
 )  # fmt: skip
 """Names of fields that may be logged. Everything else is dropped, whoever logs it."""

@@ -9,7 +9,7 @@ from vault.crypto.binding import kms_context
 from vault.crypto.keys import Key
 from vault.errors import VaultError
 from vault.kms.key_manager import KeyManager
-from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, TenantKeys
+from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, Authority, TenantKeys
 from vault.store import tables as t
 from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.rows import TenantKeyRow, TenantRow
@@ -43,7 +43,7 @@ class KeyLoader:
         by_kind: dict[str, dict[int, Key]] = {EPOCH: {}, INDEX: {}, AUTHORITY: {}}
         for row, key in zip(rows, unwrapped, strict=True):
             by_kind[row.kind][row.version] = key
-        authority = by_kind[AUTHORITY][max(by_kind[AUTHORITY])]
+        authority = Authority(max(by_kind[AUTHORITY]), by_kind[AUTHORITY])
         check(authority, tenant)
         boot_id, public_key = self._boot()
         endorsement = self._key_manager.sign(tenant_uid, announcement(tenant_uid, boot_id, public_key))

@@ -34,8 +34,13 @@ def _same(left: sa.Table, right: sa.Table, **columns: str) -> sa.ColumnElement[b
     return sa.and_(*(left.c[a] == right.c[b] for a, b in pairs.items()))
 
 
+_ENVELOPE = sa.case((t.item.c.envelope_size <= sa.bindparam("envelopes"), t.item.c.envelope))
 _HELD = sa.select(
-    *(column.label(f"{table.name}_{column.name}") for table in (t.token, t.item, t.subject, t.subject_key) for column in table.c)
+    *(
+        (_ENVELOPE if column is t.item.c.envelope else column).label(f"{table.name}_{column.name}")
+        for table in (t.token, t.item, t.subject, t.subject_key)
+        for column in table.c
+    )
 ).select_from(
     t.token.join(t.item, _same(t.token, t.item, subject_uid="subject_uid", item_uid="uid"))
     .join(t.subject, _same(t.item, t.subject, subject_uid="uid"))
@@ -96,7 +101,13 @@ _LOOKUPS = (
         _held,
         lambda held: (held.token.subject_uid, held.token.uid),
     ),
-    _Lookup("deterministic", _HELD, (t.item.c.deterministic,), _held, lambda held: held.item.deterministic),
+    _Lookup(
+        "deterministic",
+        _HELD.where(t.token.c.recipient == ""),
+        (t.item.c.deterministic,),
+        _held,
+        lambda held: held.item.deterministic,
+    ),
 )
 
 
@@ -187,18 +198,18 @@ def _among(columns: Sequence[sa.Column[Any]], keys: Iterable[tuple[Any, ...]]) -
 
 
 def _look_up(connection: sa.Connection, lookup: _Lookup, needs: Sequence[Need]) -> None:
-    tenant = lookup.columns[0].table.c.tenant_uid
-    for locking in (False, True):
-        part = [need for need in needs if need[1].locking is locking and getattr(need[1], lookup.name)]
+    parts = defaultdict[tuple[bool, int], list[Need]](list)
+    for need in needs:
+        if getattr(need[1], lookup.name):
+            parts[need[1].locking, need[1].envelopes].append(need)
+    for (locking, envelopes), part in parts.items():
         wanted = {(h.tenant_uid, key) for h, reads, _ in part for key in getattr(reads, lookup.name)}
-        if not wanted:
-            continue
         flat = [(uid, *(key if isinstance(key, tuple) else (key,))) for uid, key in wanted]
-        select = lookup.select.where(_among((tenant, *lookup.columns), flat))
+        select = lookup.select.where(_among((lookup.columns[0].table.c.tenant_uid, *lookup.columns), flat))
         if locking:
             select = select.with_for_update(read=True, key_share=True, of=t.subject)
         found: dict[Any, Any] = {}
-        for row in connection.execute(select):
+        for row in connection.execute(select, {"envelopes": envelopes} if lookup.build is _held else {}):
             built = lookup.build(row)
             _put_once(found, (built.subject.tenant_uid, lookup.key_of(built)), built)
         for head, reads, rows in part:
@@ -215,14 +226,14 @@ def _fetch_pages(connection: sa.Connection, alike: list[tuple[Page, Head, Rows]]
     keys = {(head.tenant_uid, key) for page, head, _ in alike for key in page.keys}
     order = sa.tuple_(t.item.c.uid, t.token.c.uid)
     number = sa.func.row_number().over(partition_by=(tenant, column), order_by=(t.item.c.uid, t.token.c.uid)).label("number")
-    usable = (collected, t.subject.c.state == "ACTIVE", order > sa.tuple_(*shape.after))
+    usable = (t.token.c.recipient == "", collected, t.subject.c.state == "ACTIVE", order > sa.tuple_(*shape.after))
     inner = _HELD.add_columns(number).where(_among((tenant, column), keys), *usable)
     if shape.data_class:
         inner = inner.where(t.item.c.data_class == shape.data_class)
     numbered = inner.subquery()
     columns = [c for c in numbered.c if c.name != "number"]
     found = defaultdict[tuple[bytes, bytes], list[Held]](list)
-    for row in connection.execute(sa.select(*columns).where(numbered.c.number <= shape.size + 1)):
+    for row in connection.execute(sa.select(*columns).where(numbered.c.number <= shape.size + 1), {"envelopes": 0}):
         held = _held(row)
         key = held.item.fingerprint if shape.column == "fingerprint" else held.subject.lookup
         found[held.token.tenant_uid, key or b""].append(held)

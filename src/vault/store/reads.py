@@ -51,8 +51,12 @@ class Page:
 
 @dataclass(frozen=True)
 class Reads:
-    """What one call needs besides its head. ``locking`` keeps the subjects found from being erased or re-keyed meanwhile.
+    """What one call needs besides its head.
 
+    ``locking`` takes the subjects found FOR KEY SHARE, which keeps whoever erases or re-keys them, and so reads them FOR UPDATE,
+    waiting until the commit.
+
+    ``envelopes`` is up to how many bytes of each item's envelope are read: none unless its value is to be opened.
     ``subjects`` are look-up hashes, ``tokens`` texts, ``token_ids`` pairs (subject uid, token uid), ``deterministic`` the keyed
     hashes of deterministic items.
     """
@@ -62,6 +66,7 @@ class Reads:
     token_ids: frozenset[tuple[bytes, bytes]] = frozenset()
     deterministic: frozenset[bytes] = frozenset()
     pages: tuple[Page, ...] = ()
+    envelopes: int = 0
     locking: bool = False
 
 

@@ -80,7 +80,7 @@ class SubjectKeyRow(NamedTuple):
 
 
 class ItemRow(NamedTuple):
-    """One stored value."""
+    """One stored value. ``envelope`` is None where it was not asked for, or is larger than was asked for."""
 
     tenant_uid: bytes
     subject_uid: bytes
@@ -96,7 +96,9 @@ class ItemRow(NamedTuple):
     store_key_version: int
     fingerprint: bytes | None
     deterministic: bytes | None
-    envelope: bytes
+    envelope_sha256: bytes
+    envelope_size: int
+    envelope: bytes | None
     create_us: int
     update_us: int
     mac: bytes = b""

@@ -116,7 +116,7 @@ class Runner:
         """Run calls together; the answers are in their order. Never raises for what a call or the database does."""
         plans = [self._plan(call) for call in calls]
         self._run([plan for plan in plans if plan.answer is None])
-        return [plan.answer or _internal(plan.call, None) for plan in plans]
+        return [_internal(plan.call, None) if plan.answer is None else plan.answer for plan in plans]
 
     def end(self) -> None:
         """End the boot cleanly: its last event in each log says so. If the database is gone, it has ended uncleanly."""
@@ -178,7 +178,7 @@ class Runner:
         elif is_defect(error):
             self._refuse(plans[0], _internal(plans[0].call, error))
         else:
-            plans[0].answer = translate(error)
+            self._refuse(plans[0], translate(error))
 
     def _refuse(self, plan: _Plan, error: VaultError) -> None:
         """Run a call that could not be read or written once more, only to leave its event; it is refused in any case."""

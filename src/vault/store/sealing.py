@@ -1,44 +1,64 @@
-"""Rows under a MAC: every row that says what something means, or who may do what, ends in a MAC over all its other columns.
+"""Rows under a MAC: every row that says what something means, or who may do what, ends in a MAC over what it says.
 
 A database administrator can delete rows; a row that was edited, moved to another subject or given to another tenant fails
-here. A row put back to an older state of itself does not: finding that is the audit log's work.
+here. A row put back to an older state of itself does not: finding that is the audit log's work. The column names the format, so
+that tables can gain columns, and the version of the authority key, so that it can be replaced (docs/formats.md, "Row MACs").
 """
 
+import struct
 from typing import Any, TypeVar, cast
 
-from vault.crypto.keys import Key
 from vault.crypto.mac import mac, verify
 from vault.errors import VaultError
-from vault.store.rows import TABLES, SealedRow
+from vault.kms.tenant_keys import Authority
+from vault.store.rows import TABLES, CaRow, IdempotencyRow, ItemRow, PrincipalRow, SealedRow, SubjectRow, TenantRow, TokenRow
 from vault.v1 import common_pb2
 
 AnyRow = TypeVar("AnyRow", bound=SealedRow)
 
-_NULLABLE = {kind: [column.name for column in table.columns if column.nullable] for kind, table in TABLES.items()}
+_HEAD = struct.Struct(">BI")
+_FORMAT = 1
+_COVERED: dict[type[SealedRow], str] = {
+    TenantRow: "uid name state key_generation epoch index_key_version authority_version",
+    CaRow: "sha256 tenant_uid certificate",
+    PrincipalRow: "tenant_uid name uid kind state roles authority_version",
+    SubjectRow: "tenant_uid uid lookup index_key_version store_key_version subject_id state rekey_due",
+    ItemRow: "tenant_uid subject_uid uid data_class taxonomy_edition normaliser_version index_key_version purposes provenance "
+    "lenient revision store_key_version fingerprint deterministic envelope_sha256 envelope_size create_us update_us",
+    TokenRow: "tenant_uid subject_uid uid item_uid text recipient expire_us max_reveals reveals_used",
+    IdempotencyRow: "tenant_uid request_id principal_uid index_key_version digest results expire_us",
+}
+"""What format 1 covers, in order. An item's envelope is covered by its hash, so that it need not be read to be trusted."""
+_COLUMNS = {kind: names.split() for kind, names in _COVERED.items()}
 
 
-def sealed(key: Key, row: AnyRow) -> AnyRow:
-    """The row with the MAC (32 bytes) of its other columns under the tenant's authority key."""
-    return cast(AnyRow, row._replace(mac=mac(key, _label(row), *_fields(row))))
+def sealed(authority: Authority, row: AnyRow) -> AnyRow:
+    """The row with its MAC column (37 bytes) under the tenant's current authority key."""
+    tag = mac(authority.keys[authority.current], _label(row), *_fields(row, authority.current))
+    return cast(AnyRow, row._replace(mac=_HEAD.pack(_FORMAT, authority.current) + tag))
 
 
-def check(key: Key, row: SealedRow) -> None:
+def check(authority: Authority, row: SealedRow) -> None:
     """Refuse a row whose MAC does not fit.
 
     Raises:
         VaultError: INTEGRITY.
     """
-    if not _fits(key, row):
+    if not _fits(authority, row):
         raise VaultError(
             common_pb2.ERROR_REASON_INTEGRITY,
             f"a stored {TABLES[type(row)].name} row was altered or moved; nothing of it is used; the operator must investigate",
         )
 
 
-def _fits(key: Key, row: SealedRow) -> bool:
+def _fits(authority: Authority, row: SealedRow) -> bool:
     try:
-        return verify(key, row.mac, _label(row), *_fields(row))
-    except (TypeError, ValueError):  # a negative number, or a value of another type than its column's: never written by us
+        row_format, version = _HEAD.unpack_from(row.mac)
+        key = authority.keys.get(version)
+        if row_format != _FORMAT or key is None:
+            return False
+        return verify(key, row.mac[_HEAD.size :], _label(row), *_fields(row, version))
+    except (TypeError, ValueError, struct.error):  # a value that is none of its column's: never written by us
         return False
 
 
@@ -46,10 +66,12 @@ def _label(row: SealedRow) -> str:
     return f"pdvault/v1/row/{TABLES[type(row)].name}"
 
 
-def _fields(row: SealedRow) -> list[bytes | int | str]:
-    """All columns but the MAC, then the names of those that are NULL, which else could be taken for empty ones."""
-    nulls = [name for name in _NULLABLE[type(row)] if getattr(row, name) is None]
-    return [*map(_field, row[:-1]), ",".join(nulls)]
+def _fields(row: SealedRow, version: int) -> list[bytes | int | str]:
+    """Format, key version, the covered columns, then the names of those that are NULL, which else could pass for empty ones."""
+    names = _COLUMNS[type(row)]
+    values = [getattr(row, name) for name in names]
+    nulls = [name for name, value in zip(names, values, strict=True) if value is None]
+    return [_FORMAT, version, *map(_field, values), ",".join(nulls)]
 
 
 def _field(value: Any) -> bytes | int | str:

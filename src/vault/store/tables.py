@@ -123,6 +123,8 @@ item = sa.Table(
     _number("store_key_version"),
     sa.Column("fingerprint", sa.LargeBinary(32)),
     sa.Column("deterministic", sa.LargeBinary(32)),  # keyed hash that makes a deterministic item unique
+    sa.Column("envelope_sha256", sa.LargeBinary(32), nullable=False),
+    _number("envelope_size"),
     _bytes("envelope"),
     _number("create_us"),
     _number("update_us"),

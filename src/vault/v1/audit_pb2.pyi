@@ -33,7 +33,7 @@ CHANGE_UPDATED: Change
 CHANGE_DELETED: Change
 
 class AuditEvent(_message.Message):
-    __slots__ = ("format", "time_us", "tenant_uid", "principal_uid", "principal", "certificate_sha256", "node", "action", "decision", "reason", "policy_ids", "purpose", "ground", "reference", "recipient", "request_id", "touched", "details", "random", "boot_id", "boot_sequence", "previous_hash", "boot_public_key", "boot_endorsement", "boot_signature")
+    __slots__ = ("format", "time_us", "tenant_uid", "principal_uid", "principal", "certificate_sha256", "node", "action", "decision", "reason", "policy_ids", "roles", "policy_sha256", "purpose", "ground", "reference", "recipient", "request_id", "touched", "details", "random", "boot_id", "boot_sequence", "previous_hash", "boot_public_key", "boot_endorsement", "boot_signature")
     class DetailsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +52,8 @@ class AuditEvent(_message.Message):
     DECISION_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     POLICY_IDS_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
+    POLICY_SHA256_FIELD_NUMBER: _ClassVar[int]
     PURPOSE_FIELD_NUMBER: _ClassVar[int]
     GROUND_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_FIELD_NUMBER: _ClassVar[int]
@@ -77,6 +79,8 @@ class AuditEvent(_message.Message):
     decision: Decision
     reason: _common_pb2.ErrorReason
     policy_ids: _containers.RepeatedScalarFieldContainer[str]
+    roles: _containers.RepeatedScalarFieldContainer[str]
+    policy_sha256: bytes
     purpose: str
     ground: str
     reference: str
@@ -91,7 +95,7 @@ class AuditEvent(_message.Message):
     boot_public_key: bytes
     boot_endorsement: bytes
     boot_signature: bytes
-    def __init__(self, format: _Optional[int] = ..., time_us: _Optional[int] = ..., tenant_uid: _Optional[bytes] = ..., principal_uid: _Optional[bytes] = ..., principal: _Optional[str] = ..., certificate_sha256: _Optional[bytes] = ..., node: _Optional[str] = ..., action: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[_Union[_common_pb2.ErrorReason, str]] = ..., policy_ids: _Optional[_Iterable[str]] = ..., purpose: _Optional[str] = ..., ground: _Optional[str] = ..., reference: _Optional[str] = ..., recipient: _Optional[str] = ..., request_id: _Optional[bytes] = ..., touched: _Optional[_Iterable[_Union[Touched, _Mapping]]] = ..., details: _Optional[_Mapping[str, str]] = ..., random: _Optional[bytes] = ..., boot_id: _Optional[bytes] = ..., boot_sequence: _Optional[int] = ..., previous_hash: _Optional[bytes] = ..., boot_public_key: _Optional[bytes] = ..., boot_endorsement: _Optional[bytes] = ..., boot_signature: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, format: _Optional[int] = ..., time_us: _Optional[int] = ..., tenant_uid: _Optional[bytes] = ..., principal_uid: _Optional[bytes] = ..., principal: _Optional[str] = ..., certificate_sha256: _Optional[bytes] = ..., node: _Optional[str] = ..., action: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., reason: _Optional[_Union[_common_pb2.ErrorReason, str]] = ..., policy_ids: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ..., policy_sha256: _Optional[bytes] = ..., purpose: _Optional[str] = ..., ground: _Optional[str] = ..., reference: _Optional[str] = ..., recipient: _Optional[str] = ..., request_id: _Optional[bytes] = ..., touched: _Optional[_Iterable[_Union[Touched, _Mapping]]] = ..., details: _Optional[_Mapping[str, str]] = ..., random: _Optional[bytes] = ..., boot_id: _Optional[bytes] = ..., boot_sequence: _Optional[int] = ..., previous_hash: _Optional[bytes] = ..., boot_public_key: _Optional[bytes] = ..., boot_endorsement: _Optional[bytes] = ..., boot_signature: _Optional[bytes] = ...) -> None: ...
 
 class Touched(_message.Message):
     __slots__ = ("data_class", "form", "partial_name", "count", "subject_uids", "token_uids", "reason", "change", "envelope_hashes", "mismatched", "queries")

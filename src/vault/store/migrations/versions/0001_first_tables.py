@@ -53,6 +53,8 @@ def upgrade() -> None:
         sa.Column("store_key_version", sa.BigInteger(), nullable=False),
         sa.Column("fingerprint", sa.LargeBinary(length=32), nullable=True),
         sa.Column("deterministic", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("envelope_sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("envelope_size", sa.BigInteger(), nullable=False),
         sa.Column("envelope", sa.LargeBinary(), nullable=False),
         sa.Column("create_us", sa.BigInteger(), nullable=False),
         sa.Column("update_us", sa.BigInteger(), nullable=False),
