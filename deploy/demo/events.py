@@ -9,7 +9,8 @@ from itertools import groupby
 import sqlalchemy as sa
 
 from vault.audit.chain import leaf_hash
-from vault.cli.registry import find_tenant, inspected
+from vault.cli.opening import inspected
+from vault.cli.registry import find_tenant
 from vault.server.config import Config
 from vault.store import tables as t
 from vault.v1 import audit_pb2, common_pb2
@@ -95,4 +96,4 @@ def _touched(event: audit_pb2.AuditEvent) -> Counter[tuple[str, str]]:
     for touched in event.touched:
         form = common_pb2.FormKind.Name(touched.form).removeprefix("FORM_KIND_").lower() if touched.form else ""
         found[form, touched.data_class] += touched.count
-    return found
+    return +found

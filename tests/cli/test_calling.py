@@ -1,7 +1,12 @@
 """tokenize, reveal and search against a real server: values by stdin only, refusals explained, nothing shown unasked."""
 
+import contextlib
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
 import uuid
 from base64 import b64decode
 from collections.abc import Iterator
@@ -215,3 +220,31 @@ def test_a_stored_value_cannot_command_the_terminal_it_is_shown_on(served: Serve
         assert not set("\x1b\x07\x9b\u202e") & set(out)
         assert "[bold red]x[/]" in out
     assert json.loads(line)["value"] == evil
+
+
+def test_on_a_terminal_a_value_is_asked_for_and_not_shown(served: Served, subject: str) -> None:
+    arguments = ["tokenize", "--class", "phone", "--subject", subject, "--purpose", "support"]
+    path = os.pathsep.join(part for part in sys.path if part)
+    environment = {**os.environ, **served.vault.environment("app", served.address), "PYTHONPATH": path, "COLUMNS": "200"}
+    terminal, end = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "vault.cli.main", *arguments],
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        env=environment,
+        start_new_session=True,
+    ) as process:
+        os.close(end)
+        shown = b""
+        while b"Value: " not in shown:
+            shown += os.read(terminal, 1000)
+        os.write(terminal, VALUE + b"\n")
+        with contextlib.suppress(OSError):  # how a terminal says that nobody is left on its other end
+            while more := os.read(terminal, 1000):
+                shown += more
+    os.close(terminal)
+    assert process.returncode == 0, shown
+    assert re.search(rb"pho_[0-9A-Z]{27}", shown)
+    assert b"data_class" in shown
+    assert VALUE not in shown

@@ -38,7 +38,7 @@ def replaced(pattern: str, by: str, text: str) -> str:
         (r"^sqlite_file = .*?$", "", "database: give exactly one"),
         (r"^sqlite_file = ", f'url = "postgresql+psycopg://u:{SECRET}@h/d"\nsqlite_file = ', "database: give exactly one"),
         (r"^sqlite_file = .*?$", f'url = "mysql://u:{SECRET}@h/d"', "database.url: must begin with postgresql+psycopg://"),
-        (r'kind = "local"', f'kind = "{SECRET}"', "kms.kind: must be one of"),
+        (r'kind = "local"', f'kind = "{SECRET}"', "kms.kind: must be"),
         (r'kind = "local"', "", "kms"),
         (r"^keyring_file = .*?$", "", "kms.keyring_file"),
         (r"^key_file = \"keyring.key\"$", "", "kms: give exactly one of key_file, key_variable and passphrase_file"),

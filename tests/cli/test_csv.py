@@ -129,11 +129,12 @@ def test_a_table_that_is_not_as_it_should_be_is_refused_before_anything_is_store
     assert not table.out.exists()
 
 
-def test_a_cell_that_is_no_base64_is_named(table: Table, subject: str) -> None:
-    table.write(("id", "face"), (subject, "not base64!"))
+def test_a_cell_that_is_no_base64_is_named_before_anything_is_stored(table: Table, subject: str) -> None:
+    table.write(("id", "face"), (subject, FACE), (subject, "not base64!"))
     done = table.run(columns=("face=face_template:base64",))
     assert done.code == 1
-    assert "row 1, column face" in done.err
+    assert "row 2, column face" in done.err
+    assert table.count(subject) == 0
     assert "not base64!" not in done.err
 
 

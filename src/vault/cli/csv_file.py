@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vault.cli.calling import Calling, in_client_words
 from vault.cli.csv_tokens import Batch, Plan, Row, batches, tokenise, where
 from vault.cli.failures import RefusedError
-from vault.cli.options import Calling, in_client_words
 from vault.cli.output import Fields
 
 if TYPE_CHECKING:
@@ -63,9 +63,18 @@ def _check(source: Path, plan: Plan) -> tuple[list[str], int]:
                 raise click.ClickException(f"{source} has no column {', '.join(sorted(missing))}")
         if not row[plan.subject_column]:
             raise click.ClickException(f"{source}: row {count} has no subject in column {plan.subject_column}")
+        _check_cells(source, count, row, plan)
     if not count:
         raise click.ClickException(f"{source} has no rows below a header")
     return names, count
+
+
+def _check_cells(source: Path, number: int, row: Row, plan: Plan) -> None:
+    for column in plan.columns:
+        try:
+            column.value(row[column.name])
+        except ValueError:
+            raise click.ClickException(f"{source}: row {number}, column {column.name} is no base64") from None
 
 
 def _rows(source: Path) -> Iterator[Row]:

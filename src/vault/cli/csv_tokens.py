@@ -6,12 +6,9 @@ series, over the same table and within 24 hours, batches that were stored answer
 
 import uuid
 from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
-
-import click
 
 if TYPE_CHECKING:
     from pdvault_client import NewValue, VaultClient
@@ -30,6 +27,14 @@ class Column:
     name: str
     data_class: str
     encoding: Literal["text", "base64"] = "text"
+
+    def value(self, cell: str) -> str | bytes:
+        """What a cell says.
+
+        Raises:
+            ValueError: it should be base64 and is not.
+        """
+        return cell if self.encoding == "text" else b64decode(cell, validate=True)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def tokenise(client: "VaultClient", batch: Batch, plan: Plan, series: uuid.UUID,
         options: of the call.
 
     Raises:
-        ClickException: a cell that should hold base64 does not.
+        ValueError: a cell that should hold base64 does not.
         VaultError: the vault refused; nothing of this batch is stored. ``where`` translates its violations.
     """
     items = [_item(batch, position, column, plan) for position, column in batch.cells]
@@ -99,10 +104,4 @@ def _item(batch: Batch, position: int, column: Column, plan: Plan) -> "NewValue"
     from pdvault_client import NewValue
 
     row = batch.rows[position]
-    cell: str | bytes = row[column.name]
-    if column.encoding == "base64":
-        try:
-            cell = b64decode(cell, validate=True)
-        except (Base64Error, ValueError):
-            raise click.ClickException(f"row {batch.first + position}, column {column.name} is no base64") from None
-    return NewValue(row[plan.subject_column], column.data_class, cell, **plan.item_options)
+    return NewValue(row[plan.subject_column], column.data_class, column.value(row[column.name]), **plan.item_options)

@@ -14,7 +14,7 @@ from cryptography import x509
 
 from vault import principals
 from vault.access.issuing import Issued, create_ca, issue_client, issue_server, principal_uri, write_private
-from vault.cli import registry
+from vault.cli import opening
 from vault.cli.installation import create_tenant, initialise
 from vault.server.config import Config, load
 
@@ -133,7 +133,7 @@ def populate(config: Config, ca: x509.Certificate) -> None:
         VaultError: the KMS or the database refuses or does not answer.
     """
     initialise(config)
-    with registry.administered(config) as node:
+    with opening.administered(config) as node:
         uid = create_tenant(node, TENANT, [ca])
         for name, roles in PRINCIPALS.items():
             node.act(principals.add(uid, principal_uri(TENANT, name), "service", roles))

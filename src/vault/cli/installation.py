@@ -13,7 +13,7 @@ from vault.access.authority import check_authority
 from vault.access.identity import TrustedCa
 from vault.access.issuing import principal_uri, write_private
 from vault.audit.events import SYSTEM_TENANT
-from vault.cli import registry
+from vault.cli import opening, registry
 from vault.crypto.keys import KEY_BYTES
 from vault.kms.local_provisioner import LocalProvisioner
 from vault.safe import new_uid
@@ -38,13 +38,13 @@ def initialise(config: Config, tell: Callable[[str], None] = lambda _: None) -> 
         VaultError: the KMS or the database refuses or does not answer.
         ConfigError: the configuration lacks what making a vault needs.
     """
-    with registry.only_errors_logged():
+    with opening.only_errors_logged():
         _refuse_if_made(config)
         _make_keys(config, tell)
-    with registry.opened(config) as node:
-        if registry.is_initialised(node.engine):
+    with opening.opened(config) as node:
+        if opening.is_initialised(node.engine):
             raise click.ClickException(_INITIALISED)
-        with registry.changing_schema():
+        with opening.changing_schema():
             version = schema.upgrade(node.engine)
         tell(f"The database has schema {version}.")
         node.create_tenant(SYSTEM_TENANT, "system", [])
@@ -57,7 +57,7 @@ def _refuse_if_made(config: Config) -> None:
     if sqlite_file is None:
         engine = postgres_engine(config.database)
         try:
-            if registry.is_initialised(engine):
+            if opening.is_initialised(engine):
                 raise click.ClickException(_INITIALISED)
         finally:
             engine.dispose()

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 import click
 
@@ -29,6 +30,11 @@ def emit(output: str | None, rows: Iterable[Fields]) -> None:
             click.echo(_json(row))
     else:
         _table(list(rows))
+
+
+def iso(time: datetime | None) -> str | None:
+    """A time as RFC 3339 has it."""
+    return time.isoformat(timespec="seconds") if time else None
 
 
 def _json(row: Fields) -> str:

@@ -35,11 +35,11 @@ def upgrade(config_file: Path, output: str | None, grant_to: str | None) -> None
     config = options.read_config(config_file)
     if grant_to and config.database.sqlite_file:
         raise click.UsageError("--grant-to is for PostgreSQL: SQLite has no roles")
-    from vault.cli import registry
+    from vault.cli import opening
     from vault.store import schema
 
-    registry.refuse_if_nothing_is_there(config)
-    with registry.opened(config) as node, registry.changing_schema():
+    opening.refuse_if_nothing_is_there(config)
+    with opening.opened(config) as node, opening.changing_schema():
         version = schema.upgrade(node.engine)
         if grant_to:
             _grant(node.engine, grant_to)

@@ -57,9 +57,9 @@ def add(
     """
     config = options.read_config(config_file)
     from vault import principals
-    from vault.cli import certificates, registry
+    from vault.cli import certificates, opening, registry
 
-    with registry.administered(config) as node:
+    with opening.administered(config) as node:
         found = registry.find_tenant(node, tenant)
         uri = registry.uri(tenant, name)
         act = principals.add(found.uid, uri, kind, roles)
@@ -117,9 +117,9 @@ def resume(tenant: str, name: str, config_file: Path, output: str | None) -> Non
 def list_(tenant: str, config_file: Path, output: str | None) -> None:
     """List a tenant's principals."""
     config = options.read_config(config_file)
-    from vault.cli import registry
+    from vault.cli import opening, registry
 
-    with registry.inspected(config) as node:
+    with opening.inspected(config) as node:
         rows = registry.principals(node, registry.find_tenant(node, tenant).uid)
     emit(output, ({"principal": row.name, "kind": row.kind, "state": row.state, "roles": row.roles.split(",")} for row in rows))
 
@@ -128,9 +128,9 @@ def _set_state(
     tenant: str, name: str, config_file: Path, output: str | None, act: "Callable[[bytes, str], Act]", state: str
 ) -> None:
     config = options.read_config(config_file)
-    from vault.cli import registry
+    from vault.cli import opening, registry
 
-    with registry.administered(config) as node:
+    with opening.administered(config) as node:
         found = registry.find_tenant(node, tenant)
         uri = registry.uri(tenant, name)
         node.act(act(found.uid, uri))

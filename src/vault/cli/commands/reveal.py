@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vault.cli import options
-from vault.cli.options import Calling
+from vault.cli.calling import Calling, calling_options, in_client_words
 from vault.cli.output import Fields, emit
+from vault.cli.parameters import ValueCommand
 
 if TYPE_CHECKING:
     from pdvault_client import Form, Revealed
@@ -32,7 +33,7 @@ class _FormType(click.ParamType[str]):
 
 
 @click.command(
-    cls=options.ValueCommand,
+    cls=ValueCommand,
     epilog=options.examples(
         "pdvault reveal pho_... --purpose support",
         "pdvault reveal pho_... --form partial:last4 --purpose support",
@@ -42,7 +43,7 @@ class _FormType(click.ParamType[str]):
 )
 @click.argument("tokens", nargs=-1, metavar="[TOKEN]...")
 @click.option("--form", type=_FormType(), default="masked", show_default=True, help="masked, plain or partial:NAME.")
-@options.calling_options
+@calling_options
 @options.output_option
 def reveal(tokens: tuple[str, ...], form: str, calling: Calling, output: str | None) -> None:
     """Get values back from tokens: masked, unless you ask for more and may have it.
@@ -51,7 +52,8 @@ def reveal(tokens: tuple[str, ...], form: str, calling: Calling, output: str | N
     hundred nothing is released. Values that are bytes are printed in base64. Roles: reader_masked for masked and partial
     forms, reader_plain for all.
     """
-    chosen = tokens or tuple(line.strip() for line in sys.stdin if line.strip())
+    piped = () if tokens or sys.stdin.isatty() else tuple(line.strip() for line in sys.stdin if line.strip())
+    chosen = tokens or piped
     if not chosen:
         raise click.UsageError("give at least one token, as an argument or on stdin")
     emit(output, _revealed(chosen, form, calling))
@@ -59,7 +61,7 @@ def reveal(tokens: tuple[str, ...], form: str, calling: Calling, output: str | N
 
 def _revealed(tokens: Sequence[str], form: str, calling: Calling) -> Iterator[Fields]:
     chosen = _form(form)
-    with calling.client() as client, options.in_client_words():
+    with calling.client() as client, in_client_words():
         for begin in range(0, len(tokens), _BATCH):
             batch = tokens[begin : begin + _BATCH]
             for token, revealed in zip(batch, client.reveal(batch, form=chosen, **calling.context), strict=True):

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from vault.cli import options, values
-from vault.cli.options import Calling
-from vault.cli.output import Fields, emit
+from vault.cli.calling import Calling, calling_options, in_client_words
+from vault.cli.output import Fields, emit, iso
+from vault.cli.parameters import ValueCommand
 
 if TYPE_CHECKING:
     from pdvault_client import Description
 
 
 @click.command(
-    cls=options.ValueCommand,
+    cls=ValueCommand,
     epilog=options.examples(
         "echo '99999919491231002X' | pdvault search --class cn_resident_id --purpose support",
         "pdvault search --subject customer-17 --purpose support",
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--subject", metavar="ID", help="Find everything about this subject instead of a value.")
 @click.option("--value-file", type=options.READABLE, help="Where the value is, if not on stdin.")
 @click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="The most items to print.")
-@options.calling_options
+@calling_options
 @options.output_option
 def search(
     data_class: str | None, subject: str | None, value_file: Path | None, limit: int, calling: Calling, output: str | None
@@ -46,7 +47,7 @@ def search(
 
 
 def _found(data_class: str, subject: str | None, value: str, limit: int, calling: Calling) -> Iterator[Fields]:
-    with calling.client() as client, options.in_client_words():
+    with calling.client() as client, in_client_words():
         size, context = min(limit, 100), calling.context
         items = (
             client.search_by_subject(subject, data_class, page_size=size, **context)
@@ -63,8 +64,8 @@ def _fields(item: "Description") -> Fields:
         "data_class": item.data_class,
         "revision": item.revision,
         "purposes": list(item.purposes),
-        "create_time": options.iso(item.create_time),
-        "expire_time": options.iso(item.expire_time),
+        "create_time": iso(item.create_time),
+        "expire_time": iso(item.expire_time),
         "max_reveals": item.max_reveals,
         "reveals_used": item.reveals_used,
     }

@@ -1,5 +1,6 @@
 """``pdvault serve``."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -20,10 +21,12 @@ def serve(config_file: Path) -> None:
     Logs to stderr: JSON lines, or text on a terminal. SIGTERM lets calls that are under way end first.
     """
     config = options.read_config(config_file)
-    from vault.cli.registry import refuse_if_nothing_is_there
+    from vault.cli.opening import refuse_if_nothing_is_there
     from vault.server import logs
     from vault.server.serve import serve as serve_until_stopped
 
     refuse_if_nothing_is_there(config)
     logs.configure()
-    serve_until_stopped(config, lambda address: say(f"Ready: serving at {address}."))
+    # Elsewhere than on a terminal the log says so, in JSON, and nothing else is to stand between its lines.
+    ready = say if sys.stderr.isatty() else lambda _: None
+    serve_until_stopped(config, lambda address: ready(f"Ready: serving at {address}."))

@@ -35,7 +35,7 @@ def create(name: str, ca_files: tuple[Path, ...], config_file: Path, output: str
     """
     config = options.read_config(config_file)
     from vault.cli.installation import create_tenant
-    from vault.cli.registry import administered
+    from vault.cli.opening import administered
 
     cas = [certificate for path in ca_files for certificate in _certificates(path)]
     with administered(config) as node:
@@ -54,9 +54,9 @@ def create(name: str, ca_files: tuple[Path, ...], config_file: Path, output: str
 def list_(config_file: Path, output: str | None) -> None:
     """List the tenants."""
     config = options.read_config(config_file)
-    from vault.cli import registry
+    from vault.cli import opening, registry
 
-    with registry.inspected(config) as node:
+    with opening.inspected(config) as node:
         cas = [ca.tenant_uid for ca in registry.authorities(node)]
         rows = registry.tenants(node)
     emit(output, ({"tenant": row.name, "uid": row.uid.hex(), "state": row.state, "cas": cas.count(row.uid)} for row in rows))

@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from vault.cli import options, values
+from vault.cli.calling import Calling, calling_options, in_client_words
 from vault.cli.csv_tokens import Column, Plan
-from vault.cli.options import Calling, Duration, Uuid
-from vault.cli.output import emit
+from vault.cli.output import emit, iso
+from vault.cli.parameters import Duration, Uuid, ValueCommand
 
 
 class _ColumnType(click.ParamType[Column]):
@@ -28,7 +29,7 @@ class _ColumnType(click.ParamType[Column]):
 
 
 @click.command(
-    cls=options.ValueCommand,
+    cls=ValueCommand,
     epilog=options.examples(
         "echo '+447700900123' | pdvault tokenize --class phone --subject customer-17 --purpose support",
         "pdvault tokenize --class face_template --bytes --value-file face.bin --subject customer-17 --purpose access",
@@ -53,7 +54,7 @@ class _ColumnType(click.ParamType[Column]):
 @click.option(
     "--request-id", type=Uuid(), help="Repeat a call, or go on with a table, under its first id: nothing is stored twice."
 )
-@options.calling_options
+@calling_options
 @options.output_option
 def tokenize(
     data_class: str | None,
@@ -95,9 +96,9 @@ def tokenize(
     from pdvault_client import NewValue
 
     item = NewValue(subject, data_class, value, **{**item_options, **_kinds(deterministic, lenient)})
-    with calling.client() as client, options.in_client_words():
+    with calling.client() as client, in_client_words():
         (issued,) = client.tokenize([item], request_id=str(request_id), **calling.context)
-    emit(output, [{"token": issued.token, "data_class": data_class, "expire_time": options.iso(issued.expire_time)}])
+    emit(output, [{"token": issued.token, "data_class": data_class, "expire_time": iso(issued.expire_time)}])
 
 
 def _kinds(deterministic: bool, lenient: bool) -> dict[str, Any]:

@@ -1,0 +1,92 @@
+"""How commands reach a vault: as whom, why, and what becomes of the client's own refusals."""
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vault.cli.options import READABLE
+
+if TYPE_CHECKING:
+    from pdvault_client import VaultClient
+
+
+@dataclass(frozen=True)
+class Calling:
+    """How to reach a vault, as whom, and why."""
+
+    address: str | None
+    ca: Path | None
+    cert: Path | None
+    key: Path | None
+    purpose: str
+    context: dict[str, Any]
+
+    def client(self) -> "VaultClient":
+        """A client; use it in ``with``.
+
+        Raises:
+            ClickException: a setting is missing, or a file does not hold what it should.
+        """
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own words on stderr, about what our errors explain
+        from pdvault_client import VaultClient
+
+        settings = {"PDVAULT_ADDRESS": self.address, "PDVAULT_CACERT": self.ca, "PDVAULT_CERT": self.cert, "PDVAULT_KEY": self.key}
+        if not (self.address and self.ca and self.cert and self.key):
+            missing = [name for name, setting in settings.items() if not setting]
+            raise click.ClickException(
+                f"{', '.join(missing)} not set: where the vault is, whom to trust and who you are. Set them, or give --address, "
+                "--ca, --cert and --key. After `pdvault dev`, one line does it: . .dev/env-app.sh"
+            )
+        try:
+            return VaultClient(self.address, ca_file=self.ca, certificate_file=self.cert, key_file=self.key, purpose=self.purpose)
+        except ValueError as error:  # the client's own words, about files
+            raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def in_client_words() -> Iterator[None]:
+    """Around calls: what the client itself refuses (too many items, too many bytes) is said in its own words, which hold no value.
+
+    Raises:
+        ClickException: for the client's ValueError.
+    """
+    try:
+        yield
+    except UnicodeError:  # a ValueError that would quote what it failed on
+        problem = "something is no Unicode text"
+    except ValueError as error:
+        problem = str(error)
+    else:
+        return
+    raise click.ClickException(problem)
+
+
+def calling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of every command that calls a vault; it gets them as one ``calling``."""
+
+    @click.option("--purpose", required=True, envvar="PDVAULT_PURPOSE", show_envvar=True, help="Why: the purpose of this call.")
+    @click.option("--ground", default="", help="The legal ground that the purpose rests on.")
+    @click.option("--reference", default="", help="A ticket or court order that asked for this; never a personal value.")
+    @click.option("--recipient", default="", help="Who outside receives what is released.")
+    @click.option(
+        "--timeout", "timeout_s", type=click.FloatRange(0, 60, min_open=True), default=10.0, help="Seconds a call may take."
+    )
+    @click.option("--address", envvar="PDVAULT_ADDRESS", show_envvar=True, metavar="HOST:PORT", help="Where the vault is.")
+    @click.option("--ca", type=READABLE, envvar="PDVAULT_CACERT", show_envvar=True, help="The CA of its certificate (PEM).")
+    @click.option("--cert", type=READABLE, envvar="PDVAULT_CERT", show_envvar=True, help="Your certificate (PEM).")
+    @click.option("--key", type=READABLE, envvar="PDVAULT_KEY", show_envvar=True, help="Its key (PEM, not encrypted).")
+    @functools.wraps(command)
+    def with_calling(
+        *args: Any, address: str, ca: Path, cert: Path, key: Path, purpose: str, timeout_s: float, **kwargs: Any
+    ) -> Any:
+        context = {name: kwargs.pop(name) for name in ("ground", "reference", "recipient")}
+        calling = Calling(address, ca, cert, key, purpose, {**context, "timeout_s": timeout_s})
+        return command(*args, calling=calling, **kwargs)
+
+    return with_calling
