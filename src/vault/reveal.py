@@ -62,7 +62,7 @@ class Reveal:
             return vault_service_pb2.RevealResult(value=value, form=form, data_class=data_class.name)
 
         def refused(item: vault_service_pb2.RevealItem, error: VaultError) -> None:
-            note_refusal(admitted, item.token, error, item.form if item.form.kind else _MASKED)
+            note_refusal(admitted, item.token, error, self._noted(item.form))
 
         results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure, refused)
         spending.write()
@@ -77,6 +77,11 @@ class Reveal:
                 common_pb2.ERROR_REASON_RESPONSE_TOO_LARGE,
                 f"the items asked for have {size} bytes, more than {MAX_OPENED}; nothing was consumed; ask for fewer",
             )
+
+    def _noted(self, form: common_pb2.Form) -> common_pb2.Form:
+        """The form that a refused item asked for, as the log may hold it: without a name that no class knows."""
+        known = not form.partial_name or any(form.partial_name in data_class.partial_forms for data_class in self._taxonomy)
+        return common_pb2.Form(kind=form.kind or _MASKED.kind, partial_name=form.partial_name if known else "")
 
     def _partials(self, admitted: Admitted) -> dict[bytes, set[str]]:
         """The partial forms asked of each item in this call: together they may give away the value."""
