@@ -56,6 +56,11 @@ def test_an_error_nobody_foresaw_is_named_by_type_and_place_alone(error: Excepti
     ("error", "code", "said"),
     [
         (FileNotFoundError(2, "No such file or directory", "ca.pem"), 1, "Error: ca.pem: No such file or directory\n"),
+        (
+            ModuleNotFoundError("No module", name="pdvault_client"),
+            1,
+            "Error: this command calls a server, for which it needs the package pdvault-client: install it\n",
+        ),
         (click.ClickException("the reason"), 1, "Error: the reason\n"),
         (failures.RefusedError("the reason"), 2, "Error: the reason\n"),
         (KeyboardInterrupt(), 1, "Stopped.\n"),

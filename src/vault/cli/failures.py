@@ -48,6 +48,8 @@ def _explain(error: BaseException) -> tuple[str, int]:
         error = faults.translate(error)
     if isinstance(error, _loaded("vault.errors", "VaultError")):
         return _refusal(error), LOCAL
+    if isinstance(error, ModuleNotFoundError) and error.name == "pdvault_client":
+        return "this command calls a server, for which it needs the package pdvault-client: install it", LOCAL
     if isinstance(error, OSError) and error.strerror:
         return (f"{error.filename}: {error.strerror}" if error.filename else error.strerror), LOCAL
     return _unforeseen(error), LOCAL
