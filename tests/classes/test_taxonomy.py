@@ -34,7 +34,7 @@ def test_names_prefixes_and_forms_fit_the_contract() -> None:
         assert re.fullmatch(r"[a-z]{2,4}", known.token_prefix)
         assert all(re.fullmatch(r"[a-z][a-z0-9_]{0,31}", form) for form in known.partial_forms)
         assert known.fingerprinted == (known.name not in {"free_text", "face_template"})
-        assert known.max_bytes == {"free_text": 1 << 20, "face_template": 2048}.get(known.name, 4096)
+        assert known.max_bytes == {"free_text": 1 << 20, "face_template": 2048}.get(known.name, 512)
 
 
 def test_an_unknown_class_is_none() -> None:

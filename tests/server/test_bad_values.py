@@ -25,7 +25,7 @@ INVALID: dict[str, tuple[str, Value, str]] = {
     "a template that is text": ("face_template", value("free_text"), "bytes"),
     "a phone that is bytes": ("phone", value("face_template"), "text"),
     "an empty text": ("free_text", Value(text=""), "1 to"),
-    "a name of 4 KiB and a byte": ("person_name", Value(text="Quillfeather" * 341 + "Zebed"), "4096"),
+    "a name of 512 bytes and one": ("person_name", Value(text="Quillfeather" * 42 + "Zebedeefy"), "512"),
     "an ID number with a NUL": ("cn_resident_id", Value(text=ID_NUMBER + "\0"), "17 digits"),
     "an e-mail with a NUL": ("email", Value(text="canary\0quillfeather@example.org"), "e-mail"),
     "a name with a NUL": ("person_name", Value(text="Zebedee\0Quillfeather"), "control"),

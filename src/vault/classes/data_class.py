@@ -7,7 +7,7 @@ from typing import Literal
 Value = str | bytes
 """A personal value as it arrives: text, or bytes for templates and the like."""
 
-MAX_BYTES_FINGERPRINTED = 4096
+MAX_BYTES_FINGERPRINTED = 512
 """The most bytes (UTF-8) of a value that is fingerprinted."""
 MAX_BYTES_INLINE = 1 << 20
 """The most bytes of any value that travels inside a message."""

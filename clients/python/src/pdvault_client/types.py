@@ -92,7 +92,7 @@ class NewValue:
     Attributes:
         subject_id: your own name of the person or organisation, 1 to 128 bytes.
         data_class: for example "cn_resident_id".
-        value: str for classes of kind text, bytes for kind bytes; at most 1 MiB, 4 KiB where the class can be searched.
+        value: str for classes of kind text, bytes for kind bytes; at most 1 MiB, 512 bytes where the class can be searched.
         purposes: what it was collected for; the call's purpose if empty.
         provenance: where it came from.
         token_kind: how the token is chosen.
