@@ -1,6 +1,7 @@
 """Reveal: values come out, masked unless another form is asked for and allowed."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 
 from google.rpc import status_pb2
 
@@ -43,17 +44,12 @@ class Reveal:
 
     def decide(self, admitted: Admitted) -> vault_service_pb2.RevealResponse:
         """Decide, open and spend."""
-        self._check_size(admitted)
-        _read_large(admitted)
-        spending = _Spending(admitted, self._request)
         partials = self._partials(admitted)
+        _read_large(admitted, self._to_open(admitted, partials))
+        spending = _Spending(admitted, self._request)
 
         def work(_index: int, item: vault_service_pb2.RevealItem) -> vault_service_pb2.RevealResult:
-            held = hold(admitted, item.token)
-            data_class = find_class(self._taxonomy, held.item.data_class)
-            form = item.form if item.form.kind else _MASKED
-            counted = _counts_as(form, data_class, partials[held.item.uid])
-            permit(admitted, ACTION, held, counted)
+            held, data_class, form, counted = self._permit(admitted, item, partials)
             need_alive(admitted, held)
             spending.need_reveal(held)
             value = _in_form(data_class, form, open_value(admitted, held), lenient=held.item.lenient)
@@ -68,15 +64,41 @@ class Reveal:
         spending.write()
         return vault_service_pb2.RevealResponse(results=results)
 
-    def _check_size(self, admitted: Admitted) -> None:
-        """Refuse what is too much to open, before any of it is: a small request can name large values many times."""
-        held = (admitted.rows.tokens.get(item.token) for item in self._request.items)
-        size = sum(one.item.envelope_size - _OVERHEAD for one in held if one)
-        if size > MAX_OPENED:
-            raise VaultError(
-                common_pb2.ERROR_REASON_RESPONSE_TOO_LARGE,
-                f"the items asked for have {size} bytes, more than {MAX_OPENED}; nothing was consumed; ask for fewer",
-            )
+    def _permit(
+        self, admitted: Admitted, item: vault_service_pb2.RevealItem, partials: Mapping[bytes, set[str]]
+    ) -> tuple[Held, DataClass, common_pb2.Form, common_pb2.Form]:
+        """What stands behind an item, its class, the form it comes out in, and the one that it counts as."""
+        held = hold(admitted, item.token)
+        data_class = find_class(self._taxonomy, held.item.data_class)
+        form = item.form if item.form.kind else _MASKED
+        counted = _counts_as(form, data_class, partials.get(held.item.uid, set()))
+        permit(admitted, ACTION, held, counted)
+        return held, data_class, form, counted
+
+    def _to_open(self, admitted: Admitted, partials: Mapping[bytes, set[str]]) -> list[str]:
+        """The tokens whose values this call opens: a small request can name large ones many times, so sizes are summed first.
+
+        If they are too much, only those count that the caller may have, else the refusal would tell sizes to anybody.
+
+        Raises:
+            VaultError: RESPONSE_TOO_LARGE.
+        """
+        items = [item for item in self._request.items if item.token in admitted.rows.tokens]
+        if _size(admitted, items) > MAX_OPENED:
+            items = [item for item in items if self._may(admitted, item, partials)]
+            if _size(admitted, items) > MAX_OPENED:
+                raise VaultError(
+                    common_pb2.ERROR_REASON_RESPONSE_TOO_LARGE,
+                    f"the items asked for have more than {MAX_OPENED} bytes; nothing was consumed; ask for fewer",
+                )
+        return [item.token for item in items]
+
+    def _may(self, admitted: Admitted, item: vault_service_pb2.RevealItem, partials: Mapping[bytes, set[str]]) -> bool:
+        try:
+            self._permit(admitted, item, partials)
+        except VaultError:
+            return False
+        return True
 
     def _noted(self, form: common_pb2.Form) -> common_pb2.Form:
         """The form that a refused item asked for, as the log may hold it: without a name that no class knows."""
@@ -93,16 +115,24 @@ class Reveal:
         return names
 
 
-def _read_large(admitted: Admitted) -> None:
+def _size(admitted: Admitted, items: Iterable[vault_service_pb2.RevealItem]) -> int:
+    return sum(admitted.rows.tokens[item.token].item.envelope_size - _OVERHEAD for item in items)
+
+
+def _read_large(admitted: Admitted, texts: Iterable[str]) -> None:
     """Have the envelopes read that were too large to be read with their tokens."""
     rows = admitted.rows
-    large = {(h.subject.uid, h.token.uid): text for text, h in rows.tokens.items() if h.item.envelope is None}
+    held = ((text, rows.tokens[text]) for text in texts)
+    large = {(one.subject.uid, one.token.uid): text for text, one in held if one.item.envelope is None}
     reads = Reads(token_ids=frozenset(large), envelopes=MAX_OPENED + _OVERHEAD)
     if large and reads not in rows.fetched:
         raise MoreRowsError(reads)
     for ids, text in large.items():
-        if ids in rows.token_ids:
-            rows.tokens[text] = rows.token_ids[ids]
+        again = rows.token_ids.get(ids)
+        if again:
+            rows.tokens[text] = again
+        else:
+            del rows.tokens[text]  # deleted between the two reads
 
 
 class _Spending:
