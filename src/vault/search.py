@@ -32,7 +32,7 @@ MAX_ITEMS = 1000
 
 _START = (b"", b"")
 _UID_BYTES = 16
-_LABEL = "pdvault/v1/page-token"
+_LABEL, _KEY_LABEL = "pdvault/v1/page-token", "pdvault/v1/key/page-token"
 
 
 class Search:
@@ -112,7 +112,7 @@ class Search:
 
 
 def _token_key(keys: TenantKeys) -> Key:
-    return keys.authority.keys[keys.authority.current].derive(_LABEL)
+    return keys.authority.keys[keys.authority.current].derive(_KEY_LABEL)
 
 
 def weight(request: vault_service_pb2.SearchRequest) -> int:
