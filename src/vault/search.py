@@ -117,7 +117,7 @@ def _token_key(keys: TenantKeys) -> Key:
 
 def weight(request: vault_service_pb2.SearchRequest) -> int:
     """How many items a request may answer."""
-    return len(request.queries) * (request.page_size or DEFAULT_PAGE_SIZE)
+    return min(MAX_ITEMS, len(request.queries) * (request.page_size or DEFAULT_PAGE_SIZE))
 
 
 def _page_size(request: vault_service_pb2.SearchRequest) -> int:
