@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import resource
 import signal
 from collections.abc import AsyncIterator, Callable
 
@@ -55,6 +56,7 @@ def serve(config: Config, ready: Callable[[str], None] = lambda _: None) -> None
         VaultError: KMS, database or schema are not in order.
         ConfigError: the configuration can't be used.
     """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold keys and values
     node = Node(config)
     try:
         node.check()
