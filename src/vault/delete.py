@@ -1,7 +1,5 @@
 """Delete: items go with all their tokens. Their subjects are marked for re-keying, which kills them in backups too."""
 
-from google.rpc import status_pb2
-
 from vault import per_item
 from vault.admission import Admitted
 from vault.errors import VaultError
@@ -50,7 +48,9 @@ class Delete:
         def refused(token: str, error: VaultError) -> None:
             note_refusal(admitted, token, error)
 
-        results = per_item.each(self._request.tokens, self._request.atomicity, "tokens", work, _failure, refused)
+        results = per_item.each(
+            self._request.tokens, self._request.atomicity, "tokens", work, vault_service_pb2.DeleteResult, refused
+        )
         remember(admitted, self._request, outcomes)
         return vault_service_pb2.DeleteResponse(results=results)
 
@@ -62,9 +62,7 @@ class Delete:
                 raise replayed_failure(one)
             return vault_service_pb2.DeleteResult()
 
-        results = per_item.each(done, self._request.atomicity, "tokens", work, _failure, note_replayed(admitted))
+        results = per_item.each(
+            done, self._request.atomicity, "tokens", work, vault_service_pb2.DeleteResult, note_replayed(admitted)
+        )
         return vault_service_pb2.DeleteResponse(results=results)
-
-
-def _failure(status: status_pb2.Status) -> vault_service_pb2.DeleteResult:
-    return vault_service_pb2.DeleteResult(error=status)

@@ -1,7 +1,5 @@
 """Describe: what is known about tokens. Opens the caller's own name of the subject, never a value."""
 
-from google.rpc import status_pb2
-
 from vault import per_item
 from vault.admission import Admitted
 from vault.errors import VaultError
@@ -36,7 +34,9 @@ class Describe:
         def refused(token: str, error: VaultError) -> None:
             note_refusal(admitted, token, error)
 
-        results = per_item.each(self._request.tokens, self._request.atomicity, "tokens", work, _failure, refused)
+        results = per_item.each(
+            self._request.tokens, self._request.atomicity, "tokens", work, vault_service_pb2.DescribeResult, refused
+        )
         return vault_service_pb2.DescribeResponse(results=results)
 
 
@@ -59,7 +59,3 @@ def describe(admitted: Admitted, held: Held) -> vault_service_pb2.Description:
     if token.expire_us is not None:
         description.expire_time.FromMicroseconds(token.expire_us)
     return description
-
-
-def _failure(status: status_pb2.Status) -> vault_service_pb2.DescribeResult:
-    return vault_service_pb2.DescribeResult(error=status)

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from google.rpc import status_pb2
-
 from vault.errors import MAX_VIOLATIONS, FieldViolation, VaultError
 from vault.v1 import common_pb2
 
@@ -17,7 +15,7 @@ def each(
     atomicity: int,
     field: str,
     work: Callable[[int, Item], Result],
-    failure: Callable[[status_pb2.Status], Result],
+    result: Callable[..., Result],
     refused: Callable[[Item, VaultError], None],
 ) -> list[Result]:
     """Work on every item.
@@ -27,7 +25,7 @@ def each(
         atomicity: PER_ITEM, or else ALL_OR_NOTHING.
         field: the items' field in the request, for messages.
         work: gives an item's result or raises VaultError.
-        failure: wraps a failed item's status in a result.
+        result: makes a result, here of a failed item's status as ``error``.
         refused: notes a failed item in the audit event.
 
     Raises:
@@ -41,7 +39,7 @@ def each(
         except VaultError as error:
             errors.append((index, error))
             refused(item, error)
-            results.append(failure(error.to_status()))
+            results.append(result(error=error.to_status()))
     if errors and atomicity != common_pb2.ATOMICITY_PER_ITEM:
         raise _together(field, errors, len(items))
     return results

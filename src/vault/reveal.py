@@ -3,8 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-from google.rpc import status_pb2
-
 from vault import per_item
 from vault.admission import Admitted
 from vault.classes.data_class import DataClass, InvalidValueError
@@ -60,7 +58,9 @@ class Reveal:
         def refused(item: vault_service_pb2.RevealItem, error: VaultError) -> None:
             note_refusal(admitted, item.token, error, self._noted(item.form))
 
-        results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure, refused)
+        results = per_item.each(
+            self._request.items, self._request.atomicity, "items", work, vault_service_pb2.RevealResult, refused
+        )
         spending.write()
         return vault_service_pb2.RevealResponse(results=results)
 
@@ -210,7 +210,3 @@ def _no_such_form(data_class: DataClass) -> VaultError:
         f"partial_name {rule}; the class has: {names}",
         violations=[FieldViolation(".form.partial_name", rule)],
     )
-
-
-def _failure(status: status_pb2.Status) -> vault_service_pb2.RevealResult:
-    return vault_service_pb2.RevealResult(error=status)

@@ -7,8 +7,6 @@ read, so that pages don't tell of them. A page token holds where the page ended,
 
 import base64
 
-from google.rpc import status_pb2
-
 from vault import per_item
 from vault.admission import Admitted
 from vault.classes.taxonomy import Taxonomy
@@ -73,7 +71,9 @@ class Search:
             known = "" if error.reason == common_pb2.ERROR_REASON_UNKNOWN_DATA_CLASS else query.data_class
             admitted.draft.touch_unknown(known, error.audited_as)
 
-        results = per_item.each(self._request.queries, self._request.atomicity, "queries", work, _failure, refused)
+        results = per_item.each(
+            self._request.queries, self._request.atomicity, "queries", work, vault_service_pb2.SearchResult, refused
+        )
         return vault_service_pb2.SearchResponse(results=results)
 
     def _failed(self, index: int) -> bool:
@@ -152,7 +152,3 @@ def _allowed(admitted: Admitted, held: Held) -> bool:
     except VaultError:
         return False
     return True
-
-
-def _failure(status: status_pb2.Status) -> vault_service_pb2.SearchResult:
-    return vault_service_pb2.SearchResult(error=status)

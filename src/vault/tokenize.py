@@ -1,7 +1,5 @@
 """Tokenize: values are sealed under their subjects' keys, and each gets a token."""
 
-from google.rpc import status_pb2
-
 from vault import per_item
 from vault.admission import ACTIVE, Admitted
 from vault.classes.taxonomy import Taxonomy
@@ -64,7 +62,9 @@ class Tokenize:
             known = item.data_class if self._taxonomy.get(item.data_class) else ""
             admitted.draft.touch_unknown(known, error.audited_as)
 
-        results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure, refused)
+        results = per_item.each(
+            self._request.items, self._request.atomicity, "items", work, vault_service_pb2.TokenizeResult, refused
+        )
         remember(admitted, self._request, outcomes)
         return vault_service_pb2.TokenizeResponse(results=results)
 
@@ -103,7 +103,9 @@ class Tokenize:
             touch(admitted, held)
             return _result(held.token)
 
-        results = per_item.each(done, self._request.atomicity, "items", work, _failure, note_replayed(admitted))
+        results = per_item.each(
+            done, self._request.atomicity, "items", work, vault_service_pb2.TokenizeResult, note_replayed(admitted)
+        )
         return vault_service_pb2.TokenizeResponse(results=results)
 
 
@@ -220,7 +222,3 @@ def _result(token: TokenRow) -> vault_service_pb2.TokenizeResult:
     if token.expire_us is not None:
         result.expire_time.FromMicroseconds(token.expire_us)
     return result
-
-
-def _failure(status: status_pb2.Status) -> vault_service_pb2.TokenizeResult:
-    return vault_service_pb2.TokenizeResult(error=status)

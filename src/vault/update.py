@@ -1,7 +1,5 @@
 """Update: a value is replaced and its tokens stay. The old value's key dies with the subject's next re-keying."""
 
-from google.rpc import status_pb2
-
 from vault import per_item
 from vault.admission import Admitted
 from vault.classes.taxonomy import Taxonomy
@@ -53,7 +51,9 @@ class Update:
         def refused(item: vault_service_pb2.UpdateItem, error: VaultError) -> None:
             note_refusal(admitted, item.token, error)
 
-        results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure, refused)
+        results = per_item.each(
+            self._request.items, self._request.atomicity, "items", work, vault_service_pb2.UpdateResult, refused
+        )
         remember(admitted, self._request, outcomes)
         return vault_service_pb2.UpdateResponse(results=results)
 
@@ -114,7 +114,9 @@ class Update:
             touch(admitted, held)
             return vault_service_pb2.UpdateResult(revision=one.revision)
 
-        results = per_item.each(done, self._request.atomicity, "items", work, _failure, note_replayed(admitted))
+        results = per_item.each(
+            done, self._request.atomicity, "items", work, vault_service_pb2.UpdateResult, note_replayed(admitted)
+        )
         return vault_service_pb2.UpdateResponse(results=results)
 
 
@@ -141,7 +143,3 @@ def _prepare(item: vault_service_pb2.UpdateItem, taxonomy: Taxonomy) -> Prepared
         return prepare(data_class, item.value, item.validation)
     except VaultError as error:
         return error
-
-
-def _failure(status: status_pb2.Status) -> vault_service_pb2.UpdateResult:
-    return vault_service_pb2.UpdateResult(error=status)

@@ -2,8 +2,6 @@
 
 from hmac import compare_digest
 
-from google.rpc import status_pb2
-
 from vault import per_item
 from vault.admission import Admitted
 from vault.classes.taxonomy import Taxonomy
@@ -56,7 +54,9 @@ class Verify:
         def refused(item: vault_service_pb2.VerifyItem, error: VaultError) -> None:
             note_refusal(admitted, item.token, error)
 
-        results = per_item.each(self._request.items, self._request.atomicity, "items", work, _failure, refused)
+        results = per_item.each(
+            self._request.items, self._request.atomicity, "items", work, vault_service_pb2.VerifyResult, refused
+        )
         return vault_service_pb2.VerifyResponse(results=results)
 
 
@@ -68,7 +68,3 @@ def _prepare(item: vault_service_pb2.VerifyItem, taxonomy: Taxonomy) -> Prepared
         return prepare(data_class, item.value).need_fingerprint()
     except VaultError as error:
         return error
-
-
-def _failure(status: status_pb2.Status) -> vault_service_pb2.VerifyResult:
-    return vault_service_pb2.VerifyResult(error=status)
