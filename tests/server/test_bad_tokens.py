@@ -94,7 +94,7 @@ def test_an_expired_token_is_told_apart_only_to_those_who_may_use_its_class(
     assert "tokenise" in refusal.message
     served.check_refused(callers("all"), _with_token("Verify", expired), "FAILED_PRECONDITION", "TOKEN_EXPIRED")
     served.check_refused(callers("app"), _with_token("Update", expired), "FAILED_PRECONDITION", "TOKEN_EXPIRED")
-    served.check_refused(callers("app"), reveal_request(expired), "NOT_FOUND", "TOKEN_NOT_FOUND")
+    served.check_refused(callers("app"), reveal_request(expired), "NOT_FOUND", "TOKEN_NOT_FOUND", audited="POLICY_DENIED")
 
 
 def test_a_used_up_token_is_told_apart_only_to_those_who_may_use_its_class(
@@ -103,7 +103,7 @@ def test_a_used_up_token_is_told_apart_only_to_those_who_may_use_its_class(
     served.check_refused(callers("plain"), reveal_request(used_up), "FAILED_PRECONDITION", "TOKEN_USED_UP")
     served.check_refused(callers("masked"), reveal_request(used_up, kind=MASKED), "FAILED_PRECONDITION", "TOKEN_USED_UP")
     served.check_refused(callers("all"), _with_token("Verify", used_up), "FAILED_PRECONDITION", "TOKEN_USED_UP")
-    served.check_refused(callers("app"), reveal_request(used_up), "NOT_FOUND", "TOKEN_NOT_FOUND")
+    served.check_refused(callers("app"), reveal_request(used_up), "NOT_FOUND", "TOKEN_NOT_FOUND", audited="POLICY_DENIED")
 
 
 def test_a_limited_reveal_is_not_given_twice_for_one_request(served: Served, caller: Caller) -> None:

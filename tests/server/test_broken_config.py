@@ -53,7 +53,11 @@ BROKEN: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "a certificate that is a number": ('"server.pem"', "4711081547110815", ("server.certificate_file", "path")),
     "an address without a port": ("[server]", f'[server]\naddress = "{SECRET}"', ("server.address", "HOST:PORT")),
     "an address that is a number": ("[server]", "[server]\naddress = 47110815", ("server.address", "string")),
-    "a metrics address without a port": ("[server]", f'[server]\nmetrics_address = "{SECRET}"', ("server.metrics_address", "HOST:PORT")),
+    "a metrics address without a port": (
+        "[server]",
+        f'[server]\nmetrics_address = "{SECRET}"',
+        ("server.metrics_address", "HOST:PORT"),
+    ),
     "no database": ('url = "postgresql+psycopg://vault@localhost/vault"', "", ("database", "exactly one")),
     "two databases": ("[kms]", 'sqlite_file = "canary-secret-7f3a"\n[kms]', ("database", "exactly one")),
     "another driver": ("postgresql+psycopg://", f"mysql://{SECRET}:", ("database.url", "postgresql+psycopg://")),
