@@ -13,6 +13,11 @@ from tests.postgres_by_url import new_database
 _numbers = count()
 
 
+# Tests start servers while gRPC's threads run. Its fork handlers, on by default, then crash or hang the process; no child of
+# ours uses gRPC without an exec, so they are not needed.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
+
 @pytest.fixture(scope="session")
 def new_postgres_url() -> Iterator[Callable[[], str]]:
     """Makes an empty PostgreSQL database; its URL. ``VAULT_TEST_PG_URL`` names a server to use instead of an embedded one."""
