@@ -1,6 +1,5 @@
 """One vault on PostgreSQL, served to all tests that do not break it, with somebody who looks into its database meanwhile."""
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,9 +14,6 @@ from tests.server.ledger import Ledger
 from tests.server.refusal import Refusal, refused
 
 from vault.v1 import audit_pb2, common_pb2
-
-# gRPC's fork handlers crash a process that starts a program as another user (PostgreSQL refuses to be root) while its threads call.
-os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 
 @dataclass
