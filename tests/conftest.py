@@ -1,6 +1,11 @@
 """Real servers shared by a whole test session, and vaults on each combination of database and KMS."""
 
 import os
+
+# Tests start servers while gRPC's threads run. Its fork handlers, on by default, then crash or hang the process; no child of
+# ours uses gRPC without an exec, so they are not needed. Read when gRPC is imported.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -11,11 +16,6 @@ from tests.harness import Vault, make_vault
 from tests.postgres_by_url import new_database
 
 _numbers = count()
-
-
-# Tests start servers while gRPC's threads run. Its fork handlers, on by default, then crash or hang the process; no child of
-# ours uses gRPC without an exec, so they are not needed.
-os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 
 @pytest.fixture(scope="session")
