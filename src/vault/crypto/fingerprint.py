@@ -25,7 +25,7 @@ def request_digest(index_key: Key, method: str, request: bytes) -> bytes:
 
     Args:
         index_key: the tenant's index key.
-        method: the full name, for example "/vault.v1.VaultService/Tokenize".
+        method: what is asked, for example "vault.v1.TokenizeRequest": the full name of the request's message.
         request: its deterministic serialisation.
     """
     return _hash(index_key, "pdvault/v1/request-digest", method, request)
