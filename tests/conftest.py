@@ -12,10 +12,15 @@ from pathlib import Path
 
 import pytest
 from deploy.local_stack.postgres import PostgresServer
+from hypothesis import settings
 from tests.harness import Vault, make_vault
 from tests.postgres_by_url import new_database
 
 _numbers = count()
+
+# A deadline would assert a time, and machines are noisy. CI tries the same examples each time.
+settings.register_profile("vault", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("vault")
 
 
 @pytest.fixture(scope="session")

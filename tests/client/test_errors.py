@@ -48,6 +48,7 @@ EXPECTED = {
     "KMS_DENIED": pd.UnavailableError,
     "DATABASE_UNAVAILABLE": pd.UnavailableError,
     "DATABASE_READ_ONLY": pd.UnavailableError,
+    "CLOCK_SKEW": pd.UnavailableError,
     "SHUTTING_DOWN": pd.UnavailableError,
     "SCHEMA_UNKNOWN": pd.VaultError,
     "INTEGRITY": pd.IntegrityError,
