@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vault.access import issuing
-from vault.access.identity import MAX_PEM_BYTES, Identity, TrustBundle, TrustedCa, is_principal_name, read_leaf
+from vault.access.identity import MAX_PEM_BYTES, TrustBundle, TrustedCa, is_principal_name, read_leaf
 from vault.errors import VaultError
 from vault.v1 import common_pb2
 
@@ -41,12 +41,6 @@ def test_a_good_leaf_is_read_with_its_name_and_the_sha256_of_its_der_form():
 
 def test_a_leaf_is_parsed_once():
     assert read_leaf(GOOD_PEM) is read_leaf(bytes(bytearray(GOOD_PEM)))
-
-
-def test_an_identity_holds_issuer_name_and_certificate():
-    leaf = read_leaf(GOOD_PEM)
-    authority = TrustedCa.from_pem(bytes(16), issuing.create_ca("CA", 1).certificate_pem)
-    assert Identity.of(leaf, authority) == Identity(authority.sha256, leaf.name, leaf.sha256)
 
 
 @pytest.mark.parametrize("uris", [(), ("spiffe://a/b", "spiffe://a/c"), ("spiffe://a/b", "https://example.org/")])

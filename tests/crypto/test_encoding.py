@@ -52,7 +52,7 @@ def test_a_number_that_does_not_fit_is_refused(number):
     assert str(number) not in str(refused.value)
 
 
-@pytest.mark.parametrize("field", [True, None, 1.0, bytearray(b"x"), memoryview(b"x"), ("x",)], ids=lambda field: type(field).__name__)
+@pytest.mark.parametrize("field", [True, None, 1.0, bytearray(b"x"), memoryview(b"x"), ("x",)], ids=lambda x: type(x).__name__)
 def test_a_field_of_another_type_is_refused(field):
     with pytest.raises(TypeError):
         pack("l", field)

@@ -11,9 +11,10 @@ import structlog
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from vault.audit.events import SYSTEM_TENANT
 from vault.crypto.binding import kms_context
 from vault.crypto.keys import Key
-from vault.kms.key_manager import SYSTEM_TENANT_UID, KmsDeniedError, KmsIntegrityError
+from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
 
 CONTEXT = kms_context(bytes(16), "epoch", 1)
 
@@ -137,10 +138,10 @@ def test_keys_that_exist_are_kept_by_a_second_creation(kms):
 
 
 def test_the_system_is_a_tenant(kms):
-    kms.provisioner.create_tenant_keys(SYSTEM_TENANT_UID)
+    kms.provisioner.create_tenant_keys(SYSTEM_TENANT)
     key = Key.generate()
-    blob = wrap_one(kms, SYSTEM_TENANT_UID, key).blob
-    assert kms.manager.unwrap(SYSTEM_TENANT_UID, [(blob, CONTEXT)]) == [key]
+    blob = wrap_one(kms, SYSTEM_TENANT, key).blob
+    assert kms.manager.unwrap(SYSTEM_TENANT, [(blob, CONTEXT)]) == [key]
 
 
 @pytest.mark.parametrize("message", [b"", b"checkpoint\n", bytes(range(256)) * 100])

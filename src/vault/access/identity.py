@@ -77,26 +77,6 @@ class TrustedCa:
         return cls(tenant_uid, certificate.fingerprint(hashes.SHA256()), certificate)
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Who calls, as events and rows remember it. Names are unique only within one CA.
-
-    Attributes:
-        ca_sha256: the issuing CA (32 bytes).
-        name: the certificate's URI SAN.
-        certificate_sha256: the certificate presented (32 bytes).
-    """
-
-    ca_sha256: bytes
-    name: str
-    certificate_sha256: bytes
-
-    @classmethod
-    def of(cls, leaf: Leaf, issuer: TrustedCa) -> "Identity":
-        """The identity of ``leaf``, once ``issuer`` is known to have issued it."""
-        return cls(ca_sha256=issuer.sha256, name=leaf.name, certificate_sha256=leaf.sha256)
-
-
 def is_principal_name(text: str) -> bool:
     """Whether ``text`` can name a principal: a SPIFFE ID with a path, ASCII, at most 255 characters."""
     return len(text) <= MAX_NAME_LENGTH and _SPIFFE_ID.fullmatch(text) is not None

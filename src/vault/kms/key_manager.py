@@ -8,9 +8,6 @@ from vault.crypto.keys import Key
 from vault.errors import VaultError
 from vault.v1 import common_pb2
 
-SYSTEM_TENANT_UID: Final = bytes(16)
-"""The tenant uid of the system itself."""
-
 TENANT_UID_BYTES: Final = 16
 SIGNATURE_BYTES: Final = 64
 PUBLIC_KEY_BYTES: Final = 32
