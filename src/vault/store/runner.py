@@ -1,9 +1,9 @@
 """The runner: a list of calls becomes one transaction.
 
-Reads of all calls, one query a table; each call decided by itself, without SQL; writes of all calls, one COPY or ``executemany`` a
-table, with their audit events; one commit; many answers. One call and two hundred go through the same code. On a database error
-the group is rolled back and run in halves, down to single calls. No KMS call happens in here: a missing key ends a call's attempt, and whoever
-runs the runner fetches it and hands the call in again.
+Reads of all calls, one query a table; each call decided by itself, without SQL; writes of all calls, one COPY or ``executemany``
+a table, with their audit events; one commit; many answers. One call and two hundred go through the same code. On a database
+error the group is rolled back and run in halves, down to single calls. No KMS call happens in here: a missing key ends a call's
+attempt, and whoever runs the runner fetches it and hands the call in again.
 """
 
 import math
