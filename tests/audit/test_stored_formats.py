@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import runpy
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_the_script_makes_the_vectors_that_are_here_without_any_code_of_the_vaul
 
 
 def test_the_vault_writes_the_leaves_of_the_vectors(sections: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chains.secrets, "token_bytes", lambda size: b"\x99" * size)
+    monkeypatch.setattr(secrets, "token_bytes", lambda size: b"\x99" * size)
     boot = sections["boot"][0]
     chain = Chain("node-1")
     chain.boot_id = bytes.fromhex(boot["boot_id"])

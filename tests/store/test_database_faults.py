@@ -94,7 +94,7 @@ def test_a_commit_of_unknown_end_releases_nothing_and_begins_a_new_boot(open_vau
 def test_a_backend_that_ends_before_the_commit_leaves_no_doubt_and_no_trace(open_vault: Inside) -> None:
     boot, before = open_vault.node.runner.chain.boot_id, open_vault.count()
     calls = [open_vault.call(tokenize((new_subject(), "email", new_email()))) for _ in range(2)]
-    done = []
+    done: list[bool] = []
 
     def lose(connection: sa.Connection, _cursor: Any, statement: str, *_: Any) -> None:
         if "FROM tenant " in statement.replace("\n", " ") and not done:

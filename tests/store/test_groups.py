@@ -135,29 +135,54 @@ KINDS: dict[str, Callable[[str, str], Message]] = {
     "Delete": lambda token, subject: delete(token),
     "ListDataClasses": lambda token, subject: vault_service_pb2.ListDataClassesRequest(context=context()),
 }
-FIELDS = {"Reveal limited": {"max_reveals": 1}, "Update deterministic": {"token_kind": DETERMINISTIC}}
+FIELDS: dict[str, dict[str, Any]] = {"Reveal limited": {"max_reveals": 1}, "Update deterministic": {"token_kind": DETERMINISTIC}}
+CHANGING = ("Reveal limited", "Update", "Update deterministic", "Delete")
 
 
-REMEMBERED = ("Tokenize", "Tokenize deterministic", "Reveal limited", "Update", "Delete")
+@pytest.fixture(scope="module")
+def people(open_vault: Inside) -> list[tuple[str, str]]:
+    """Tokens of 201 subjects, with the subjects' names, for tests that only read."""
+    return people_with(open_vault)
 
 
-@pytest.mark.parametrize(("kind", "again"), [*((kind, False) for kind in KINDS), *((kind, True) for kind in REMEMBERED)])
-def test_a_group_is_one_commit_and_as_many_statements_as_one_call(open_vault: Inside, kind: str, again: bool) -> None:
-    subjects = [new_subject() for _ in range(201)]
-    request = tokenize(*((subject, "email", new_email()) for subject in subjects), **FIELDS.get(kind, {}))
-    tokens = tokens_of(open_vault.ask(request))
-    calls = [open_vault.call(KINDS[kind](token, subject)) for token, subject in zip(tokens, subjects, strict=True)]
-    if again:
-        open_vault.answers(calls)
-    with open_vault.statements() as one:
-        answers = open_vault.node.runner.run(calls[:1])
-    with open_vault.statements() as many:
-        answers += open_vault.node.runner.run(calls[1:])
-    refused = "REVEAL_ALREADY_DELIVERED" if kind == "Reveal limited" and again else ""
-    assert {answer.reason_name if isinstance(answer, VaultError) else "" for answer in answers} == {refused}
+def people_with(vault: Inside, count: int = 201, **fields: Any) -> list[tuple[str, str]]:
+    """New subjects with one address each: (token, subject_id)."""
+    subjects = [new_subject() for _ in range(count)]
+    request = tokenize(*((subject, "email", new_email()) for subject in subjects), **fields)
+    return list(zip(tokens_of(vault.ask(request)), subjects, strict=True))
+
+
+def statements_of(vault: Inside, calls: list[Call], reason: str = "") -> list[list[str]]:
+    """The statements of the first call run alone and of all others run together; each is answered, or refused for the reason."""
+    told_statements = []
+    for group in (calls[:1], calls[1:]):
+        with vault.statements() as run:
+            answers = vault.node.runner.run(group)
+        assert {answer.reason_name if isinstance(answer, VaultError) else "" for answer in answers} == {reason}
+        told_statements.append(run)
+    return told_statements
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_group_of_two_hundred_is_one_commit_and_as_many_statements_as_one_call(
+    open_vault: Inside, people: list[tuple[str, str]], kind: str
+) -> None:
+    if kind in CHANGING:
+        people = people_with(open_vault, **FIELDS.get(kind, {}))
+    one, many = statements_of(open_vault, [open_vault.call(KINDS[kind](*person)) for person in people])
     assert [one.count("COMMIT"), many.count("COMMIT")] == [1, 1]
     assert [statement[:20] for statement in one] == [statement[:20] for statement in many]
     assert len(many) <= 14
+
+
+@pytest.mark.parametrize("kind", ["Tokenize", "Tokenize deterministic", "Reveal limited", "Update", "Delete"])
+def test_a_group_of_retries_is_one_commit_and_as_many_statements_as_one_retry(open_vault: Inside, kind: str) -> None:
+    people = people_with(open_vault, 51, **FIELDS.get(kind, {}))
+    calls = [open_vault.call(KINDS[kind](*person)) for person in people]
+    assert all(isinstance(answer, bytes) for answer in open_vault.answers(calls))
+    one, many = statements_of(open_vault, calls, "REVEAL_ALREADY_DELIVERED" if kind == "Reveal limited" else "")
+    assert [one.count("COMMIT"), many.count("COMMIT")] == [1, 1]
+    assert [statement[:20] for statement in one] == [statement[:20] for statement in many]
 
 
 def test_calls_of_two_tenants_share_one_transaction_and_each_log_gets_its_own_events(open_vault: Inside) -> None:
@@ -177,7 +202,8 @@ def test_calls_of_two_tenants_share_one_transaction_and_each_log_gets_its_own_ev
 def test_an_unforeseen_error_of_one_call_is_a_fixed_text_and_an_event_and_touches_no_other(open_vault: Inside, where: str) -> None:
     (token,) = store(open_vault)
     good = [open_vault.call(tokenize((new_subject(), "email", new_email()))), open_vault.call(reveal(token))]
-    poison = with_use_case(open_vault, Faulty(**{where: RuntimeError(SECRET)}))
+    fault: dict[str, Any] = {where: RuntimeError(SECRET)}
+    poison = with_use_case(open_vault, Faulty(**fault))
     with open_vault.events() as events:
         answers = open_vault.answers([good[0], poison, good[1]])
     assert [told(answer) if isinstance(answer, VaultError) else "" for answer in answers] == ["", "INTERNAL", ""]

@@ -19,7 +19,7 @@ def store(vault: Inside) -> str:
 
 def idle(engine: sa.Engine) -> bool:
     """Whether no connection is in use."""
-    return engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    return int(engine.pool.checkedout()) == 0  # type: ignore[attr-defined]
 
 
 def lacks(answer: Any, vault: Inside) -> bool:

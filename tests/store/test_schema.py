@@ -30,14 +30,14 @@ from vault.store import schema
 from vault.store import tables as t
 from vault.store.sweeper import sweep
 
-ROLE = "vault_serving"
+ROLE = f"vault_serving_{secrets.token_hex(4)}"
 
 
 def differences(engine: sa.Engine) -> list[Any]:
     """What alembic would change, indexes and constraints included."""
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-        found = compare_metadata(context, t.metadata)
+        found: list[Any] = compare_metadata(context, t.metadata)
         inspector = sa.inspect(connection)
         for table in t.metadata.sorted_tables:
             uniques = {frozenset(one["column_names"]) for one in inspector.get_unique_constraints(table.name)}

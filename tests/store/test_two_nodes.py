@@ -253,6 +253,8 @@ def test_a_suspension_on_one_node_is_effective_on_the_next_call_of_the_other(nod
 
 
 def test_the_logs_of_all_nodes_are_whole(nodes: list[Served]) -> None:
+    for one in nodes:
+        one.run(one.inside.call(describe("nothing")))
     inside = nodes[0].inside
     uid = inside.tenant().uid
     leaves = inside.leaves()

@@ -108,4 +108,4 @@ def _reason(error: status_pb2.Status) -> str:
         return ""
     info = error_details_pb2.ErrorInfo()
     error.details[0].Unpack(info)
-    return info.reason
+    return str(info.reason)

@@ -164,7 +164,7 @@ class Tenants(RuleBasedStateMachine):
 
 def test_whatever_two_tenants_do_each_sees_its_own_and_nothing_else(open_vault: Inside) -> None:
     run_state_machine_as_test(
-        lambda: Tenants(open_vault),
+        lambda: Tenants(open_vault),  # type: ignore[arg-type]
         settings=settings(
             max_examples=10,
             stateful_step_count=25,
