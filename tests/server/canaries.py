@@ -2,7 +2,8 @@
 
 import base64
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cache
 
 SUBJECT = "subject-canary-4c1d9b7e"
 VALUES: Mapping[str, str | bytes] = {
@@ -19,26 +20,23 @@ VALUES: Mapping[str, str | bytes] = {
 
 
 _SHORTEST = 9
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def traces(haystack: bytes, *needles: str | bytes) -> list[str]:
     """Which of the needles (all canaries if none are given) occur in the bytes, and how they are written there."""
-    wanted = needles or (SUBJECT, *VALUES.values())
-    found = ((needle, how) for needle in wanted for how, form in _forms(needle) if form in haystack)
-    return [f"{needle!r:.40} as {how}" for needle, how in found]
+    return [what for form, what in _forms(needles or (SUBJECT, *VALUES.values())) if form in haystack]
 
 
-def _forms(needle: str | bytes) -> Iterator[tuple[str, bytes]]:
-    """UTF-8, hexadecimal, base64 at each of the three alignments; of long needles a piece is enough."""
-    raw = (needle.encode() if isinstance(needle, str) else needle)[:96]
-    if len(raw) < _SHORTEST:
-        raise ValueError("so short a needle is found in any haystack")
-    yield "UTF-8", raw
-    yield "hexadecimal", raw.hex().encode()
-    yield "upper-case hexadecimal", raw.hex().upper().encode()
-    for before in range(3):
-        length = (len(raw) + before) // 3 * 3
-        code = base64.b64encode((bytes(before) + raw)[:length])
-        middle = code[4 if before else 0 :]
-        yield "base64", middle
-        yield "URL-safe base64", middle.replace(b"+", b"-").replace(b"/", b"_")
+@cache
+def _forms(needles: tuple[str | bytes, ...]) -> list[tuple[bytes, str]]:
+    """Every way to write the needles, each once: UTF-8, hexadecimal, base64 at each of its three alignments."""
+    found: dict[bytes, str] = {}
+    for needle in needles:
+        raw = (needle.encode() if isinstance(needle, str) else needle)[:96]  # of long ones a piece is enough
+        if len(raw) < _SHORTEST:
+            raise ValueError("so short a needle is found in any haystack")
+        codes = [base64.b64encode((bytes(n) + raw)[: (len(raw) + n) // 3 * 3])[4 if n else 0 :] for n in range(3)]
+        forms = [raw, raw.hex().encode(), raw.hex().upper().encode(), *codes, *(code.translate(_URL_SAFE) for code in codes)]
+        found |= {form: f"{needle!r:.40} as {form[:40]!r}" for form in forms}
+    return list(found.items())

@@ -33,7 +33,7 @@ class Served:
         ``audited`` where the caller must not know it; and no canary stands in the answer, in the event or in the log.
         """
         method, raw = request if isinstance(request, tuple) else (_method(request), request.SerializeToString())
-        rows, leaves, logged = self.ledger.rows(), len(self.ledger.leaves()), self.server.log.stat().st_size
+        rows, leaves, logged = self.ledger.rows(), self.ledger.leaves(), self.server.log.stat().st_size
         refusal = refused(lambda: caller.raw(method, raw, **options))
         assert (refusal.code, refusal.reason, refusal.domain) == (code, reason, "vault.v1")
         assert self.ledger.rows() == rows

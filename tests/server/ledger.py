@@ -22,24 +22,21 @@ class Ledger:
 
     def rows(self) -> Mapping[str, tuple[int, str]]:
         """For every table but the audit log: how many rows, and a hash of all they hold."""
-        tables = [table for table in t.metadata.sorted_tables if table is not t.audit_pending]
         with self._engine.connect() as connection:
-            return {table.name: tuple(connection.execute(_digest(table)).one()) for table in tables}
+            return {name: (count, digest) for name, count, digest in connection.execute(_ALL)}
 
-    def count(self, table: sa.Table) -> int:
-        """How many rows a table has."""
+    def leaves(self) -> int:
+        """How many audit leaves there are."""
         with self._engine.connect() as connection:
-            return connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+            return connection.execute(sa.select(sa.func.count()).select_from(t.audit_pending)).scalar_one()
 
     def events(self, after: int = 0) -> list[audit_pb2.AuditEvent]:
-        """The audit events but the first ``after``, without those by which a boot announces itself."""
-        return [event for event in map(audit_pb2.AuditEvent.FromString, self.leaves(after)) if event.action not in _BOOT]
-
-    def leaves(self, after: int = 0) -> list[bytes]:
-        """The audit leaves but the first ``after``, in the order of their writing."""
+        """The audit events but the first ``after`` leaves, as they were written, without those by which a boot announces itself."""
         order = (t.audit_pending.c.time_us, t.audit_pending.c.boot_id, t.audit_pending.c.boot_sequence)
+        select = sa.select(t.audit_pending.c.leaf).order_by(*order).offset(after)
         with self._engine.connect() as connection:
-            return list(connection.execute(sa.select(t.audit_pending.c.leaf).order_by(*order).offset(after)).scalars())
+            events = map(audit_pb2.AuditEvent.FromString, connection.execute(select).scalars())
+            return [event for event in events if event.action not in _BOOT]
 
     def execute(self, statement: sa.Executable) -> None:
         """Do to the database what its administrator can do."""
@@ -59,7 +56,10 @@ class Ledger:
         self._engine.dispose()
 
 
-def _digest(table: sa.Table) -> sa.Select[tuple[int, str]]:
+def _digest(table: sa.Table) -> sa.Select[tuple[str, int, str]]:
     row = sa.cast(sa.literal_column(f'"{table.name}"'), sa.Text)
     everything = sa.func.md5(sa.func.string_agg(row, aggregate_order_by(sa.literal("\n"), row)))
-    return sa.select(sa.func.count(), sa.func.coalesce(everything, "")).select_from(table)
+    return sa.select(sa.literal(table.name), sa.func.count(), sa.func.coalesce(everything, "")).select_from(table)
+
+
+_ALL = sa.union_all(*(_digest(table) for table in t.metadata.sorted_tables if table is not t.audit_pending))

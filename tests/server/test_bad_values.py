@@ -93,7 +93,7 @@ def test_with_per_item_each_bad_value_has_its_own_status_and_no_trace(served: Se
     for data_class, bad, _ in INVALID.values():
         request.items.add(subject_id=SUBJECT, data_class=data_class, value=bad)
     request.items.add(subject_id=SUBJECT, data_class="phone", value=value("phone"))
-    leaves = len(served.ledger.leaves())
+    leaves = served.ledger.leaves()
     response = caller.call(request)
     assert [read(result.error).reason for result in response.results] == ["INVALID_VALUE"] * len(INVALID) + [""]
     assert [result.token != "" for result in response.results] == [False] * len(INVALID) + [True]

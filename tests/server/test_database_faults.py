@@ -133,7 +133,7 @@ def _set_read_only(mortal: Served, switch: str) -> None:
 def test_a_locked_table_ends_calls_by_their_deadline_and_consumes_nothing(
     mortal: Served, caller: Caller, token: str, table: sa.Table, until: Until
 ) -> None:
-    rows, leaves = mortal.ledger.rows(), len(mortal.ledger.leaves())
+    rows, leaves = mortal.ledger.rows(), mortal.ledger.leaves()
     with mortal.ledger.locked(table) as is_waited_for:
         assert refused(lambda: caller.call(reveal_request(token), timeout=1)).code == "DEADLINE_EXCEEDED"
         until(lambda: not is_waited_for())

@@ -18,7 +18,7 @@ from vault.store import tables as t
 from vault.v1 import audit_pb2
 from vault.v1 import vault_service_pb2 as v1
 
-ROUNDS = 4
+ROUNDS = 3
 THREADS = 8
 Until = Callable[[Callable[[], Any]], None]
 

@@ -1,16 +1,19 @@
 """The main path over real gRPC: values in, tokens out, and back for whoever may."""
 
-import grpc
-import pytest
-from tests.harness import Server, Vault, reveal_request, tokenize_request
+from tests.harness import reveal_request
+from tests.server.canaries import VALUES
+from tests.server.conftest import Served
+from tests.server.refusal import refused
+from tests.server.requests import good
+
+from vault.v1 import common_pb2
 
 
-def test_a_value_comes_back_through_its_token_and_only_in_the_form_that_the_role_allows(vault: Vault) -> None:
-    with Server(vault) as server:
-        answer = server.caller("app").call(tokenize_request(("S1", "phone", "+447700900123")))
-        token = answer.results[0].token
-        assert server.caller("plain").call(reveal_request(token)).results[0].value.text == "+447700900123"
-        with pytest.raises(grpc.RpcError) as refusal:
-            server.caller("masked").call(reveal_request(token))
-        assert refusal.value.code() == grpc.StatusCode.PERMISSION_DENIED
-        assert server.stop() == 0
+def test_a_value_of_every_class_comes_back_through_its_token_and_only_in_the_form_that_the_role_allows(served: Served) -> None:
+    request = good("Tokenize")
+    tokens = [result.token for result in served.server.caller("app").call(request).results]
+    plain = served.server.caller("plain").call(reveal_request(*tokens)).results
+    assert [(result.data_class, result.value) for result in plain] == [(item.data_class, item.value) for item in request.items]
+    masked = served.server.caller("masked").call(reveal_request(*tokens, kind=common_pb2.FORM_KIND_MASKED)).results
+    assert not {result.value.text for result in masked} & set(VALUES.values())
+    assert refused(lambda: served.server.caller("masked").call(reveal_request(*tokens))).reason == "POLICY_DENIED"

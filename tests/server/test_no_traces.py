@@ -1,6 +1,7 @@
 """No value and no subject_id is written anywhere: databases, their logs, server logs and metrics are searched byte by byte."""
 
 import base64
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,6 @@ from tests.server.conftest import metrics
 from tests.server.refusal import refused
 from tests.server.requests import good, tokenize, value
 
-from vault.server.config import Config
 from vault.store import tables as t
 from vault.v1 import common_pb2
 from vault.v1 import vault_service_pb2 as v1
@@ -28,30 +28,46 @@ def sqlite(tmp_path: Path) -> tuple[Vault, Path]:
     return vault, tmp_path
 
 
-@pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[tuple[Vault, Path]]:
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[PostgresServer]:
+    """A PostgreSQL of this module's own, in whose files nothing else stands."""
     with PostgresServer() as server:
-        url = server.create_database("vault")
-        yield make_vault(tmp_path, database=f'url = "{url}"'), Path(str(sa.make_url(url).query["host"]))
+        yield server
+
+
+@pytest.fixture
+def postgres(cluster: PostgresServer, tmp_path: Path) -> tuple[Vault, Path]:
+    url = cluster.create_database("vault")
+    return make_vault(tmp_path, database=f'url = "{url}"'), Path(str(sa.make_url(url).query["host"]))
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_nothing_that_was_stored_revealed_or_refused_leaves_a_trace(database: str, request: pytest.FixtureRequest) -> None:
     vault, files = request.getfixturevalue(database)
+    began = time.time()
     with Server(vault) as server:
         _use(server)
         counted = "\n".join(metrics(server)).encode()
         server.kill()  # so that write-ahead logs stay as they are
     assert b"vault_calls_total" in counted
     assert not traces(counted)
+    _check_files({vault.folder, files}, began, "log" if database == "postgres" else "vault.db-wal")
     with vault.node() as node, node.engine.connect() as connection:
+        if database == "postgres":
+            connection.exec_driver_sql("CHECKPOINT")
         rows = [tuple(row) for table in t.metadata.sorted_tables for row in connection.execute(sa.select(table))]
+    _check_files({vault.folder, files}, began, "pg_control" if database == "postgres" else "vault.db")
     assert len(rows) > 100
     for row in rows:  # also decrypted: SQLCipher alone would hide whatever we had written
         assert not traces(b"\n".join(cell if isinstance(cell, bytes) else str(cell).encode() for cell in row))
-    searched = [path for folder in {vault.folder, files} for path in folder.rglob("*") if path.is_file()]
-    assert {"server.log", "vault.toml"} < {path.name for path in searched}
-    assert {path.name: traces(path.read_bytes()) for path in searched if traces(path.read_bytes())} == {}
+
+
+def _check_files(folders: set[Path], began: float, among: str) -> None:
+    """Search every file that was written since."""
+    everything = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    searched = [path for path in everything if path.stat().st_mtime > began - 1]
+    assert {"server.log", among} <= {path.name for path in searched}
+    assert {path: found for path in searched if (found := traces(path.read_bytes()))} == {}
 
 
 def _use(server: Server) -> None:
@@ -120,13 +136,12 @@ def test_the_search_finds_every_canary_in_every_form(form: str) -> None:
     assert not traces(ALIEN.encode())
 
 
-def test_the_search_would_find_what_a_database_had_written(postgres: tuple[Vault, Path]) -> None:
-    vault, files = postgres
-    config: Config = vault.config
-    engine = sa.create_engine(config.database.url or "")
+def test_the_search_would_find_what_a_database_had_written(cluster: PostgresServer) -> None:
+    url = cluster.create_database("planted")
+    engine = sa.create_engine(url)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE planted (text text)")
         connection.execute(sa.text("INSERT INTO planted VALUES (:text)"), {"text": ALIEN})
     engine.dispose()
-    found = {path.parent.name for path in files.rglob("*") if path.is_file() and traces(path.read_bytes(), ALIEN)}
-    assert "pg_wal" in found
+    files = Path(str(sa.make_url(url).query["host"])).rglob("*")
+    assert "pg_wal" in {path.parent.name for path in files if path.is_file() and traces(path.read_bytes(), ALIEN)}
