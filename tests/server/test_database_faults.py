@@ -104,6 +104,29 @@ def _answers(caller: Caller) -> bool:
     return True
 
 
+DIE_AT_COMMIT = """
+CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER die AFTER INSERT ON audit_pending DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION die();
+"""
+
+
+def test_a_connection_that_is_lost_while_committing_ends_the_boot_and_the_retry_is_done_once(
+    mortal: Served, caller: Caller
+) -> None:
+    request = tokenize("phone", subject_id="uncertain")
+    rows, boot = mortal.ledger.rows(), mortal.ledger.events()[-1].boot_id
+    mortal.ledger.execute(sa.text(DIE_AT_COMMIT))
+    refusal = refused(lambda: caller.call(request))
+    mortal.ledger.execute(sa.text("DROP FUNCTION die CASCADE"))
+    _check_outage(refusal, "DATABASE_UNAVAILABLE")
+    assert "same request_id" in refusal.message
+    assert mortal.ledger.rows() == rows
+    token = caller.call(request).results[0].token
+    assert caller.call(request).results[0].token == token
+    assert mortal.ledger.rows()["token"][0] == rows["token"][0] + 1
+    assert mortal.ledger.events()[-1].boot_id != boot
+
+
 def test_a_read_only_database_releases_nothing(mortal: Served, caller: Caller, token: str) -> None:
     rows = mortal.ledger.rows()
     _set_read_only(mortal, "on")

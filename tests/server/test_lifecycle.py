@@ -23,9 +23,11 @@ from vault.access.issuing import principal_uri
 from vault.errors import VaultError
 from vault.server.config import Config, ConfigError
 from vault.server.serve import serve
+from vault.server.turnstile import MAX_CALLS
 from vault.store import tables as t
 from vault.v1 import vault_service_pb2 as v1
 
+Until = Callable[[Callable[[], Any]], None]
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 
@@ -121,7 +123,7 @@ def test_two_servers_on_one_database_are_one_vault(served: Served, tmp_path: Pat
         assert other.stop() == 0
 
 
-def test_calls_that_come_at_once_share_commits(served: Served, until: Callable[[Callable[[], Any]], None]) -> None:
+def test_calls_that_come_at_once_share_commits(served: Served, until: Until) -> None:
     callers = [served.server.caller("all") for _ in range(8)]
     requests = [tokenize("phone", subject_id=f"one of many {n}") for n in range(64)]
     calls_before, groups_before = _groups(served)
@@ -135,6 +137,22 @@ def test_calls_that_come_at_once_share_commits(served: Served, until: Callable[[
     assert 0 < groups - groups_before < 64
     revealed = callers[0].call(reveal_request(*tokens)).results
     assert [result.value for result in revealed] == [request.items[0].value for request in requests]
+
+
+def test_more_calls_than_one_certificate_may_have_under_way_are_told_when_to_come_again(served: Served, until: Until) -> None:
+    rows = served.ledger.rows()
+    raw = good("ListDataClasses").SerializeToString()
+    stubs = [served.server.caller("masked").channel.unary_unary("/vault.v1.VaultService/ListDataClasses") for _ in range(4)]
+    with served.ledger.locked(t.audit_pending):
+        futures = [stubs[n % 4].future(raw, timeout=30) for n in range(MAX_CALLS + 40)]
+        until(lambda: sum(future.done() for future in futures) == 40)
+    refusals = [refused(future.result) for future in futures if future.exception()]
+    assert {(refusal.code, refusal.reason, refusal.domain) for refusal in refusals} == {
+        ("RESOURCE_EXHAUSTED", "OVERLOADED", "vault.v1")
+    }
+    assert len(refusals) == 40
+    assert all(refusal.retry_after_s for refusal in refusals)
+    assert served.ledger.rows() == rows
 
 
 def _groups(served: Served) -> tuple[float, float]:
