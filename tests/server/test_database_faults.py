@@ -1,8 +1,11 @@
 """What callers get while the database is gone, locked, full, read-only or another: a reason, no value, service once it is back."""
 
+import os
 import resource
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ from vault import principals
 from vault.errors import VaultError
 from vault.server.serve import serve
 from vault.store import tables as t
-from vault.v1 import common_pb2
+from vault.v1 import audit_pb2, common_pb2
 
 Until = Callable[[Callable[[], Any]], None]
 KIB = 1024
@@ -193,6 +196,37 @@ def test_a_server_does_not_start_without_its_database(postgres: PostgresServer, 
     postgres.start()
     assert caught.value.reason == common_pb2.ERROR_REASON_DATABASE_UNAVAILABLE
     assert caught.value.__suppress_context__
+
+
+def test_a_database_that_stands_still_ends_calls_by_their_deadline_and_does_not_keep_the_server_from_ending(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    vault = make_vault(tmp_path, database=f'url = "{postgres.create_database("still")}"', limits="drain_s = 0")
+    with Server(vault) as server:
+        caller = server.caller("all")
+        token = caller.call(tokenize("phone")).results[0].token
+        with _standing_still(postgres):
+            assert refused(lambda: caller.call(reveal_request(token), timeout=1)).code == "DEADLINE_EXCEEDED"
+            assert server.stop() == 1
+        assert "the database does not answer" in server.log.read_text()
+    with vault.node() as node, node.engine.connect() as connection:
+        leaves = connection.execute(sa.select(t.audit_pending.c.leaf)).scalars()
+        assert "Reveal" not in {audit_pb2.AuditEvent.FromString(leaf).action for leaf in leaves}
+
+
+@contextmanager
+def _standing_still(postgres: PostgresServer) -> Iterator[None]:
+    """All processes of a database server stopped, as on a machine that hangs: connections stay, answers don't come."""
+    leader: Any = postgres._process
+    children = Path(f"/proc/{leader.pid}/task/{leader.pid}/children").read_text().split()
+    processes = [leader.pid, *map(int, children)]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
 
 
 def test_a_full_disk_under_sqlite_releases_nothing_and_ends_when_there_is_room(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 
 import grpc
@@ -32,6 +34,8 @@ log = structlog.get_logger(__name__)
 MAX_REQUEST = 4 * 1024 * 1024
 _LAST_WORDS_S = 1.0
 """For answers to reach their callers; then streams end that watch the server's health."""
+_LAST_RESORT_S = 3.0
+"""Beyond the time for draining: a thread that waits for a database which neither answers nor breaks off can't be ended."""
 MAX_CONCURRENT = 1000
 """Calls of all certificates; above it gRPC answers RESOURCE_EXHAUSTED by itself."""
 _OPTIONS = (
@@ -58,14 +62,23 @@ def serve(config: Config, ready: Callable[[str], None] = lambda _: None) -> None
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold keys and values
     node = Node(config)
+    last_resort = threading.Timer(config.limits.drain_s + _LAST_WORDS_S + _LAST_RESORT_S, _end_at_once)
+    last_resort.daemon = True
     try:
         node.check()
-        uvloop.run(_serve(node, ready))
+        uvloop.run(_serve(node, ready, last_resort.start))
     finally:
         node.close()
+        last_resort.cancel()
 
 
-async def _serve(node: Node, ready: Callable[[str], None]) -> None:
+def _end_at_once() -> None:
+    """End as a power cut would, which loses nothing that was answered."""
+    log.error("the database does not answer, so the server ends without it")
+    os._exit(1)
+
+
+async def _serve(node: Node, ready: Callable[[str], None], ending: Callable[[], None]) -> None:
     config, metrics = node.config, Metrics()
     trust = Trust(node.engine, config.server)
     policy = PolicyEngine.built_in(on_error=lambda name: _alert(metrics, name))
@@ -86,6 +99,7 @@ async def _serve(node: Node, ready: Callable[[str], None]) -> None:
         log.info("serving", address=address, metrics=metrics_address, node=config.node)
         ready(address)
         await stopping.wait()
+        ending()
         log.info("stopping", node=config.node)
         metrics.serving.set(0)
         await health.enter_graceful_shutdown()
