@@ -121,6 +121,7 @@ class Draft:
     def to_event(self) -> audit_pb2.AuditEvent:
         """The event without what the chain adds: format, time, node, randomness and the boot's fields."""
         context = self.context
+        # The stubs ask for enum types where protobuf itself has plain integers, which is what reads and rows give us.
         event = audit_pb2.AuditEvent(
             tenant_uid=self.caller.tenant_uid,
             principal_uid=self.principal_uid,
@@ -155,7 +156,7 @@ def request_id_bytes(context: common_pb2.CallContext) -> bytes:
 
 def _touched(groups: Iterable[tuple[TouchKey, Touch]]) -> Iterable[audit_pb2.Touched]:
     for (data_class, form, partial, reason, change), group in groups:
-        yield audit_pb2.Touched(
+        yield audit_pb2.Touched(  # integers for enums, as in Draft.to_event
             data_class=data_class,
             form=form,  # type: ignore[arg-type]
             partial_name=partial,
