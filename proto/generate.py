@@ -56,7 +56,7 @@ def generate_modules(target: Path) -> None:
 
 
 def generate_contract(target: Path) -> None:
-    """Write the services with their imports below ``target``: without the audit leaf, which no client reads."""
+    """Write the services with their imports below ``target``: among them the audit leaf, which auditors read."""
     target.mkdir(parents=True, exist_ok=True)
     run_protoc("--include_imports", f"--descriptor_set_out={target / 'contract.binpb'}", *ours("*_service.proto"))
 

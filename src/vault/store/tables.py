@@ -161,6 +161,115 @@ audit_pending = sa.Table(
     sa.Index("ix_audit_pending_tenant_uid_time_us", "tenant_uid", "time_us"),
 )
 
+audit_log = sa.Table(  # the head of each log; moves by compare-and-swap on size and root
+    "audit_log",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    sa.Column("origin", sa.Text, nullable=False, unique=True),
+    _number("size"),  # leaves in the tree
+    sa.Column("root", sa.LargeBinary(32), nullable=False),
+    _number("integrate_us"),
+    _number("checkpoint_size"),  # of the newest signed and anchored checkpoint, at most size
+    _text("checkpoint"),  # that checkpoint, a signed note
+)
+
+audit_entry = sa.Table(
+    "audit_entry",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    sa.Column("leaf_index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("leaf_hash", sa.LargeBinary(32), nullable=False),
+    _bytes("leaf"),
+)
+
+audit_node = sa.Table(  # hashes of full tiles: what tiles of level 1 and above consist of (C2SP tlog-tiles)
+    "audit_node",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    sa.Column("level", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("node_index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("hash", sa.LargeBinary(32), nullable=False),
+)
+
+# What follows is derived from leaves by the integrator, so that events can be found; a leaf is always checked against what
+# it was found by.
+
+audit_facet = sa.Table(  # each distinct combination of what events are filtered and counted by, of which there are few
+    "audit_facet",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    sa.Column("facet_id", sa.BigInteger, primary_key=True, autoincrement=False),  # from the hash of all that follows
+    _text("action"),
+    _number("decision"),
+    _text("principal"),
+    _bytes("certificate_sha256"),
+    _text("node"),
+    _text("purpose"),
+    _text("recipient"),
+    _text("data_classes"),  # sorted, comma-separated
+    _text("policy_ids"),  # sorted, comma-separated
+)
+
+audit_event = sa.Table(  # one row a leaf
+    "audit_event",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    sa.Column("facet_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("time_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("leaf_index", sa.BigInteger, primary_key=True, autoincrement=False),
+)
+
+audit_mention = sa.Table(  # one row a leaf and uid
+    "audit_mention",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    _uid("uid", primary_key=True),
+    sa.Column("kind", sa.SmallInteger, primary_key=True, autoincrement=False),  # audit/index.py
+    sa.Column("time_us", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("leaf_index", sa.BigInteger, primary_key=True, autoincrement=False),
+)
+
+audit_count = sa.Table(  # events and items of a facet in one hour
+    "audit_count",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    sa.Column("hour", sa.BigInteger, primary_key=True, autoincrement=False),  # since 1970
+    sa.Column("facet_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    _number("events"),
+    _number("items"),
+)
+
+audit_boot = sa.Table(  # how far each boot's chain has come in the tree
+    "audit_boot",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    _uid("boot_id", primary_key=True),
+    _number("start_index"),  # where its first leaf is
+    sa.Column("endorse_index", sa.BigInteger),  # where its BootEndorsed is
+    _number("next_sequence"),
+    sa.Column("last_hash", sa.LargeBinary(32), nullable=False),
+)
+
+audit_lease = sa.Table(  # which node integrates; only a courtesy, since heads move by compare-and-swap
+    "audit_lease",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    _text("holder"),
+    _number("until_us"),
+)
+
+audit_cosignature = sa.Table(  # the newest cosignature of each witness
+    "audit_cosignature",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    sa.Column("witness", sa.Text, primary_key=True),
+    _number("size"),
+    _text("checkpoint"),  # the log's signed note that was cosigned
+    _text("line"),  # the cosignature's line
+    _number("time_us"),  # as the witness states it
+    _text("problem"),  # empty, or CONFLICT
+)
+
 idempotency = sa.Table(
     "idempotency",
     metadata,

@@ -1,0 +1,76 @@
+"""Reading logs: heads, entries and the hashes that tiles consist of. Whoever reads checks; nothing here is believed."""
+
+import sqlalchemy as sa
+
+from vault.errors import VaultError
+from vault.store import tables as t
+from vault.store.rows import CosignatureRow, EntryRow, LogRow
+from vault.v1 import common_pb2
+
+TILE_WIDTH = 256
+
+
+class LogReader:
+    """Reads on one connection, so that a transaction's snapshot makes several reads one."""
+
+    def __init__(self, connection: sa.Connection, tenant_uid: bytes) -> None:
+        self._connection = connection
+        self._tenant_uid = tenant_uid
+
+    def head(self) -> LogRow:
+        """The log's head.
+
+        Raises:
+            VaultError: INTEGRITY, if it is missing.
+        """
+        row = self._connection.execute(sa.select(t.audit_log).where(t.audit_log.c.tenant_uid == self._tenant_uid)).first()
+        if row is None:
+            raise missing("the log's head")
+        return LogRow(*row)
+
+    def hashes(self, level: int, start: int, end: int) -> list[bytes]:
+        """Hashes [start, end) of one tile level: leaf hashes at level 0, hashes of full tiles of the level below above that.
+
+        Raises:
+            VaultError: INTEGRITY, if one is missing.
+        """
+        table, column = (t.audit_entry, "leaf_index") if level == 0 else (t.audit_node, "node_index")
+        hash_column = t.audit_entry.c.leaf_hash if level == 0 else t.audit_node.c.hash
+        select = sa.select(hash_column).where(
+            table.c.tenant_uid == self._tenant_uid, table.c[column] >= start, table.c[column] < end
+        )
+        if level:
+            select = select.where(t.audit_node.c.level == level)
+        found: list[bytes] = list(self._connection.scalars(select.order_by(table.c[column])))
+        if len(found) != end - start:
+            raise missing(f"a hash of level {level} from {start} to {end - 1}")
+        return found
+
+    def entries(self, start: int, end: int) -> list[EntryRow]:
+        """Entries [start, end).
+
+        Raises:
+            VaultError: INTEGRITY, if one is missing; the message names the first.
+        """
+        c = t.audit_entry.c
+        select = sa.select(t.audit_entry).where(c.tenant_uid == self._tenant_uid, c.leaf_index >= start, c.leaf_index < end)
+        found = [EntryRow(*row) for row in self._connection.execute(select.order_by(c.leaf_index))]
+        for expected, entry in enumerate(found, start):
+            if entry.leaf_index != expected:
+                raise missing(f"entry {expected}")
+        if len(found) != end - start:
+            raise missing(f"entry {start + len(found)}")
+        return found
+
+    def cosignatures(self) -> list[CosignatureRow]:
+        """The newest cosignature of each witness, by name."""
+        c = t.audit_cosignature.c
+        select = sa.select(t.audit_cosignature).where(c.tenant_uid == self._tenant_uid).order_by(c.witness)
+        return [CosignatureRow(*row) for row in self._connection.execute(select)]
+
+
+def missing(what: str) -> VaultError:
+    """The refusal for a part of a log that is not there."""
+    return VaultError(
+        common_pb2.ERROR_REASON_INTEGRITY, f"{what} is missing from the audit log's tables; the operator must investigate"
+    )
