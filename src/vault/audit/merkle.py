@@ -1,0 +1,282 @@
+"""The tree of RFC 6962: roots, proofs, and the growing right edge. Pure: knows hashes, and nothing of where they are kept.
+
+Hashes are read by *tile level* (C2SP tlog-tiles): hash i of level l is the root of the full run of 256**l leaves that begins at
+leaf i * 256**l. What lies between the levels is computed. Functions that name a section of an RFC follow its text step by step.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Self
+
+EMPTY_ROOT = hashlib.sha256().digest()
+"""The root of the tree without leaves."""
+
+HashSource = Callable[[int, int, int], Sequence[bytes]]
+"""(tile level, start, end) → the hashes [start, end) of that level; level 0 are the leaf hashes. Asked for at most 256 at once."""
+
+_HASH = 32
+_HEIGHT = 8
+"""Binary levels in a tile."""
+_WIDTH = 1 << _HEIGHT
+
+
+class ProofError(ValueError):
+    """A proof does not prove what it is said to."""
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """RFC 6962 section 2.1: SHA-256(0x00 ‖ entry), 32 bytes."""
+    return hashlib.sha256(b"\x00" + entry).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """RFC 6962 section 2.1: SHA-256(0x01 ‖ left ‖ right), 32 bytes."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def root(source: HashSource, size: int) -> bytes:
+    """The root of the first ``size`` leaves: one call of ``source`` a tile level.
+
+    Raises:
+        ValueError: a negative size, or ``source`` did not give what was asked for.
+    """
+    return Tail.load(source, size).root()
+
+
+def inclusion_proof(source: HashSource, index: int, size: int) -> list[bytes]:
+    """RFC 6962 section 2.1.1: PATH(index, D[size]), the leaf's sibling first. At most two calls of ``source`` a tile level.
+
+    Raises:
+        ValueError: not 0 <= index < size, or ``source`` did not give what was asked for.
+    """
+    if not 0 <= index < size:
+        raise ValueError(f"no leaf {index} in a tree of {size}: the index must be from 0 to {size - 1}")
+    nodes, path = _Nodes(source, size), []
+    start, end = 0, size
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if index < middle:
+            path.append(nodes.subtree(middle, end))
+            end = middle
+        else:
+            path.append(nodes.subtree(start, middle))
+            start = middle
+    return path[::-1]
+
+
+def consistency_proof(source: HashSource, first: int, second: int) -> list[bytes]:
+    """RFC 6962 section 2.1.2: PROOF(first, D[second]); empty for equal sizes. At most two calls of ``source`` a tile level.
+
+    Raises:
+        ValueError: not 0 < first <= second, or ``source`` did not give what was asked for.
+    """
+    if not 0 < first <= second:
+        raise ValueError(f"no proof from {first} to {second}: the first size must be from 1 to the second")
+    nodes, proof = _Nodes(source, second), []
+    start, end = 0, second
+    while first < end:
+        middle = start + _split(end - start)
+        if first <= middle:
+            proof.append(nodes.subtree(middle, end))
+            end = middle
+        else:
+            proof.append(nodes.subtree(start, middle))
+            start = middle
+    if start > 0:  # else the subtree that remains is the whole first tree, whose root the verifier has
+        proof.append(nodes.subtree(start, end))
+    return proof[::-1]
+
+
+def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> None:
+    """RFC 9162 section 2.1.3.2: the leaf hash ``leaf`` is number ``index`` of the tree of ``size`` leaves with this root.
+
+    Raises:
+        ProofError: it is not, or the proof does not show it.
+    """
+    if not 0 <= index < size:
+        raise ProofError(f"no leaf {index} in a tree of {size}")
+    _check_widths([leaf, root, *proof])
+    fn, sn, computed = index, size - 1, leaf
+    for sibling in proof:
+        if sn == 0:
+            raise ProofError("the inclusion proof is too long")
+        if fn & 1 or fn == sn:
+            computed = node_hash(sibling, computed)
+            fn, sn = _skip(fn, sn)
+        else:
+            computed = node_hash(computed, sibling)
+        fn, sn = fn >> 1, sn >> 1
+    if sn != 0:
+        raise ProofError("the inclusion proof is too short")
+    if computed != root:
+        raise ProofError(f"the proof does not lead from leaf {index} to the root of the tree of {size}")
+
+
+def verify_consistency(first: int, second: int, first_root: bytes, second_root: bytes, proof: Sequence[bytes]) -> None:
+    """RFC 9162 section 2.1.4.2: the tree of ``second`` leaves begins with the tree of ``first``.
+
+    Raises:
+        ProofError: it does not, the proof does not show it, or ``first`` is 0, from which nothing can be proven.
+    """
+    if not 0 < first <= second:
+        raise ProofError(f"no proof from {first} to {second}: the first size must be from 1 to the second")
+    _check_widths([first_root, second_root, *proof])
+    if first == second:
+        if proof:
+            raise ProofError("the consistency proof is too long")
+        if first_root != second_root:
+            raise ProofError(f"there are two different trees of {first}")
+        return
+    if not proof:
+        raise ProofError("the consistency proof is too short")
+    old, new = _roots_by_path(first, second, proof if first & (first - 1) else [first_root, *proof])
+    if old != first_root or new != second_root:
+        raise ProofError(f"the tree of {second} does not begin with the tree of {first}")
+
+
+def _roots_by_path(first: int, second: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """RFC 9162 section 2.1.4.2, steps 3 to 6: the roots of both trees that a consistency path leads to."""
+    fn, sn = first - 1, second - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    old = new = path[0]
+    for sibling in path[1:]:
+        if sn == 0:
+            raise ProofError("the consistency proof is too long")
+        if fn & 1 or fn == sn:
+            old, new = node_hash(sibling, old), node_hash(sibling, new)
+            fn, sn = _skip(fn, sn)
+        else:
+            new = node_hash(new, sibling)
+        fn, sn = fn >> 1, sn >> 1
+    if sn != 0:
+        raise ProofError("the consistency proof is too short")
+    return old, new
+
+
+class Tail:
+    """The right edge of a tree: all that is needed to add leaves and to know the root. At most 64 hashes."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._open: list[bytes] = []  # roots of the full subtrees that the size's binary digits name, smallest first
+
+    @classmethod
+    def load(cls, source: HashSource, size: int) -> Self:
+        """The right edge of the first ``size`` leaves: one call of ``source`` a tile level.
+
+        Raises:
+            ValueError: a negative size, or ``source`` did not give what was asked for.
+        """
+        if size < 0:
+            raise ValueError(f"no tree of {size} leaves")
+        tail, nodes = cls(), _Nodes(source, size)
+        tail.size = size
+        tail._open = [nodes.full(height, (size >> height) - 1) for height in _binary_digits(size)]
+        return tail
+
+    def copy(self) -> "Tail":
+        """Another one, to be extended independently."""
+        tail = Tail()
+        tail.size, tail._open = self.size, self._open.copy()
+        return tail
+
+    def root(self) -> bytes:
+        """The root hash, 32 bytes."""
+        computed = b""
+        for subtree in self._open:
+            computed = node_hash(subtree, computed) if computed else subtree
+        return computed or EMPTY_ROOT
+
+    def extend(self, leaf_hashes: Iterable[bytes]) -> list[tuple[int, int, bytes]]:
+        """Add leaves.
+
+        Args:
+            leaf_hashes: of the new leaves, 32 bytes each.
+
+        Returns:
+            (tile level >= 1, index in that level, hash) for each tile that became full, by level, then by index.
+
+        Raises:
+            ValueError: a hash is not of 32 bytes; nothing was added.
+        """
+        new = list(leaf_hashes)
+        if not {len(hash_) for hash_ in new} <= {_HASH}:
+            raise ValueError("leaf hashes must be of 32 bytes")
+        edge = dict(zip(_binary_digits(self.size), self._open, strict=True))
+        grown = self.size + len(new)
+        completed, height = [], 0
+        while new:  # the new full subtrees of this height, in order; they begin at number size >> height
+            level, rest = divmod(height, _HEIGHT)
+            if level and not rest:
+                completed += [(level, index, hash_) for index, hash_ in enumerate(new, self.size >> height)]
+            if height in edge:
+                new.insert(0, edge.pop(height))
+            if len(new) & 1:
+                edge[height] = new.pop()
+            new = [node_hash(new[at], new[at + 1]) for at in range(0, len(new), 2)]
+            height += 1
+        self.size, self._open = grown, [edge[height] for height in _binary_digits(grown)]
+        return completed
+
+
+class _Nodes:
+    """The nodes of a tree, computed from the tiles of a source, each of which is read once."""
+
+    def __init__(self, source: HashSource, size: int) -> None:
+        self._source = source
+        self._size = size
+        self._tiles: dict[tuple[int, int], Sequence[bytes]] = {}
+
+    def subtree(self, start: int, end: int) -> bytes:
+        """RFC 6962 section 2.1: MTH(D[start:end]), for a range at which the tree is split."""
+        count = end - start
+        if count & (count - 1) == 0:
+            height = count.bit_length() - 1
+            return self.full(height, start >> height)
+        middle = start + _split(count)
+        return node_hash(self.subtree(start, middle), self.subtree(middle, end))
+
+    def full(self, height: int, index: int) -> bytes:
+        """The root of the full subtree number ``index`` of 2**height leaves."""
+        level, depth = divmod(height, _HEIGHT)
+        start = index << depth
+        tile, offset = divmod(start, _WIDTH)
+        hashes = list(self._tile(level, tile)[offset : offset + (1 << depth)])
+        while len(hashes) > 1:
+            hashes = [node_hash(hashes[at], hashes[at + 1]) for at in range(0, len(hashes), 2)]
+        return hashes[0]
+
+    def _tile(self, level: int, tile: int) -> Sequence[bytes]:
+        found = self._tiles.get((level, tile))
+        if found is None:
+            start = tile * _WIDTH
+            end = min(start + _WIDTH, self._size >> (_HEIGHT * level))
+            found = self._source(level, start, end)
+            if len(found) != end - start:
+                raise ValueError(f"the source gave {len(found)} instead of {end - start} hashes of level {level} from {start}")
+            self._tiles[level, tile] = found
+        return found
+
+
+def _split(count: int) -> int:
+    """The largest power of two smaller than ``count``."""
+    return 1 << ((count - 1).bit_length() - 1)
+
+
+def _binary_digits(size: int) -> list[int]:
+    """The heights of the full subtrees a tree of ``size`` leaves consists of, smallest first."""
+    return [height for height in range(size.bit_length()) if size >> height & 1]
+
+
+def _skip(fn: int, sn: int) -> tuple[int, int]:
+    """Go up to where the node is a right child, or the left edge: there is no sibling before."""
+    while fn and not fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    return fn, sn
+
+
+def _check_widths(hashes: Iterable[bytes]) -> None:
+    # Without this, bytes could be moved from one hash to its neighbour without changing what is hashed.
+    if not {len(hash_) for hash_ in hashes} <= {_HASH}:
+        raise ProofError("hashes must be of 32 bytes")

@@ -1,0 +1,129 @@
+"""Names and contents of the files a log is served as (C2SP tlog-tiles): hash tiles and entry bundles."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+TILE_WIDTH = 256
+"""Hashes in a full tile, entries in a full bundle."""
+
+MAX_ENTRY = 65_535
+"""Bytes: a bundle gives each entry a 16-bit length."""
+
+_MAX_LEVEL = 63
+_MAX_INDEX = 2**64 - 1
+_PATH = re.compile(r"tile/(0|[1-9][0-9]?|entries)/((?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What a path names; ``level`` is None for an entry bundle, ``width`` 256 for a full one."""
+
+    level: int | None
+    index: int
+    width: int
+
+
+def tile_path(level: int, index: int, width: int = TILE_WIDTH) -> str:
+    """For example ``tile/0/x001/x234/067.p/8``.
+
+    Args:
+        level: 0 to 63.
+        index: of the tile in its level, from 0.
+        width: hashes in it, 1 to 256.
+
+    Raises:
+        ValueError: one of them is out of range.
+    """
+    if not 0 <= level <= _MAX_LEVEL:
+        raise ValueError(f"no tile level {level}: it must be from 0 to {_MAX_LEVEL}")
+    return f"tile/{level}/{_number(index, width)}"
+
+
+def entries_path(index: int, width: int = TILE_WIDTH) -> str:
+    """For example ``tile/entries/x001/x234/067.p/8``.
+
+    Raises:
+        ValueError: index or width is out of range.
+    """
+    return f"tile/entries/{_number(index, width)}"
+
+
+def parse_path(path: str) -> Tile:
+    """What ``tile_path`` or ``entries_path`` was given. Only the one spelling they write is accepted.
+
+    Raises:
+        ValueError: the path is none of a tile.
+    """
+    match = _PATH.fullmatch(path)
+    if match is None:
+        raise ValueError("not the path of a tile: expected tile/<level>/<index>[.p/<width>] or tile/entries/<index>[.p/<width>]")
+    level = None if match[1] == "entries" else int(match[1])
+    tile = Tile(level, int(match[2].replace("/", "").replace("x", "")), int(match[3] or TILE_WIDTH))
+    if tile.width == TILE_WIDTH and match[3]:
+        raise ValueError("a full tile's path has no width")
+    written = entries_path(tile.index, tile.width) if level is None else tile_path(level, tile.index, tile.width)
+    if written != path:
+        raise ValueError("a tile's index has no leading groups of zeros")
+    return tile
+
+
+def tiles(size: int) -> Iterator[tuple[int, int, int]]:
+    """(level, index, width) of all tiles of a tree of ``size`` leaves, level by level; there are no empty ones."""
+    level = 0
+    while size > 0:
+        full, partial = divmod(size, TILE_WIDTH)
+        for index in range(full):
+            yield level, index, TILE_WIDTH
+        if partial:
+            yield level, full, partial
+        level, size = level + 1, full
+
+
+def encode_bundle(entries: Sequence[bytes]) -> bytes:
+    """An entry bundle: each entry after its length as u16 big-endian.
+
+    Raises:
+        ValueError: not 1 to 256 entries, or one is longer than 65,535 bytes.
+    """
+    if not 1 <= len(entries) <= TILE_WIDTH:
+        raise ValueError(f"a bundle holds 1 to {TILE_WIDTH} entries, not {len(entries)}")
+    parts = []
+    for entry in entries:
+        if len(entry) > MAX_ENTRY:
+            raise ValueError(f"an entry of {len(entry)} bytes exceeds {MAX_ENTRY}")
+        parts += [len(entry).to_bytes(2, "big"), entry]
+    return b"".join(parts)
+
+
+def decode_bundle(data: bytes) -> list[bytes]:
+    """The entries of a bundle.
+
+    Raises:
+        ValueError: it ends within an entry, or has not 1 to 256 of them.
+    """
+    entries: list[bytes] = []
+    at, end = 0, len(data)
+    while at < end:
+        start = at + 2
+        at = start + int.from_bytes(data[at:start], "big")
+        if at > end or start > end:
+            raise ValueError(f"the bundle ends within entry {len(entries)}")
+        entries.append(data[start:at])
+        if len(entries) > TILE_WIDTH:
+            raise ValueError(f"the bundle holds more than {TILE_WIDTH} entries")
+    if not entries:
+        raise ValueError("the bundle is empty")
+    return entries
+
+
+def _number(index: int, width: int) -> str:
+    if not 0 <= index <= _MAX_INDEX:
+        raise ValueError(f"no tile {index}: the index must be from 0 to 2**64 - 1")
+    if not 1 <= width <= TILE_WIDTH:
+        raise ValueError(f"no tile of width {width}: it must be from 1 to {TILE_WIDTH}")
+    digits = str(index)
+    digits = digits.zfill(-(-len(digits) // 3) * 3)
+    groups = [digits[at : at + 3] for at in range(0, len(digits), 3)]
+    name = "/".join([*("x" + group for group in groups[:-1]), groups[-1]])
+    return name if width == TILE_WIDTH else f"{name}.p/{width}"
