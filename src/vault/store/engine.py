@@ -5,7 +5,10 @@ is given as 32 raw bytes and never appears in a URL.
 """
 
 import fcntl
+import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +69,30 @@ def sqlite(path: Path, key: Key) -> sa.Engine:
     engine = sa.create_engine(
         "sqlite://", module=sqlcipher, creator=connect, poolclass=sa.QueuePool, pool_size=4, hide_parameters=True
     )
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+@contextmanager
+def reading(engine: sa.Engine, patience_s: float) -> Iterator[sa.Connection]:
+    """A connection for one transaction that only reads: all its statements see one snapshot, and no writer waits for it.
+
+    Args:
+        engine: of either database.
+        patience_s: how long one statement may take, where the database can be told so.
+    """
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            connection.execute(sa.select(sa.func.set_config("statement_timeout", str(math.ceil(patience_s * 1000)), True)))
+        else:
+            connection.execution_options(pdvault_begin="BEGIN")
+        yield connection
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """A transaction takes the writer's place when it begins, lest it finds it taken when it has already read."""
+    connection.exec_driver_sql(connection.get_execution_options().get("pdvault_begin", "BEGIN IMMEDIATE"))
 
 
 class SingleProcessLock:
