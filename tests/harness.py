@@ -33,6 +33,7 @@ ROLES: Mapping[str, Sequence[str]] = {
     "masked": ("reader_masked",),
     "plain": ("reader_plain",),
     "admin": ("admin",),
+    "auditor": ("auditor",),
     "all": ("admin", "reader_plain", "tokenizer"),
 }
 """The principals of every test tenant, with their roles."""

@@ -14,7 +14,7 @@ from vault.crypto.encoding import pack
 from vault.errors import VaultError
 from vault.v1 import common_pb2
 
-ROLES = frozenset({"tokenizer", "reader_masked", "reader_plain", "admin"})
+ROLES = frozenset({"tokenizer", "reader_masked", "reader_plain", "admin", "auditor"})
 """The roles that the built-in schema knows."""
 
 PURPOSE_LIMITATION = "purpose-limitation"
@@ -29,7 +29,7 @@ class Question:
 
     Attributes:
         action: the call, for example ``Reveal``.
-        data_class: the class's name; empty with ListDataClasses.
+        data_class: the class's name; empty with ListDataClasses and with what auditors do.
         purpose: the purpose that the call states.
         form: ``MASKED``, ``PARTIAL`` or ``PLAIN`` with Reveal, else empty. A combination below its class's floor is PLAIN.
         partial_name: the partial form's name with PARTIAL, else empty.

@@ -41,6 +41,7 @@ class Use(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     USE_VERIFIED: _ClassVar[Use]
     USE_WRITTEN: _ClassVar[Use]
     USE_REFUSED: _ClassVar[Use]
+    USE_AUDITED: _ClassVar[Use]
 BUCKET_UNSPECIFIED: Bucket
 BUCKET_TOTAL: Bucket
 BUCKET_HOUR: Bucket
@@ -61,6 +62,7 @@ USE_SEARCHED: Use
 USE_VERIFIED: Use
 USE_WRITTEN: Use
 USE_REFUSED: Use
+USE_AUDITED: Use
 
 class EventFilter(_message.Message):
     __slots__ = ("start_time", "end_time", "principal", "action", "decision", "data_class", "purpose", "recipient", "policy_id", "request_id", "node", "certificate_sha256", "subject_id", "subject_uid", "token", "token_uid")
