@@ -21,7 +21,7 @@ ERROR = common_pb2.ERROR_REASON_POLICY_ERROR
 FORMS = ("MASKED", "PARTIAL", "PLAIN")
 AUDIT = (
     *("Query", "SubjectTimeline", "Aggregate", "Tail", "BreachReport", "NameSubjects", "Export"),
-    *("GetCheckpoint", "GetInclusionProof", "GetConsistencyProof", "AddCosignature"),
+    *("GetCheckpoint", "GetInclusionProof", "GetConsistencyProof", "AddCosignature", "ReadHashes", "ReadEntries"),
 )
 ACTIONS = ("Tokenize", "Reveal", "Verify", "Search", "Describe", "Update", "Delete", "ListDataClasses", *AUDIT)
 ANYBODY = {"Describe", "ListDataClasses"}

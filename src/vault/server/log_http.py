@@ -1,0 +1,242 @@
+"""The audit logs over HTTPS, in the layout of C2SP tlog-tiles: /<tenant uid in hex>/checkpoint, …/tile/… (docs/formats-log.md).
+
+Bundles of entries are for auditors of the log's own tenant. So is everything else, unless the operator has made it public: then
+checkpoints and tiles, which hold only hashes, are for everybody. Whoever must be an auditor calls through the lane like any
+caller, and the event of it is committed before the file is read.
+"""
+
+import asyncio
+import ssl
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import structlog
+from aiohttp import web
+from google.rpc import code_pb2
+
+from vault.access.identity import read_leaf
+from vault.access.policy import PolicyEngine
+from vault.audit.events import Caller
+from vault.call import Call
+from vault.errors import VaultError
+from vault.read_log_file import ENTRIES, HASHES, ReadLogFile, beyond_the_log
+from vault.server.config import ConfigError
+from vault.server.dispatcher import Dispatcher
+from vault.server.log_http_bounds import BoundedServer, Slots, refusal
+from vault.server.log_http_files import Content, LogFiles, Published, Wanted, parse_url_path
+from vault.server.log_http_tls import HttpsContext
+from vault.server.metrics import Metrics
+from vault.server.trust import Trust
+from vault.v1 import common_pb2
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+READING_THREADS = 2
+"""Reads at once: they share the database's connections with calls."""
+_CALL_S = 10.0
+_SENDING_S = 10.0
+_MIN_BYTES_PER_S = 32 * 1024
+"""A reader that takes an answer more slowly, beyond ``_SENDING_S``, is dropped."""
+_HANDSHAKE_S = 5.0
+_GOODBYE_S = 2.0
+_STATUS = {
+    code_pb2.INVALID_ARGUMENT: 404,
+    code_pb2.OUT_OF_RANGE: 404,
+    code_pb2.NOT_FOUND: 404,
+    code_pb2.UNAUTHENTICATED: 401,
+    code_pb2.PERMISSION_DENIED: 403,
+    code_pb2.RESOURCE_EXHAUSTED: 429,
+    code_pb2.INTERNAL: 500,
+}
+"""HTTP status by canonical code; 503 for all others."""
+
+
+class LogHttp:
+    """Answers requests for logs' files."""
+
+    def __init__(
+        self, trust: Trust, policy: PolicyEngine, dispatcher: Dispatcher, files: LogFiles, metrics: Metrics, *, public: bool
+    ) -> None:
+        self._trust = trust
+        self._policy = policy
+        self._dispatcher = dispatcher
+        self._files = files
+        self._metrics = metrics
+        self._public = public
+        self._strangers, self._auditors = Slots(), Slots()
+        self._threads = ThreadPoolExecutor(READING_THREADS, thread_name_prefix="log-http")
+        self._ending = False
+
+    def end(self) -> None:
+        """From now on refuse every request."""
+        self._ending = True
+
+    def close(self) -> None:
+        """Wait for reads under way."""
+        self._threads.shutdown()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        begin, action, outcome = time.monotonic(), HASHES, "CALLER_GONE"
+        try:
+            if request.method not in ("GET", "HEAD"):
+                outcome = "MALFORMED_REQUEST"
+                return _method_not_allowed()
+            wanted = parse_url_path(request.raw_path)
+            action = ENTRIES if wanted.is_bundle else HASHES
+            answer = await self._answer(request, wanted, action)
+            outcome = "OK"
+            return answer
+        except VaultError as error:
+            outcome = error.reason_name
+            return refusal(error, _STATUS.get(error.code, 503))
+        except ConnectionError:
+            raise
+        except Exception as unforeseen:  # noqa: BLE001  its text could hold anything: only its type is logged
+            log.error("unforeseen error while a log was served", method=action, error=type(unforeseen).__name__)
+            outcome = "INTERNAL"
+            return refusal(VaultError(common_pb2.ERROR_REASON_INTERNAL, "an error nobody foresaw"), 500)
+        finally:
+            self._metrics.calls.labels(action, outcome).inc()
+            self._metrics.seconds.labels(action).observe(time.monotonic() - begin)
+
+    async def _answer(self, request: web.BaseRequest, wanted: Wanted, action: str) -> web.StreamResponse:
+        if self._ending:
+            raise VaultError(common_pb2.ERROR_REASON_SHUTTING_DOWN, "the server is shutting down", retry_after_s=1.0)
+        if self._public and not wanted.is_bundle:
+            with self._strangers.taken_by(str(request.remote)):
+                published = await self._published(wanted)
+                return await self._send(request, wanted, published)
+        caller = self._caller(request)
+        with self._auditors.taken_by(caller.certificate_sha256):
+            published = await self._published(wanted) if caller.tenant_uid == wanted.log_uid else None
+            await self._admit(caller, wanted, action, published)
+            return await self._send(request, wanted, published)
+
+    def _caller(self, request: web.BaseRequest) -> Caller:
+        """The caller by its certificate, verified against the one CA that issued it.
+
+        Raises:
+            VaultError: CERTIFICATE_REFUSED; counted and not audited, since no tenant is known.
+        """
+        try:
+            leaf = read_leaf(_certificate(request))
+            issuer = self._trust.bundle.identify(leaf, datetime.now(UTC))
+        except VaultError as error:
+            self._metrics.unauthenticated.inc()
+            log.warning("a certificate was refused", reason=error.reason_name)
+            raise
+        return Caller(issuer.tenant_uid, leaf.name, issuer.sha256, leaf.sha256)
+
+    async def _published(self, wanted: Wanted) -> Published | None:
+        """The log's newest published checkpoint, if it covers what is wanted."""
+        published = await self._in_thread(lambda: self._files.published(wanted.log_uid))
+        return published if published and (wanted.tile is None or published.covers(wanted.tile)) else None
+
+    async def _admit(self, caller: Caller, wanted: Wanted, action: str, published: Published | None) -> None:
+        """Let the call be decided, and its event committed.
+
+        Raises:
+            VaultError: the caller may not read this log, or it does not go so far.
+        """
+        use_case = ReadLogFile(action, wanted.log_uid, wanted.path, published is not None)
+        context = common_pb2.CallContext(request_id=str(uuid.uuid4()))
+        call = Call(caller, action, context, use_case, self._policy, time.monotonic() + _CALL_S)
+        await self._dispatcher.run(call, 1)
+
+    async def _send(self, request: web.BaseRequest, wanted: Wanted, published: Published | None) -> web.StreamResponse:
+        if published is None:
+            raise beyond_the_log()
+        content = await self._in_thread(lambda: self._content(wanted, published))
+        if content is None:
+            raise beyond_the_log()
+        answer = web.StreamResponse(headers=self._headers(wanted))
+        answer.content_length = content.length
+        try:
+            async with asyncio.timeout(_SENDING_S + content.length / _MIN_BYTES_PER_S):
+                await answer.prepare(request)
+                for piece in content.pieces if request.method == "GET" else ():
+                    await answer.write(await self._in_thread(piece))
+                await answer.write_eof()
+        except (TimeoutError, VaultError):
+            if request.transport:
+                request.transport.abort()
+            raise ConnectionResetError("the answer could not be ended") from None
+        return answer
+
+    def _content(self, wanted: Wanted, published: Published) -> Content | None:
+        if wanted.tile:
+            return self._files.tile(wanted.log_uid, wanted.tile)
+        if wanted.cosigned:
+            return self._files.cosigned_checkpoint(wanted.log_uid)
+        return self._files.checkpoint(wanted.log_uid, published)
+
+    def _headers(self, wanted: Wanted) -> dict[str, str]:
+        """Tiles never change. Whatever only auditors may read is kept in no cache that others share, and entries in none at all."""
+        if wanted.tile is None:
+            kind, caching = "text/plain; charset=utf-8", "no-cache"
+        elif wanted.is_bundle:
+            kind, caching = "application/octet-stream", "no-store"
+        else:
+            kind, caching = "application/octet-stream", f"{'public' if self._public else 'private'}, max-age=31536000, immutable"
+        return {"Content-Type": kind, "Cache-Control": caching, "X-Content-Type-Options": "nosniff", "Server": "pdvault"}
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+@asynccontextmanager
+async def listening(address: str, context: HttpsContext, log_http: LogHttp) -> AsyncIterator[str]:
+    """Answer at ``address`` for the time of the block; gives the address with its port.
+
+    Raises:
+        ConfigError: the address can't be listened on.
+    """
+    host, _, port = address.rpartition(":")
+    server = BoundedServer(log_http.handle, handler_cancellation=True)
+    try:
+        listener = await asyncio.get_running_loop().create_server(
+            server,
+            host.strip("[]"),
+            int(port),
+            ssl=context.listening,
+            ssl_handshake_timeout=_HANDSHAKE_S,
+            ssl_shutdown_timeout=_GOODBYE_S,
+        )
+    except OSError:
+        raise ConfigError(f"log.address: can't listen on {address}; it may be in use") from None
+    try:
+        yield f"{host}:{listener.sockets[0].getsockname()[1]}"
+    finally:
+        log_http.end()
+        listener.close()
+        server.pre_shutdown()
+        await server.shutdown(_GOODBYE_S)
+        log_http.close()
+
+
+def _certificate(request: web.BaseRequest) -> bytes:
+    """The client's certificate in PEM.
+
+    Raises:
+        VaultError: CERTIFICATE_REFUSED, if it has presented none.
+    """
+    connection = request.transport.get_extra_info("ssl_object") if request.transport else None
+    der = connection.getpeercert(binary_form=True) if connection else None
+    if der is None:
+        raise VaultError(common_pb2.ERROR_REASON_CERTIFICATE_REFUSED, "no client certificate was presented")
+    return ssl.DER_cert_to_PEM_cert(der).encode()
+
+
+def _method_not_allowed() -> web.Response:
+    error = VaultError(common_pb2.ERROR_REASON_MALFORMED_REQUEST, "only GET and HEAD are answered")
+    answer = refusal(error, 405)
+    answer.headers["Allow"] = "GET, HEAD"
+    return answer

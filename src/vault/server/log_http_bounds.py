@@ -1,0 +1,99 @@
+"""How much one reader of logs, and all of them together, may have under way; and connections that hold no more than they should.
+
+An endpoint that may be public must cost a stranger more than it costs the vault: heads are small and must come quickly, bodies are
+not read, connections are few.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aiohttp import web
+
+from vault.errors import VaultError
+from vault.v1 import common_pb2
+
+MAX_CONNECTIONS = 512
+MAX_REQUESTS = 64
+"""Under way at once; of those without and of those with a certificate."""
+MAX_OF_ONE = 8
+"""Under way at once for one certificate or, without one, one address."""
+IDLE_S = 10.0
+"""Within this time of its beginning, or of its last answer, a connection must have brought a whole request head."""
+MAX_LINE = 1024
+"""Bytes of a request line. The longest path of a log has some 80."""
+MAX_HEADER = 4096
+"""Bytes of one header."""
+MAX_HEADERS = 32
+
+
+class Slots:
+    """Counts requests under way. Used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._counts = Counter[str | bytes]()
+
+    @contextmanager
+    def taken_by(self, reader: str | bytes) -> Iterator[None]:
+        """Count a request while it is under way.
+
+        Raises:
+            VaultError: OVERLOADED.
+        """
+        if self._counts[reader] >= MAX_OF_ONE or self._counts.total() >= MAX_REQUESTS:
+            raise VaultError(common_pb2.ERROR_REASON_OVERLOADED, "too many requests are under way", retry_after_s=1.0)
+        self._counts[reader] += 1
+        try:
+            yield
+        finally:
+            self._counts[reader] -= 1
+            if not self._counts[reader]:
+                del self._counts[reader]
+
+
+class BoundedServer(web.Server):
+    """aiohttp's server of one handler, with bounds on connections and heads, and errors that say their reason only."""
+
+    def __call__(self) -> asyncio.BaseProtocol:  # type: ignore[override]
+        """The protocol of a new connection."""
+        if len(self.connections) >= MAX_CONNECTIONS:
+            return _Refusing()
+        return _Connection(
+            self,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=IDLE_S,
+            lingering_time=0,
+            access_log=None,  # type: ignore[arg-type]  the library's own default argument is typed too narrowly
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_HEADER,
+            max_headers=MAX_HEADERS,
+        )
+
+
+class _Connection(web.RequestHandler):
+    __slots__ = ()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """The answer to what is no HTTP, or broke the handler; the library's own would repeat parts of it."""
+        if request.writer.output_size:
+            raise ConnectionError("an answer was begun, so the connection can only be broken off")
+        reason = common_pb2.ERROR_REASON_MALFORMED_REQUEST if status < 500 else common_pb2.ERROR_REASON_INTERNAL
+        answer = refusal(VaultError(reason, ""), status)
+        answer.force_close()
+        return answer
+
+
+class _Refusing(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.abort()  # type: ignore[attr-defined]
+
+
+def refusal(error: VaultError, status: int) -> web.Response:
+    """The answer that refuses: the reason's name in plain text, and no more."""
+    headers = {"Cache-Control": "no-store", "Server": "pdvault"}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+    return web.Response(status=status, text=f"{error.reason_name}\n", headers=headers)
