@@ -1,5 +1,6 @@
-"""What an OpenBao needs before the vault can use it: Transit, the policies in deploy/openbao, an AppRole for each identity."""
+"""What an OpenBao needs before the vault can use it: Transit, KV for the anchors, policies, an AppRole for each identity."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,11 @@ import hvac
 ROLES: Final = ("app", "provisioner", "key-worker")
 """The identities; each has the policy of its name, and no other."""
 
+ANCHOR_MOUNT: Final = "pdvault"
+"""Where KV version 2 is mounted for the logs' anchors; the policies name it too."""
+
+_PATIENCE_S: Final = 30.0
+_POLL_S: Final = 0.05
 _MAX_TTL: Final = "24h"
 _POLICIES: Final = Path(__file__).parent.parent / "openbao"
 
@@ -30,10 +36,26 @@ def set_up(admin: hvac.Client, folder: Path) -> None:
     """Prepare a new OpenBao, and write the AppRoles' credentials below ``folder``."""
     admin.sys.enable_secrets_engine("transit")
     admin.adapter.post("/v1/transit/config/keys", json={"disable_upsert": True})
+    admin.sys.enable_secrets_engine("kv", path=ANCHOR_MOUNT, options={"version": "2"})
+    _require_check_and_set(admin)
     admin.sys.enable_auth_method("approle")
     for role in ROLES:
         admin.sys.create_or_update_policy(role, (_POLICIES / f"{role}.hcl").read_text())
         create_role(admin, role, policy=role, ttl="1h", credentials=credentials_of(folder, role))
+
+
+def _require_check_and_set(admin: hvac.Client) -> None:
+    """KV version 2 answers 400 for a moment after it was mounted, while it makes itself ready."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            admin.adapter.post(f"/v1/{ANCHOR_MOUNT}/config", json={"cas_required": True})
+        except hvac.exceptions.InvalidRequest:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_S)
+        else:
+            return
 
 
 def create_role(admin: hvac.Client, role: str, *, policy: str, ttl: str, credentials: Credentials) -> None:

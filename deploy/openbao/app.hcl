@@ -1,4 +1,4 @@
-# Server nodes: encrypt, decrypt, sign, read the log's public key. Nothing else.
+# Server nodes: encrypt, decrypt, sign, read the log's public key, move the logs' anchors on. Nothing else.
 #
 # - "update" without "create": Transit would create a missing key for whoever may create.
 # - allowed_parameters: only batches, so no caller can ask for another key type, a nonce or convergent encryption.
@@ -23,6 +23,16 @@ path "transit/keys/log-*" {
   capabilities = ["read"]
 }
 
+# The anchors: KV version 2 asks for "create" at a secret's first version and for "update" at the others. The mount demands
+# check-and-set (cas_required), and no version can be deleted or brought back: an anchor moves one version at a time.
+path "pdvault/data/anchor/+" {
+  capabilities       = ["create", "read", "update"]
+  allowed_parameters = {
+    "options" = []
+    "data"    = []
+  }
+}
+
 path "auth/token/lookup-self" {
   capabilities = ["read"]
 }
@@ -45,6 +55,26 @@ path "transit/backup/*" {
 }
 
 path "transit/restore*" {
+  capabilities = ["deny"]
+}
+
+path "pdvault/delete/*" {
+  capabilities = ["deny"]
+}
+
+path "pdvault/undelete/*" {
+  capabilities = ["deny"]
+}
+
+path "pdvault/destroy/*" {
+  capabilities = ["deny"]
+}
+
+path "pdvault/metadata/*" {
+  capabilities = ["deny"]
+}
+
+path "pdvault/config" {
   capabilities = ["deny"]
 }
 

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from vault.crypto.keys import Key
-from vault.kms import keyring_file, keyring_secret
+from vault.kms import keyring_secret, private_file
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError, KmsUnavailableError
 from vault.kms.keyring import Keyring
 from vault.kms.keyring_file import KeyringFile
@@ -18,11 +18,13 @@ from vault.kms.keyring_sealing import MAX_FILE_BYTES, seal_keyring, unseal_keyri
 from vault.kms.keyring_secret import Argon2Parameters, Passphrase, RawKey, from_file, from_variable
 from vault.kms.local import LocalKeyManager
 from vault.kms.local_provisioner import LocalProvisioner
+from vault.kms.private_file import PrivateFile
 
 RAW = RawKey(b"QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=")
 WORDS = b"correct horse battery staple"
 CHEAP = Argon2Parameters(salt=bytes(range(16)), memory_kib=7168, passes=1, lanes=1)
 TENANT, CONTEXT = b"t" * 16, b"context"
+ALL_FILES = ["keyring", "keyring.anchors", "keyring.anchors.lock", "keyring.lock"]
 
 
 @pytest.fixture
@@ -236,12 +238,12 @@ def test_provisioners_at_the_same_time_lose_nothing(provisioner, keyring_path):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
     assert len(KeyringFile(keyring_path, RAW).current().tenants) == 1 + 4 * 5
-    assert sorted(file.name for file in keyring_path.parent.iterdir()) == ["keyring", "keyring.lock"]
+    assert sorted(file.name for file in keyring_path.parent.iterdir()) == ALL_FILES
 
 
 def test_a_writer_that_holds_the_lock_too_long_is_not_waited_for_for_ever(provisioner, keyring_path, monkeypatch):
-    monkeypatch.setattr(keyring_file, "LOCK_TIMEOUT_S", 0.1)
-    with KeyringFile(keyring_path, RAW)._exclusive(), pytest.raises(KmsUnavailableError, match="another process"):
+    monkeypatch.setattr(private_file, "LOCK_TIMEOUT_S", 0.1)
+    with PrivateFile(keyring_path, "keyring").exclusive(), pytest.raises(KmsUnavailableError, match="another process"):
         provisioner.create_tenant_keys(b"u" * 16)
 
 
@@ -255,7 +257,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(provisioner, keyrin
     with pytest.raises(KmsUnavailableError, match="cannot be written"):
         provisioner.create_tenant_keys(b"u" * 16)
     assert keyring_path.read_bytes() == data
-    assert sorted(file.name for file in keyring_path.parent.iterdir()) == ["keyring", "keyring.lock"]
+    assert sorted(file.name for file in keyring_path.parent.iterdir()) == ALL_FILES
 
 
 def test_a_kek_version_below_the_minimum_or_gone_does_not_open(provisioner, keyring_path):

@@ -145,6 +145,9 @@ def work_with(configure, tenants):
         assert manager.unwrap(tenant, [(one.blob, CONTEXT) for one in wrapped]) == keys[-3:]
         manager.sign(tenant, b"message")
         manager.log_public_key(tenant)
+        assert manager.read_anchor(tenant) is None
+        assert manager.write_anchor(tenant, "one\n", 0) == 1
+        assert manager.write_anchor(tenant, "two\n", 1) == 2
         manager.check()
     manager.close()
     provisioner.close()

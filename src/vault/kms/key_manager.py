@@ -1,4 +1,4 @@
-"""What the vault asks of a KMS, and the four ways in which a KMS says no. No protocol of any particular KMS is known here."""
+"""What the vault asks of a KMS, and the ways in which a KMS says no. No protocol of any particular KMS is known here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from vault.v1 import common_pb2
 TENANT_UID_BYTES: Final = 16
 SIGNATURE_BYTES: Final = 64
 PUBLIC_KEY_BYTES: Final = 32
+MAX_ANCHOR_BYTES: Final = 64 * 1024
+"""Of an anchor's text in UTF-8: a checkpoint with its signature has some 200."""
 
 
 class KmsUnavailableError(VaultError):
@@ -41,6 +43,26 @@ class KmsIntegrityError(VaultError):
         super().__init__(common_pb2.ERROR_REASON_INTEGRITY, message)
 
 
+class AnchorMovedError(Exception):
+    """The anchor is not at the version that was to be replaced: somebody else moved it. Read it, and decide again."""
+
+    def __init__(self) -> None:
+        super().__init__("the anchor was moved by somebody else")
+
+
+@dataclass(frozen=True)
+class Anchored:
+    """What the anchor of a tenant's log holds.
+
+    Attributes:
+        text: the newest checkpoint, a signed note.
+        version: how often it was written, at least 1.
+    """
+
+    text: str
+    version: int
+
+
 @dataclass(frozen=True)
 class Wrapped:
     """A wrapped key.
@@ -55,7 +77,7 @@ class Wrapped:
 
 
 class KeyManager(Protocol):
-    """What a server node may do: encrypt, decrypt, sign. May be shared by threads.
+    """What a server node may do: encrypt, decrypt, sign, use the anchor. May be shared by threads.
 
     Every method may raise KmsUnavailableError, KmsSealedError or KmsDeniedError (which includes a tenant that has no keys), and
     ValueError when the tenant uid is not 16 bytes.
@@ -84,6 +106,24 @@ class KeyManager(Protocol):
 
     def log_public_key(self, tenant_uid: bytes) -> bytes:
         """The public half of the tenant's log key, 32 bytes."""
+
+    def read_anchor(self, tenant_uid: bytes) -> Anchored | None:
+        """What the anchor of the tenant's log holds; None if it was never written, which is wrong for a log that exists.
+
+        Raises:
+            KmsIntegrityError: what is there is no anchor, or was deleted or changed.
+        """
+
+    def write_anchor(self, tenant_uid: bytes, text: str, version: int) -> int:
+        """Replace the anchor of the tenant's log if it is at ``version``; the new version, one more. 0 creates it.
+
+        After KmsUnavailableError it may have been written or not: read it, and decide again.
+
+        Raises:
+            AnchorMovedError: it is at another version. Nothing was written.
+            KmsIntegrityError: what is there is no anchor, or was deleted or changed.
+            ValueError: the text is empty or longer than MAX_ANCHOR_BYTES, or the version is below 0.
+        """
 
     def check(self) -> None:
         """Raise unless the KMS can serve now."""
@@ -123,3 +163,15 @@ def check_contexts(items: Sequence[tuple[object, bytes]]) -> None:
     """
     if not all(context for _, context in items):
         raise ValueError("a context must not be empty")
+
+
+def check_anchor(text: str, version: int) -> None:
+    """Refuse what can be no anchor, before it is written.
+
+    Raises:
+        ValueError: the text is empty or longer than MAX_ANCHOR_BYTES, or the version is below 0.
+    """
+    if not 0 < len(text.encode()) <= MAX_ANCHOR_BYTES:
+        raise ValueError(f"an anchor's text must have 1 to {MAX_ANCHOR_BYTES} bytes")
+    if version < 0:
+        raise ValueError("an anchor's version must be 0, for a new one, or above")

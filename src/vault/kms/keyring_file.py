@@ -1,25 +1,15 @@
-"""The file of a local keyring: private, replaced as a whole, written by one process at a time."""
+"""The file of a local keyring, and its newest state in memory."""
 
-import contextlib
-import fcntl
-import os
-import stat
-import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
-from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError, KmsUnavailableError
+from vault.crypto.keys import Key
+from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
 from vault.kms.keyring import Keyring
-from vault.kms.keyring_sealing import MAX_FILE_BYTES, seal_keyring, unseal_keyring
+from vault.kms.keyring_sealing import MAX_FILE_BYTES, seal_keyring, subkey, unseal_keyring
 from vault.kms.keyring_secret import Argon2Parameters, KeyringSecret
-
-LOCK_TIMEOUT_S: Final = 5.0
-_LOCK_POLL_S: Final = 0.02
-_OTHERS: Final = 0o077
-_Stamp = tuple[int, int, int]
+from vault.kms.private_file import PrivateFile, Stamp
 
 
 class KeyringFile:
@@ -30,12 +20,17 @@ class KeyringFile:
     """
 
     def __init__(self, path: Path, secret: KeyringSecret) -> None:
-        self._path = path.resolve()
+        self._file = PrivateFile(path, "keyring")
         self._secret = secret
         self._lock = threading.Lock()
-        self._stamp: _Stamp | None = None
+        self._stamp: Stamp | None = None
         self._keyring = Keyring(generation=0)
         self._parameters: Argon2Parameters | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self._file.path
 
     def create(self) -> None:
         """A new file without tenants.
@@ -43,90 +38,38 @@ class KeyringFile:
         Raises:
             KmsDeniedError: there is one; a keyring is never overwritten.
         """
-        with self._lock, self._exclusive():
-            if self._path.exists():
+        with self._lock, self._file.exclusive():
+            if self._file.exists():
                 raise KmsDeniedError("there is a keyring file already; it is not overwritten")
-            self._replace(seal_keyring(Keyring(generation=1), self._secret, self._secret.new_parameters()))
+            self._file.replace(seal_keyring(Keyring(generation=1), self._secret, self._secret.new_parameters()))
 
     def current(self) -> Keyring:
         """What the file holds now; read again only if it was replaced."""
         with self._lock:
             return self._load()
 
+    def subkey(self, label: str) -> Key:
+        """A key that only who can open the keyring has. Argon2id does not run again."""
+        with self._lock:
+            self._load()
+            return subkey(self._secret, self._parameters, label)
+
     def update(self, change: Callable[[Keyring], Keyring]) -> None:
         """Replace the keyring by a changed one of the next generation; nothing is written if ``change`` returns the same."""
-        with self._lock, self._exclusive():
+        with self._lock, self._file.exclusive():
             keyring = self._load()
             changed = change(keyring)
             if changed is not keyring:
-                self._replace(seal_keyring(changed, self._secret, self._parameters))
+                self._file.replace(seal_keyring(changed, self._secret, self._parameters))
 
     def _load(self) -> Keyring:
-        try:
-            if self._stamp is None or _stamp(self._path.stat()) != self._stamp:
-                self._read()
-        except OSError:
-            raise KmsUnavailableError("the keyring file is missing or cannot be read") from None
+        if self._stamp is None or self._file.stamp() != self._stamp:
+            self._read()
         return self._keyring
 
     def _read(self) -> None:
-        with self._path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_mode & _OTHERS:
-                raise KmsDeniedError("the keyring must be a file of mode 0600: others can read this one")
+        with self._file.opened() as (file, stamp):
             keyring, parameters = unseal_keyring(file.read(MAX_FILE_BYTES + 1), self._secret)
         if keyring.generation < self._keyring.generation:
             raise KmsIntegrityError("the keyring file was replaced by an older one")
-        self._keyring, self._parameters, self._stamp = keyring, parameters, _stamp(status)
-
-    def _replace(self, data: bytes) -> None:
-        """Write a private temporary file beside it and rename: whoever reads sees the old or the new, never a part."""
-        try:
-            descriptor, temporary = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
-            try:
-                with open(descriptor, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, self._path)
-            except BaseException:
-                os.unlink(temporary)
-                raise
-            _sync_directory(self._path.parent)
-        except OSError:
-            raise KmsUnavailableError("the keyring file cannot be written") from None
-
-    @contextlib.contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        """Hold the lock that all writers take, in this process and in others."""
-        try:
-            descriptor = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError:
-            raise KmsUnavailableError("the keyring's directory is missing or not writable") from None
-        try:
-            _flock(descriptor)
-            yield
-        finally:
-            os.close(descriptor)
-
-
-def _flock(descriptor: int) -> None:
-    give_up = time.monotonic() + LOCK_TIMEOUT_S
-    while time.monotonic() < give_up:
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        time.sleep(_LOCK_POLL_S)
-    raise KmsUnavailableError("another process is writing the keyring", retry_after_s=1.0)
-
-
-def _stamp(status: os.stat_result) -> _Stamp:
-    return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        self._keyring, self._parameters, self._stamp = keyring, parameters, stamp

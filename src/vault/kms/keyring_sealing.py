@@ -35,10 +35,19 @@ def seal_keyring(keyring: Keyring, secret: KeyringSecret, parameters: Argon2Para
         ValueError: the secret does not go with the parameters, or there are too many tenants for one file.
     """
     header = _header(keyring.generation, parameters)
+    return header + seal(subkey(secret, parameters, _KEY_LABEL), 0, encode(keyring.tenants), pack(_LABEL, header))
+
+
+def subkey(secret: KeyringSecret, parameters: Argon2Parameters | None, label: str) -> Key:
+    """A key of a keyring file with these parameters, for one use.
+
+    Raises:
+        ValueError: the secret does not go with the parameters.
+    """
     root_key = secret.root_key(parameters)
     if root_key is None:
         raise ValueError("the secret does not go with the parameters")
-    return header + seal(root_key.derive(_KEY_LABEL), 0, encode(keyring.tenants), pack(_LABEL, header))
+    return root_key.derive(label)
 
 
 def unseal_keyring(data: bytes, secret: KeyringSecret) -> tuple[Keyring, Argon2Parameters | None]:

@@ -16,7 +16,16 @@ from vault.crypto import keys
 from vault.crypto.encoding import pack
 from vault.crypto.envelope import DecryptionError, key_version
 from vault.crypto.keys import KEY_BYTES, Key
-from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError, Wrapped, check_contexts, check_tenant_uid
+from vault.kms.anchors_file import AnchorsFile
+from vault.kms.key_manager import (
+    Anchored,
+    KmsDeniedError,
+    KmsIntegrityError,
+    Wrapped,
+    check_anchor,
+    check_contexts,
+    check_tenant_uid,
+)
 from vault.kms.keyring import TenantEntry
 from vault.kms.keyring_file import KeyringFile
 from vault.kms.keyring_secret import KeyringSecret
@@ -29,13 +38,15 @@ class LocalKeyManager:
     """See ``vault.kms.key_manager.KeyManager``. Sees what a provisioner writes without being opened again.
 
     Raises:
-        KmsUnavailableError, KmsDeniedError, KmsIntegrityError: the keyring cannot be opened; see ``KeyringFile``.
+        KmsUnavailableError, KmsDeniedError, KmsIntegrityError: keyring or anchors cannot be opened; see ``KeyringFile`` and
+            ``AnchorsFile``.
     """
 
     proves_destruction = False
 
     def __init__(self, path: Path, secret: KeyringSecret) -> None:
         self._file = KeyringFile(path, secret)
+        self._anchors = AnchorsFile(self._file)
         self.check()
         _log.warning("local_key_manager", hint="copies of the keyring cannot be ruled out: destruction of keys is not provable")
 
@@ -60,9 +71,20 @@ class LocalKeyManager:
         """See ``KeyManager.log_public_key``."""
         return _log_key(self._tenant(tenant_uid)).public_key().public_bytes_raw()
 
+    def read_anchor(self, tenant_uid: bytes) -> Anchored | None:
+        """See ``KeyManager.read_anchor``."""
+        check_tenant_uid(tenant_uid)
+        return self._anchors.current().by_tenant.get(tenant_uid)
+
+    def write_anchor(self, tenant_uid: bytes, text: str, version: int) -> int:
+        """See ``KeyManager.write_anchor``."""
+        check_tenant_uid(tenant_uid)
+        check_anchor(text, version)
+        return self._anchors.write(tenant_uid, text, version)
+
     def check(self) -> None:
         """See ``KeyManager.check``."""
-        self._file.current()
+        self._anchors.check_keyring()
 
     def close(self) -> None:
         """See ``KeyManager.close``; there are no connections."""

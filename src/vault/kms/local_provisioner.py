@@ -2,25 +2,29 @@
 
 from pathlib import Path
 
-from vault.kms.key_manager import check_tenant_uid
+from vault.kms.anchors_file import AnchorsFile
+from vault.kms.key_manager import KmsDeniedError, check_tenant_uid
 from vault.kms.keyring import Keyring
 from vault.kms.keyring_file import KeyringFile
 from vault.kms.keyring_secret import KeyringSecret
 
 
 class LocalProvisioner:
-    """See ``vault.kms.key_manager.KeyProvisioner``; its errors are those of ``KeyringFile``."""
+    """See ``vault.kms.key_manager.KeyProvisioner``; its errors are those of ``KeyringFile`` and ``AnchorsFile``."""
 
     def __init__(self, path: Path, secret: KeyringSecret) -> None:
         self._file = KeyringFile(path, secret)
+        self._anchors = AnchorsFile(self._file)
 
     def create_keyring(self) -> None:
         """A new keyring file without tenants, once for each installation.
 
         Raises:
-            KmsDeniedError: there is one already.
+            KmsDeniedError: there is one already, or the anchors of another.
             KmsUnavailableError: it cannot be written.
         """
+        if self._anchors.exists() and not self._file.path.exists():
+            raise KmsDeniedError("the anchors of an earlier keyring lie beside the new one: move them away")
         self._file.create()
 
     def create_tenant_keys(self, tenant_uid: bytes) -> None:
@@ -30,4 +34,6 @@ class LocalProvisioner:
         def with_tenant(keyring: Keyring) -> Keyring:
             return keyring if tenant_uid in keyring.tenants else keyring.with_tenant(tenant_uid)
 
+        self._anchors.check_keyring()
         self._file.update(with_tenant)
+        self._anchors.note_generation()

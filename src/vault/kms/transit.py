@@ -13,12 +13,14 @@ from vault.crypto.keys import Key
 from vault.kms.key_manager import (
     PUBLIC_KEY_BYTES,
     SIGNATURE_BYTES,
+    Anchored,
     KmsDeniedError,
     KmsIntegrityError,
     Wrapped,
     check_contexts,
     check_tenant_uid,
 )
+from vault.kms.transit_anchors import TransitAnchors
 from vault.kms.transit_config import TransitConfig
 from vault.kms.transit_http import Payload, Reply
 from vault.kms.transit_session import TransitSession
@@ -52,11 +54,13 @@ class TransitKeyManager:
     proves_destruction = True
 
     def __init__(self, config: TransitConfig) -> None:
+        self._mount = config.mount
         self._session = TransitSession(config)
+        self._anchors = TransitAnchors(self._session, config.anchor_mount)
 
     def wrap(self, tenant_uid: bytes, items: Sequence[tuple[Key, bytes]]) -> list[Wrapped]:
         """See ``KeyManager.wrap``."""
-        path = f"encrypt/{kek_name(tenant_uid)}"
+        path = f"{self._mount}/encrypt/{kek_name(tenant_uid)}"
         check_contexts(items)
         wrapped: list[Wrapped] = []
         for batch in _batches(items):
@@ -69,7 +73,7 @@ class TransitKeyManager:
 
     def unwrap(self, tenant_uid: bytes, items: Sequence[tuple[bytes, bytes]]) -> list[Key]:
         """See ``KeyManager.unwrap``."""
-        path = f"decrypt/{kek_name(tenant_uid)}"
+        path = f"{self._mount}/decrypt/{kek_name(tenant_uid)}"
         check_contexts(items)
         for number, (blob, _) in enumerate(items):
             if not _BLOB.fullmatch(blob):
@@ -85,7 +89,7 @@ class TransitKeyManager:
 
     def sign(self, tenant_uid: bytes, message: bytes) -> bytes:
         """See ``KeyManager.sign``."""
-        reply = self._session.post(f"sign/{log_key_name(tenant_uid)}", Payload(input=_text(message)))
+        reply = self._session.post(f"{self._mount}/sign/{log_key_name(tenant_uid)}", Payload(input=_text(message)))
         if reply.status != 200:
             raise _refused(reply)
         match = _SIGNATURE.fullmatch(str(reply.data.get("signature")))
@@ -96,7 +100,7 @@ class TransitKeyManager:
 
     def log_public_key(self, tenant_uid: bytes) -> bytes:
         """See ``KeyManager.log_public_key``."""
-        reply = self._session.get(f"keys/{log_key_name(tenant_uid)}")
+        reply = self._session.get(f"{self._mount}/keys/{log_key_name(tenant_uid)}")
         if reply.status != 200:
             raise _refused(reply)
         try:
@@ -106,6 +110,14 @@ class TransitKeyManager:
         if len(public_key) != PUBLIC_KEY_BYTES:
             raise KmsIntegrityError("the log key in the KMS is not Ed25519 with a version 1")
         return public_key
+
+    def read_anchor(self, tenant_uid: bytes) -> Anchored | None:
+        """See ``KeyManager.read_anchor``."""
+        return self._anchors.read(tenant_uid)
+
+    def write_anchor(self, tenant_uid: bytes, text: str, version: int) -> int:
+        """See ``KeyManager.write_anchor``."""
+        return self._anchors.write(tenant_uid, text, version)
 
     def check(self) -> None:
         """See ``KeyManager.check``."""

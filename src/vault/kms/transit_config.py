@@ -53,13 +53,14 @@ Auth = TokenAuth | AppRoleAuth | KubernetesAuth | JwtAuth | CertificateAuth
 
 @dataclass(frozen=True)
 class TransitConfig:
-    """How to reach a Transit engine of HashiCorp Vault or OpenBao.
+    """How to reach the Transit and KV engines of HashiCorp Vault or OpenBao.
 
     Attributes:
         address: ``https://host:port``; plain HTTP is refused.
         ca_file: PEM of the CAs that may have issued its certificate; no others count.
         auth: how to log in.
         mount: where the Transit engine is mounted.
+        anchor_mount: where the KV engine (version 2) for the logs' anchors is mounted.
         namespace: the Vault or OpenBao namespace, if any.
         timeout_s: seconds for connecting and for the TLS handshake (each), and for an answer.
         budget_s: seconds after which a call has ended, with its logins and retries.
@@ -76,6 +77,7 @@ class TransitConfig:
     auth: Auth
     mount: str = "transit"
     namespace: str | None = None
+    anchor_mount: str = "pdvault"
     timeout_s: tuple[float, float] = (1.0, 2.0)
     budget_s: float = 5.0
     retries: int = 2

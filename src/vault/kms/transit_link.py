@@ -21,7 +21,7 @@ _random = SystemRandom()
 
 
 class TransitLink:
-    """Exchanges that are safe to repeat: encrypt, decrypt, sign, read, log in, and the creation of what may exist already."""
+    """Exchanges that are safe to repeat: encrypt, decrypt, sign, read, log in, creation of what may exist, check-and-set."""
 
     def __init__(self, config: TransitConfig) -> None:
         self._config = config

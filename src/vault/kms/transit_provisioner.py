@@ -18,6 +18,7 @@ class TransitProvisioner:
     """See ``vault.kms.key_manager.KeyProvisioner``."""
 
     def __init__(self, config: TransitConfig) -> None:
+        self._mount = config.mount
         self._session = TransitSession(config)
 
     def create_tenant_keys(self, tenant_uid: bytes) -> None:
@@ -31,10 +32,11 @@ class TransitProvisioner:
 
     def _create(self, name: str, kind: Mapping[str, Any]) -> None:
         """Create and read back: Transit answers 200 to the creation of a key that exists with other attributes."""
-        created = self._session.post(f"keys/{name}", Payload(kind))
+        path = f"{self._mount}/keys/{name}"
+        created = self._session.post(path, Payload(kind))
         if created.status not in (200, 204):
             raise KmsDeniedError(f"the KMS refuses to create a key (status {created.status}): is Transit mounted there?")
-        found = self._session.get(f"keys/{name}")
+        found = self._session.get(path)
         expected = {"derived": False, **_PRIVATE, **kind}
         wrong = [attribute for attribute, value in expected.items() if found.data.get(attribute) != value]
         if wrong:

@@ -1,4 +1,4 @@
-"""One authenticated call to Transit, with every refusal turned into one of the room's errors."""
+"""One authenticated call to the KMS, with every refusal turned into one of the room's errors."""
 
 from typing import Final
 
@@ -15,21 +15,20 @@ class TransitSession:
     """The vault's identity at the KMS. Thread-safe: one token, one connection pool a thread."""
 
     def __init__(self, config: TransitConfig) -> None:
-        self._mount = config.mount
         self._link = TransitLink(config)
         self._tokens = TokenKeeper(self._link, config.auth)
 
     def get(self, path: str) -> Reply:
-        """Read a path below the Transit mount; see ``_call``."""
-        return self._call("get", f"/v1/{self._mount}/{path}", None)
+        """Read a path, which begins with the mount; see ``_call``."""
+        return self._call("get", path, None)
 
     def post(self, path: str, payload: Payload) -> Reply:
-        """Write to a path below the Transit mount; see ``_call``. Must be safe to repeat."""
-        return self._call("post", f"/v1/{self._mount}/{path}", payload)
+        """Write to a path, which begins with the mount; see ``_call``. Must be safe to repeat."""
+        return self._call("post", path, payload)
 
     def check(self) -> None:
         """Raise unless the KMS is reachable, unsealed and takes the vault's token; see ``_call``."""
-        self._call("get", "/v1/auth/token/lookup-self", None)
+        self._call("get", "auth/token/lookup-self", None)
 
     def close(self) -> None:
         """Close all connections. The token ends by itself."""
@@ -45,10 +44,10 @@ class TransitSession:
         """
         self._link.start_budget()
         token = self._tokens.current()
-        reply = self._link.exchange(token, lambda adapter: adapter.request(method, path, json=payload))
+        reply = self._link.exchange(token, lambda adapter: adapter.request(method, f"/v1/{path}", json=payload))
         if reply.status == _FORBIDDEN:
             token = self._tokens.replace(token)
-            reply = self._link.exchange(token, lambda adapter: adapter.request(method, path, json=payload))
+            reply = self._link.exchange(token, lambda adapter: adapter.request(method, f"/v1/{path}", json=payload))
         if reply.status == _FORBIDDEN:
             raise KmsDeniedError("the KMS forbids this to the vault, even with a new token: check its policy")
         return reply
