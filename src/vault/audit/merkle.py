@@ -120,7 +120,6 @@ def verify_consistency(first: int, second: int, first_root: bytes, second_root: 
     """
     if not 0 < first <= second:
         raise ProofError(f"no proof from {first} to {second}: the first size must be from 1 to the second")
-    _check_widths([first_root, second_root, *proof])
     if first == second:
         if proof:
             raise ProofError("the consistency proof is too long")
@@ -129,6 +128,7 @@ def verify_consistency(first: int, second: int, first_root: bytes, second_root: 
         return
     if not proof:
         raise ProofError("the consistency proof is too short")
+    _check_widths([first_root, second_root, *proof])
     old, new = _roots_by_path(first, second, proof if first & (first - 1) else [first_root, *proof])
     if old != first_root or new != second_root:
         raise ProofError(f"the tree of {second} does not begin with the tree of {first}")
