@@ -64,7 +64,7 @@ class BoundedServer(web.Server):
             loop=asyncio.get_running_loop(),
             keepalive_timeout=IDLE_S,
             lingering_time=0,
-            access_log=None,  # type: ignore[arg-type]  the library's own default argument is typed too narrowly
+            access_log=None,  # type: ignore[arg-type]  # the library's own default argument is typed too narrowly
             max_line_size=MAX_LINE,
             max_field_size=MAX_HEADER,
             max_headers=MAX_HEADERS,
