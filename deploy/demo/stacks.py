@@ -17,7 +17,7 @@ from vault.store import schema
 from vault.store.engine import postgres
 
 _ANY_PORT = "127.0.0.1:0"
-_DATABASE, _ROLE = "vault", "vault_server"
+_DATABASE, _ROLE, _LOG_ROLE = "vault", "vault_server", "vault_log"
 
 
 @dataclass
@@ -53,20 +53,22 @@ def full(folder: Path) -> Iterator[Stack]:
     """PostgreSQL, which logs every statement with its parameters, and OpenBao, which keeps its audit log."""
     with OpenBaoServer(folder / "openbao") as bao, PostgresServer({**DURABLE, "log_statement": "all"}) as database:
         owner_url = database.create_database(_DATABASE)
-        database.create_role(_ROLE)
-        server_url = database.url(_DATABASE, _ROLE)
+        for role in (_ROLE, _LOG_ROLE):
+            database.create_role(role)
+        server_url, log_url = database.url(_DATABASE, _ROLE), database.url(_DATABASE, _LOG_ROLE)
         vault = DevVault((folder / "vault").absolute())
         ca = write_certificates(vault, _ANY_PORT)
         kms = f'[kms]\nkind = "transit"\naddress = "{bao.address}"\nca_file = "{bao.ca_file.absolute()}"\n'
         kms += _login("auth", bao.credentials("app"))
-        write_config(vault.config_file, _ANY_PORT, _ANY_PORT, f'[database]\nurl = "{server_url}"\n\n{kms}')
+        write_config(vault.config_file, _ANY_PORT, _ANY_PORT, f'[database]\nurl = "{server_url}"\nlog_url = "{log_url}"\n\n{kms}')
         kms += _login("provisioner", bao.credentials("provisioner"))
         owner_file = vault.folder / "owner.toml"
         write_config(owner_file, _ANY_PORT, _ANY_PORT, f'[database]\nurl = "{owner_url}"\n\n{kms}')
         owner = load(owner_file)
         populate(owner, ca)
         engine = postgres(owner_url)
-        schema.grant(engine, _ROLE)
+        schema.grant(engine, _ROLE, schema.SERVER_MAY)
+        schema.grant(engine, _LOG_ROLE, schema.INTEGRATOR_MAY)
         with engine.connect() as connection:
             data = Path(connection.exec_driver_sql("SHOW data_directory").scalar_one())
         engine.dispose()

@@ -61,7 +61,7 @@ def test_migrations_give_the_tables_that_the_code_knows(open_vault: Inside) -> N
 
 def test_an_upgrade_of_what_is_up_to_date_changes_nothing(open_vault: Inside) -> None:
     before = open_vault.count()
-    assert schema.upgrade(open_vault.engine) == "0001"
+    assert schema.upgrade(open_vault.engine) == "0002"
     assert open_vault.count() == before
     schema.check(open_vault.engine)
 
@@ -83,7 +83,7 @@ def test_a_server_refuses_a_schema_that_it_does_not_know(open_vault: Inside, fou
             if found == "table gone":
                 connection.exec_driver_sql("ALTER TABLE gone RENAME TO alembic_version")
             connection.exec_driver_sql("DELETE FROM alembic_version")
-            connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('0001')")
+            connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('0002')")
     assert refusal.value.reason_name == "SCHEMA_UNKNOWN"
     assert f"schema {named}" in refusal.value.message
     open_vault.node.check()
@@ -118,7 +118,7 @@ def owner(new_postgres_url: Callable[[], str], tmp_path: Path) -> Iterator[tuple
     with engine.begin() as connection:
         connection.exec_driver_sql(f'DROP ROLE IF EXISTS "{ROLE}"')
         connection.exec_driver_sql(f"CREATE ROLE \"{ROLE}\" LOGIN PASSWORD '{password}'")
-    schema.grant(engine, ROLE)
+    schema.grant(engine, ROLE, schema.SERVER_MAY)
     serving = sa.make_url(url).set(username=ROLE, password=password).render_as_string(hide_password=False)
     config = vault.folder / "vault.toml"
     config.write_text(config.read_text().replace(url, serving))
@@ -144,6 +144,22 @@ FORBIDDEN = (
     "INSERT INTO tenant_ca SELECT * FROM tenant_ca",
     "UPDATE tenant_key SET wrapped = ''",
     "DELETE FROM tenant_key",
+    "INSERT INTO audit_log SELECT * FROM audit_log",
+    "UPDATE audit_log SET size = 0",
+    "DELETE FROM audit_log",
+    "INSERT INTO audit_entry SELECT * FROM audit_entry",
+    "UPDATE audit_entry SET leaf = ''",
+    "DELETE FROM audit_entry",
+    "INSERT INTO audit_node SELECT * FROM audit_node",
+    "UPDATE audit_node SET hash = ''",
+    "INSERT INTO audit_facet SELECT * FROM audit_facet",
+    "DELETE FROM audit_event",
+    "INSERT INTO audit_mention SELECT * FROM audit_mention",
+    "UPDATE audit_count SET events = 0",
+    "UPDATE audit_boot SET next_sequence = 0",
+    "UPDATE audit_lease SET until_us = 0",
+    "INSERT INTO audit_lease VALUES ('x', 'x', 0)",
+    "UPDATE audit_cosignature SET line = ''",
     "UPDATE idempotency SET results = ''",
     "UPDATE alembic_version SET version_num = '9999'",
     "CREATE TABLE mine (x integer)",
@@ -186,15 +202,18 @@ def test_rights_are_given_to_plain_names_only_and_taken_back_when_given_again(ow
     engine, serving = owner
     with engine.begin() as connection:
         connection.exec_driver_sql(f'GRANT ALL ON audit_pending TO "{ROLE}"')
-    schema.grant(engine, ROLE)
+    schema.grant(engine, ROLE, schema.SERVER_MAY)
     with serving.engine.connect() as connection, pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
         connection.exec_driver_sql("DELETE FROM audit_pending")
     for name in ('x"; DROP TABLE token; --', "", "Großbuchstaben", "a" * 64):
         with pytest.raises(ValueError, match="lower-case"):
-            schema.grant(engine, name)
+            schema.grant(engine, name, schema.SERVER_MAY)
 
 
 def test_every_table_s_rights_are_decided(open_vault: Inside) -> None:
     assert set(schema.SERVER_MAY) == set(t.metadata.sorted_tables)
-    assert "UPDATE" not in schema.SERVER_MAY[t.audit_pending]
-    assert "DELETE" not in schema.SERVER_MAY[t.audit_pending]
+    of_the_log = {table for table in t.metadata.sorted_tables if table.name.startswith("audit_")}
+    assert set(schema.INTEGRATOR_MAY) == of_the_log
+    assert {schema.SERVER_MAY[table] for table in of_the_log - {t.audit_pending}} == {"SELECT"}
+    assert schema.SERVER_MAY[t.audit_pending] == "SELECT, INSERT"
+    assert not [table for table, rights in schema.INTEGRATOR_MAY.items() if "DELETE" in rights and table is not t.audit_pending]

@@ -73,17 +73,31 @@ def postgres_url(url: str) -> str:
 
 
 class DatabaseSettings(_Settings):
-    """PostgreSQL by ``url`` or ``url_file`` (where the URL has a password), or one SQLCipher file."""
+    """PostgreSQL by ``url`` or ``url_file`` (where the URL has a password), or one SQLCipher file.
+
+    ``log_url`` or ``log_url_file`` is how the server connects to PostgreSQL to keep the audit log: as a role of its own, so
+    that the one by which calls are served needs no right to change it.
+    """
 
     url: Annotated[str, AfterValidator(postgres_url)] | None = None
     url_file: Path | None = None
+    log_url: Annotated[str, AfterValidator(postgres_url)] | None = None
+    log_url_file: Path | None = None
     sqlite_file: Path | None = None
 
     @model_validator(mode="after")
     def _one(self) -> "DatabaseSettings":
         if sum(setting is not None for setting in (self.url, self.url_file, self.sqlite_file)) != 1:
             raise ValueError("give exactly one of url, url_file and sqlite_file")
+        if sum(setting is not None for setting in (self.log_url, self.log_url_file, self.sqlite_file)) > 1:
+            raise ValueError("give at most one of log_url and log_url_file, and none of them with sqlite_file")
         return self
+
+
+class LogSettings(_Settings):
+    """The audit logs. ``origin`` begins each one's name, which ends in ``/`` and the tenant's uid and is for ever."""
+
+    origin: str = Field(default="pdvault.invalid", pattern=r"^[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?(/[A-Za-z0-9._~-]{1,63}){0,3}$")
 
 
 class LocalKms(_Settings):
@@ -109,6 +123,7 @@ class TransitKms(_Settings):
     address: str
     ca_file: Path
     mount: str = "transit"
+    anchor_mount: str = "pdvault"
     namespace: str | None = None
     auth: dict[str, Any]
     provisioner: dict[str, Any] | None = None
@@ -134,7 +149,7 @@ class TransitKms(_Settings):
     def _as(self, name: str, login: dict[str, Any]) -> TransitConfig:
         auth = _auth(f"kms.{name}", login)
         try:
-            return TransitConfig(self.address, self.ca_file, auth, self.mount, self.namespace)
+            return TransitConfig(self.address, self.ca_file, auth, self.mount, self.namespace, self.anchor_mount)
         except ValueError as error:
             raise ConfigError(f"kms.address: {error}") from None
 
@@ -154,6 +169,7 @@ class Config(_Settings):
     server: ServerSettings
     database: DatabaseSettings
     kms: Annotated[LocalKms | TransitKms, Field(discriminator="kind")]
+    log: LogSettings = LogSettings()
     limits: Limits = Limits()
 
 

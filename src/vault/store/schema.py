@@ -1,6 +1,7 @@
 """The schema's version: brought up to date by ``pdvault db upgrade``, only compared by a starting server."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -26,9 +27,34 @@ SERVER_MAY: dict[sa.Table, str] = {
     t.item: "SELECT, INSERT, UPDATE, DELETE",
     t.token: "SELECT, INSERT, UPDATE, DELETE",
     t.audit_pending: "SELECT, INSERT",
+    t.audit_log: "SELECT",
+    t.audit_entry: "SELECT",
+    t.audit_node: "SELECT",
+    t.audit_facet: "SELECT",
+    t.audit_event: "SELECT",
+    t.audit_mention: "SELECT",
+    t.audit_count: "SELECT",
+    t.audit_boot: "SELECT",
+    t.audit_lease: "SELECT",
+    t.audit_cosignature: "SELECT",
     t.idempotency: "SELECT, INSERT, DELETE",
 }
 """What the serving role may do on PostgreSQL: it neither edits nor deletes audit events, and it grants nothing to anybody."""
+
+INTEGRATOR_MAY: dict[sa.Table, str] = {
+    t.audit_pending: "SELECT, DELETE",
+    t.audit_log: "SELECT, UPDATE",
+    t.audit_entry: "SELECT, INSERT",
+    t.audit_node: "SELECT, INSERT",
+    t.audit_facet: "SELECT, INSERT",
+    t.audit_event: "SELECT, INSERT",
+    t.audit_mention: "SELECT, INSERT",
+    t.audit_count: "SELECT, INSERT, UPDATE",
+    t.audit_boot: "SELECT, INSERT, UPDATE",
+    t.audit_lease: "SELECT, INSERT, UPDATE",
+    t.audit_cosignature: "SELECT, INSERT, UPDATE",
+}
+"""What the role may do as which the server keeps the log: no call of anybody goes through it, and it sees no item and no key."""
 
 
 def upgrade(engine: sa.Engine) -> str:
@@ -58,8 +84,8 @@ def check(engine: sa.Engine) -> None:
         )
 
 
-def grant(engine: sa.Engine, role: str) -> None:
-    """Give the serving role on PostgreSQL exactly what ``SERVER_MAY`` lists.
+def grant(engine: sa.Engine, role: str, rights: Mapping[sa.Table, str]) -> None:
+    """Give a role on PostgreSQL exactly these rights and the schema's version to read: ``SERVER_MAY`` or ``INTEGRATOR_MAY``.
 
     Raises:
         ValueError: ``role`` is not a plain identifier.
@@ -68,9 +94,27 @@ def grant(engine: sa.Engine, role: str) -> None:
         raise ValueError("a role's name has lower-case letters, digits and underscores")
     with engine.begin() as connection:
         connection.exec_driver_sql(f'GRANT SELECT ON alembic_version TO "{role}"')
-        for table, rights in SERVER_MAY.items():
+        for table in t.metadata.sorted_tables:
             connection.exec_driver_sql(f'REVOKE ALL ON "{table.name}" FROM "{role}"')
-            connection.exec_driver_sql(f'GRANT {rights} ON "{table.name}" TO "{role}"')
+        for table, allowed in rights.items():
+            connection.exec_driver_sql(f'GRANT {allowed} ON "{table.name}" TO "{role}"')
+
+
+def missing_rights(engine: sa.Engine, rights: Mapping[sa.Table, str]) -> list[str]:
+    """What the engine's role on PostgreSQL lacks of these rights, as ``UPDATE on audit_log``; elsewhere nobody lacks any.
+
+    Raises:
+        VaultError: DATABASE_UNAVAILABLE; SCHEMA_UNKNOWN, if a table is missing.
+    """
+    if engine.dialect.name != "postgresql":
+        return []
+    wanted = [(table.name, right) for table, allowed in rights.items() for right in allowed.split(", ")]
+    try:
+        with engine.connect() as connection:
+            held = connection.execute(sa.select(*(sa.func.has_table_privilege(name, right) for name, right in wanted))).one()
+    except DATABASE_ERRORS as error:
+        raise translate(error) from None
+    return [f"{right} on {name}" for (name, right), has in zip(wanted, held, strict=True) if not has]
 
 
 def _config(connection: sa.Connection) -> Config:

@@ -9,7 +9,9 @@ from vault.cli import options
 from vault.cli.output import emit
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from collections.abc import Mapping
+
+    from sqlalchemy import Engine, Table
 
 
 @click.group()
@@ -20,21 +22,25 @@ def db() -> None:
 @db.command(
     epilog=options.examples(
         "pdvault db upgrade --config vault.toml",
-        "pdvault db upgrade --config owner.toml --grant-to vault_server",
+        "pdvault db upgrade --config owner.toml --grant-to vault_server --grant-log-to vault_log",
     )
 )
 @options.config_option
 @options.output_option
 @click.option("--grant-to", metavar="ROLE", help="PostgreSQL: give this role what the server needs, and no more.")
-def upgrade(config_file: Path, output: str | None, grant_to: str | None) -> None:
+@click.option("--grant-log-to", metavar="ROLE", help="PostgreSQL: give this role what keeping the audit log needs, and no more.")
+def upgrade(config_file: Path, output: str | None, grant_to: str | None, grant_log_to: str | None) -> None:
     """Bring the tables up to date.
 
-    Run it as the role that owns the tables. Let the server itself connect as another role, named with --grant-to: that
-    role can neither change nor delete audit events.
+    Run it as the role that owns the tables. Let the server's calls go through another role, named with --grant-to: that role
+    can neither change nor delete audit events. The server keeps the log as a third one, named with --grant-log-to and in the
+    configuration's database.log_url.
     """
     config = options.read_config(config_file)
-    if grant_to and config.database.sqlite_file:
-        raise click.UsageError("--grant-to is for PostgreSQL: SQLite has no roles")
+    if (grant_to or grant_log_to) and config.database.sqlite_file:
+        raise click.UsageError("--grant-to and --grant-log-to are for PostgreSQL: SQLite has no roles")
+    if grant_to and grant_to == grant_log_to:
+        raise click.UsageError("--grant-to and --grant-log-to must name two roles: the first must not change the log")
     from vault.cli import opening
     from vault.store import schema
 
@@ -42,14 +48,16 @@ def upgrade(config_file: Path, output: str | None, grant_to: str | None) -> None
     with opening.opened(config) as node, opening.changing_schema():
         version = schema.upgrade(node.engine)
         if grant_to:
-            _grant(node.engine, grant_to)
-    emit(output, [{"schema": version, "granted_to": grant_to}])
+            _grant(node.engine, "--grant-to", grant_to, schema.SERVER_MAY)
+        if grant_log_to:
+            _grant(node.engine, "--grant-log-to", grant_log_to, schema.INTEGRATOR_MAY)
+    emit(output, [{"schema": version, "granted_to": grant_to, "granted_log_to": grant_log_to}])
 
 
-def _grant(engine: "Engine", role: str) -> None:
+def _grant(engine: "Engine", option: str, role: str, rights: "Mapping[Table, str]") -> None:
     from vault.store import schema
 
     try:
-        schema.grant(engine, role)
+        schema.grant(engine, role, rights)
     except ValueError as error:
-        raise click.UsageError(f"--grant-to: {error}") from None
+        raise click.UsageError(f"{option}: {error}") from None
