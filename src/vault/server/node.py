@@ -10,7 +10,7 @@ from vault.access.issuing import write_private
 from vault.administration import Act
 from vault.audit.chain import Chain
 from vault.audit.events import SYSTEM_TENANT
-from vault.create_tenant import CreateTenant, make_first_keys
+from vault.create_tenant import CreateTenant, begin_log, make_first_keys
 from vault.crypto.binding import kms_context
 from vault.crypto.keys import Key
 from vault.kms.key_manager import KeyManager, KeyProvisioner
@@ -25,6 +25,7 @@ from vault.store import engine as engines
 from vault.store import schema
 from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.key_loader import Boot, KeyLoader
+from vault.store.log_gate import LogGate
 from vault.store.runner import Runner
 
 _DATABASE_KEY = "database"
@@ -44,9 +45,11 @@ class Node:
         self.key_manager = _key_manager(config)
         self._lock: engines.SingleProcessLock | None = None
         self.engine = self._open_engine()
+        self.log_engine = self._open_log_engine()
+        self.gate = LogGate(self.engine, self.key_manager)
         self.keys = KeyCache(config.limits.key_cache_ttl_s)
         self.runner = Runner(self.engine, self.keys, lambda: Chain(config.node))
-        self.loader = KeyLoader(self.engine, self.key_manager, self.boot)
+        self.loader = KeyLoader(self.engine, self.key_manager, self.boot, self.gate)
 
     def boot(self) -> Boot:
         """The id and public key of the boot that writes this node's events."""
@@ -76,8 +79,9 @@ class Node:
         if uid != SYSTEM_TENANT:
             self.keys.put(self.loader.load(SYSTEM_TENANT))
         first = make_first_keys(uid, self.key_manager, provisioner(self.config), self.boot())
+        log = begin_log(uid, f"{self.config.log.origin}/{uid.hex()}", self.key_manager)
         self.keys.put(first.keys)
-        self.act(CreateTenant(uid, name, first, authorities))
+        self.act(CreateTenant(uid, name, first, log, authorities))
 
     def check(self) -> None:
         """Refuse to serve what can't be served.
@@ -98,6 +102,7 @@ class Node:
         self.runner.end()
         self.keys.clear()
         self.engine.dispose()
+        self.log_engine.dispose()
         self.key_manager.close()
         if self._lock:
             self._lock.release()
@@ -110,6 +115,10 @@ class Node:
         self._lock = engines.SingleProcessLock(sqlite_file)
         return engines.sqlite(sqlite_file, key)
 
+    def _open_log_engine(self) -> sa.Engine:
+        """An engine for keeping the logs, as the role that may; for an SQLite file there is but one of either."""
+        return self.engine if self.config.database.sqlite_file else postgres_log_engine(self.config.database)
+
 
 def postgres_engine(database: DatabaseSettings) -> sa.Engine:
     """An engine for the PostgreSQL that the configuration names.
@@ -117,12 +126,27 @@ def postgres_engine(database: DatabaseSettings) -> sa.Engine:
     Raises:
         ConfigError: the file with its URL can't be read, or holds none.
     """
-    url = _read(database.url_file) if database.url_file else database.url
+    return _postgres("url", database.url, database.url_file)
+
+
+def postgres_log_engine(database: DatabaseSettings) -> sa.Engine:
+    """An engine for the same PostgreSQL, as the role by which the server keeps the audit logs.
+
+    Raises:
+        ConfigError: as ``postgres_engine``.
+    """
+    if database.log_url or database.log_url_file:
+        return _postgres("log_url", database.log_url, database.log_url_file)
+    return postgres_engine(database)
+
+
+def _postgres(setting: str, url: str | None, file: Path | None) -> sa.Engine:
+    given = _read(file) if file else url
     try:
-        return engines.postgres(postgres_url(url or ""))
+        return engines.postgres(postgres_url(given or ""))
     except (ValueError, sa.exc.ArgumentError):  # its text would hold the URL, which may hold a password
-        setting = "url_file" if database.url_file else "url"
-    raise ConfigError(f"database.{setting}: must be a URL like postgresql+psycopg://user@host:5432/vault")
+        pass
+    raise ConfigError(f"database.{setting}{'_file' if file else ''}: must be a URL like postgresql+psycopg://user@host:5432/vault")
 
 
 def provisioner(config: Config) -> KeyProvisioner:

@@ -1,4 +1,7 @@
-"""Fetching a tenant's keys: wrapped rows from the database, unwrapped by the KMS in one call, and the tenant's row checked."""
+"""Fetching a tenant's keys: wrapped rows from the database, unwrapped by the KMS in one call, and the tenant's row checked.
+
+Keys are the gate: a tenant whose audit log is not in order gets none, so that nothing of it is served.
+"""
 
 from collections.abc import Callable
 
@@ -12,6 +15,7 @@ from vault.kms.key_manager import KeyManager
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, Authority, TenantKeys
 from vault.store import tables as t
 from vault.store.faults import DATABASE_ERRORS, translate
+from vault.store.log_gate import LogGate
 from vault.store.rows import TenantKeyRow, TenantRow
 from vault.store.sealing import check
 from vault.v1 import common_pb2
@@ -23,17 +27,20 @@ Boot = tuple[bytes, bytes]
 class KeyLoader:
     """Loads keys outside of any transaction that writes; blocks while the KMS answers."""
 
-    def __init__(self, engine: sa.Engine, key_manager: KeyManager, boot: Callable[[], Boot]) -> None:
+    def __init__(self, engine: sa.Engine, key_manager: KeyManager, boot: Callable[[], Boot], gate: LogGate) -> None:
         self._engine = engine
         self._key_manager = key_manager
         self._boot = boot
+        self._gate = gate
 
     def load(self, tenant_uid: bytes) -> TenantKeys:
         """The tenant's keys, and the log key's endorsement of this boot.
 
         Raises:
-            VaultError: DATABASE_UNAVAILABLE; KMS_UNAVAILABLE, KMS_SEALED, KMS_DENIED; INTEGRITY if a row was altered.
+            VaultError: DATABASE_UNAVAILABLE; KMS_UNAVAILABLE, KMS_SEALED, KMS_DENIED; INTEGRITY if a row was altered;
+                LOG_BEHIND_ANCHOR, LOG_STALLED or INTEGRITY if the tenant's audit log is not in order.
         """
+        self._gate.check(tenant_uid)
         try:
             tenant, rows = self._read(tenant_uid)
         except DATABASE_ERRORS as error:
