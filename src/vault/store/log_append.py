@@ -1,0 +1,161 @@
+"""One log that grows: what is remembered of it between transactions, and the transaction that adds a batch."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from google.protobuf.message import DecodeError
+from sqlalchemy.dialects import postgresql, sqlite
+
+from vault.store import tables as t
+from vault.store.log_batch import Batch, assemble, in_order, place
+from vault.store.log_chains import Boot, Chains, Trouble
+from vault.store.log_check import Verified
+from vault.store.log_pending import read, take
+from vault.store.queries import now_us
+from vault.store.rows import BootRow, CountRow, FacetRow, NodeRow
+from vault.store.writes import RowsSwallowedError, insert
+from vault.v1.audit_pb2 import AuditEvent
+
+_MAX_BOOTS = 1000
+_MAX_FACETS = 100_000
+_LIMITS = {"statement_timeout": "30s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "30s"}
+
+
+class HeadMovedError(Exception):
+    """The head is not the one remembered: somebody else integrates, or the database was restored or edited."""
+
+
+class Step(NamedTuple):
+    """What one transaction did: how many entries came, whether there are pending rows left, and what was wrong."""
+
+    entries: int
+    is_last: bool
+    troubles: list[Trouble]
+
+
+class GrowingLog:
+    """A log in the memory of its integrator, from a verified state on. Dropped after every error."""
+
+    def __init__(self, verified: Verified) -> None:
+        self.tenant_uid = verified.head.tenant_uid
+        self.key = verified.key
+        self.size, self.root = verified.head.size, verified.head.root
+        self._tail = verified.tail
+        self._boots: dict[bytes, Boot] = {}
+        self._facets: set[int] = set()
+
+    def grow(self, connection: sa.Connection) -> Step:
+        """Add the next pending events, and commit.
+
+        Args:
+            connection: without a transaction; of the role that keeps the log.
+
+        Raises:
+            HeadMovedError: the log is not as remembered.
+            RowsSwallowedError: the database did less than it was told.
+            sqlalchemy.exc.SQLAlchemyError, psycopg.Error: it refuses or does not answer; if the commit did, its end is unknown.
+        """
+        with connection.begin():
+            _limit(connection)
+            expected = {boot_id: boot.row.next_sequence for boot_id, boot in self._boots.items()}
+            pending = read(connection, self.tenant_uid, expected)
+            if not pending.rows:
+                return Step(0, True, [])
+            ordered = in_order(pending.rows)
+            self._recall(connection, {boot_id for one in ordered for boot_id in (one[0].boot_id, place(one)[0])})
+            chains = Chains(self.tenant_uid, self.key, self._boots)
+            batch = assemble(self.tenant_uid, self.size, ordered, chains)
+            if pending.is_all:
+                chains.settle(lambda boot: _public_key(connection, boot))
+            tail = self._tail.copy()
+            nodes = [NodeRow(self.tenant_uid, *node) for node in tail.extend(batch.hashes)]
+            root = tail.root()
+            self._move_head(connection, tail.size, root)
+            self._write(connection, batch, nodes, chains)
+            take(connection, pending.rows)
+        self._tail, self.size, self.root = tail, tail.size, root
+        self._remember(batch, chains)
+        return Step(len(batch.entries), pending.is_all, chains.troubles)
+
+    def _recall(self, connection: sa.Connection, boot_ids: set[bytes]) -> None:
+        """Bring to mind what the log knows of these boots."""
+        unknown = boot_ids - self._boots.keys()
+        if unknown:
+            c = t.audit_boot.c
+            known = sa.select(t.audit_boot).where(c.tenant_uid == self.tenant_uid, c.boot_id.in_(unknown))
+            self._boots |= {row.boot_id: Boot(BootRow(*row)) for row in connection.execute(known)}
+
+    def _move_head(self, connection: sa.Connection, size: int, root: bytes) -> None:
+        """First of all writes, so that of two integrators one waits here for the other, and has done nothing."""
+        c = t.audit_log.c
+        as_remembered = (c.tenant_uid == self.tenant_uid) & (c.size == self.size) & (c.root == self.root)
+        moved = t.audit_log.update().where(as_remembered).values(size=size, root=root, integrate_us=now_us(connection))
+        if connection.execute(moved).rowcount != 1:
+            raise HeadMovedError
+
+    def _write(self, connection: sa.Connection, batch: Batch, nodes: Sequence[NodeRow], chains: Chains) -> None:
+        for table, rows in (
+            (t.audit_entry, batch.entries),
+            (t.audit_node, nodes),
+            (t.audit_event, batch.events),
+            (t.audit_mention, batch.mentions),
+        ):
+            if rows:
+                insert(connection, table, rows)
+        _insert_facets(connection, [facet for number, facet in batch.facets.items() if number not in self._facets])
+        _upsert(connection, t.audit_count, batch.counts)
+        _upsert(connection, t.audit_boot, [boot.row for boot in chains.changed.values()])
+
+    def _remember(self, batch: Batch, chains: Chains) -> None:
+        if len(self._boots) > _MAX_BOOTS:
+            self._boots = {boot_id: boot for boot_id, boot in self._boots.items() if boot.unsigned}
+        if len(self._facets) > _MAX_FACETS:
+            self._facets = set()
+        self._boots |= chains.changed
+        self._facets |= batch.facets.keys()
+
+
+def _limit(connection: sa.Connection) -> None:
+    """Let PostgreSQL give up what would hold up the log, or others who wait for it."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(*(sa.func.set_config(name, limit, True) for name, limit in _LIMITS.items())))
+
+
+def _insert_facets(connection: sa.Connection, rows: Sequence[FacetRow]) -> None:
+    """Insert those that are not there yet."""
+    if rows:
+        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+        connection.execute(dialect.insert(t.audit_facet).on_conflict_do_nothing(), [row._asdict() for row in rows])
+
+
+def _upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[CountRow | BootRow]) -> None:
+    """Insert rows; where there is one already, counts are added up, and a boot's progress replaces the old one.
+
+    Raises:
+        RowsSwallowedError: the database took fewer.
+    """
+    if not rows:
+        return
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table)
+    new, keys = statement.excluded, table.primary_key.columns.keys()
+    if table is t.audit_count:
+        changes = {name: table.c[name] + new[name] for name in ("events", "items")}
+    else:
+        changes = {column.name: new[column.name] for column in table.columns if column.name not in keys}
+    statement = statement.on_conflict_do_update(index_elements=keys, set_=changes)
+    written = connection.execute(statement, [row._asdict() for row in rows]).rowcount
+    if written != len(rows):
+        raise RowsSwallowedError
+
+
+def _public_key(connection: sa.Connection, boot: BootRow) -> bytes:
+    c = t.audit_entry.c
+    select = sa.select(c.leaf).where(c.tenant_uid == boot.tenant_uid, c.leaf_index == boot.start_index)
+    leaf = connection.scalar(select)
+    try:
+        event = AuditEvent.FromString(leaf or b"")
+    except DecodeError:
+        return b""
+    return event.boot_public_key if event.boot_id == boot.boot_id else b""

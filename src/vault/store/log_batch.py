@@ -1,0 +1,104 @@
+"""From pending rows to what a log gains: entries, what they are found by, and how far the boots' chains have come. Without SQL."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from google.protobuf.message import DecodeError
+
+from vault.audit.chain import MAX_LEAF
+from vault.audit.index import HOUR_US, Facet, index
+from vault.audit.merkle import leaf_hash
+from vault.store.log_chains import Chains
+from vault.store.rows import CountRow, EntryRow, EventRow, FacetRow, MentionRow, PendingRow
+from vault.v1.audit_pb2 import AuditEvent
+
+_MAX = 2**63 - 1
+_UID = 16
+
+
+@dataclass
+class Batch:
+    """What a log gains at once; ``hashes`` are those of its entries, in order."""
+
+    hashes: list[bytes] = field(default_factory=list)
+    entries: list[EntryRow] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    mentions: list[MentionRow] = field(default_factory=list)
+    facets: dict[int, FacetRow] = field(default_factory=dict)
+    counts: list[CountRow] = field(default_factory=list)
+
+
+Parsed = tuple[PendingRow, AuditEvent | None]
+"""A pending row and its event; None if its leaf is none."""
+
+
+def in_order(rows: Iterable[PendingRow]) -> list[Parsed]:
+    """Pending rows with their events, by time, and each boot's in the order of its sequence.
+
+    The database's clock may have stepped back between two commits of a boot: their leaves take each other's places. What counts
+    is what leaves say, not the columns of their rows, so that editing these moves nothing.
+    """
+    parsed = [(row, _parse(row.leaf)) for row in sorted(rows, key=lambda row: (row.time_us, row.boot_id, row.boot_sequence))]
+    by_boot = defaultdict[bytes, list[Parsed]](list)
+    for one in parsed:
+        by_boot[place(one)[0]].append(one)
+    queues = {boot_id: iter(sorted(some, key=place)) for boot_id, some in by_boot.items()}
+    return [next(queues[place(one)[0]]) for one in parsed]
+
+
+def place(one: Parsed) -> tuple[bytes, int]:
+    """Boot id and sequence, as the leaf says them, else its row."""
+    row, event = one
+    return (row.boot_id, row.boot_sequence) if event is None else (event.boot_id, event.boot_sequence)
+
+
+def assemble(tenant_uid: bytes, size: int, ordered: Iterable[Parsed], chains: Chains) -> Batch:
+    """What the log of ``tenant_uid`` gains by these rows, from entry ``size`` on; ``chains`` follows what they say."""
+    batch = Batch()
+    counts = defaultdict[tuple[int, int], list[int]](lambda: [0, 0])
+    for row, event in ordered:
+        leaf = row.leaf
+        if not 0 < len(leaf) <= MAX_LEAF:
+            chains.note(row, "its pending row holds no leaf: it was edited, and is taken out without becoming an entry")
+            continue
+        leaf_index, hash_ = size + len(batch.entries), leaf_hash(leaf)
+        batch.hashes.append(hash_)
+        batch.entries.append(EntryRow(tenant_uid, leaf_index, hash_, leaf))
+        if event is None:
+            chains.note(row, "the leaf can't be read: it was edited")
+        elif event.tenant_uid != tenant_uid:
+            chains.note(row, "the leaf belongs to another tenant's log: its pending row was moved")
+        else:
+            chains.follow(row, event, hash_, leaf_index)
+            _index(batch, counts, tenant_uid, event, leaf_index)
+    batch.counts = [CountRow(tenant_uid, hour, facet, *numbers) for (hour, facet), numbers in counts.items()]
+    return batch
+
+
+def _index(batch: Batch, counts: dict[tuple[int, int], list[int]], tenant_uid: bytes, event: AuditEvent, leaf_index: int) -> None:
+    """Note what an event is found by. What no column can hold, and the vault never writes, is found by nothing."""
+    facet, time_us, mentions, items = index(event)
+    if time_us > _MAX or "\0" in "".join(part for part in facet if isinstance(part, str)):
+        return
+    number = _number(facet)
+    if number not in batch.facets:
+        batch.facets[number] = FacetRow(tenant_uid, number, *facet)
+    batch.events.append(EventRow(tenant_uid, number, time_us, leaf_index))
+    batch.mentions += [MentionRow(tenant_uid, uid, kind, time_us, leaf_index) for kind, uid in mentions if len(uid) == _UID]
+    count = counts[time_us // HOUR_US, number]
+    count[0] += 1
+    count[1] += items
+
+
+@lru_cache(maxsize=10_000)
+def _number(facet: Facet) -> int:
+    return facet.number()
+
+
+def _parse(leaf: bytes) -> AuditEvent | None:
+    try:
+        return AuditEvent.FromString(leaf)
+    except DecodeError:
+        return None

@@ -1,0 +1,136 @@
+"""Following the boots' chains as their leaves enter the tree, to say at once where one was touched (docs/formats.md).
+
+What is wrong never keeps a leaf out of the tree: the log must not stand still because somebody edited one row.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from vault.audit.chain import announcement
+from vault.audit.note import Verifier
+from vault.store.rows import BootRow, PendingRow
+from vault.v1.audit_pb2 import AuditEvent
+
+_START = bytes(32)
+_MAX = 2**63 - 1
+_SIGNATURE_HEAD = b"\x9a\x02\x40"
+"""Field 35, 64 bytes."""
+_SIGNED = len(_SIGNATURE_HEAD) + 64
+
+
+class Trouble(NamedTuple):
+    """A place where a chain is not as its boot wrote it. ``problem`` is one of a few fixed texts."""
+
+    boot_id: bytes
+    boot_sequence: int
+    problem: str
+
+
+class Boot:
+    """How far one boot's chain has come in one log."""
+
+    def __init__(self, row: BootRow, public_key: bytes | None = None, unsigned: bytes | None = None) -> None:
+        """Begin with its row.
+
+        Args:
+            row: what the log knows of it.
+            public_key: its key; None if it has not been looked up, empty if it has none.
+            unsigned: its last leaf, while no signature of the boot is known to cover it.
+        """
+        self.row = row
+        self.public_key = public_key
+        self.unsigned = unsigned
+
+
+class Chains:
+    """The chains of a log while one batch enters it. What was known is not changed: a batch may yet fail."""
+
+    def __init__(self, tenant_uid: bytes, log_key: Verifier, known: Mapping[bytes, Boot]) -> None:
+        """Go on from ``known``, which must hold every boot of the batch that the log knows."""
+        self.changed: dict[bytes, Boot] = {}
+        self.troubles: list[Trouble] = []
+        self._tenant_uid = tenant_uid
+        self._log_key = log_key
+        self._known = known
+        self._told: set[bytes] = set()
+
+    def follow(self, row: PendingRow, event: AuditEvent, leaf_hash: bytes, leaf_index: int) -> None:
+        """Take the next leaf of the batch; its event must be of this tenant."""
+        boot_id, sequence = event.boot_id, event.boot_sequence
+        if boot_id != row.boot_id or sequence != row.boot_sequence or event.time_us != row.time_us:
+            self._tell(row.boot_id, row.boot_sequence, "the columns of its pending row are not what the leaf says: it was edited")
+        boot = self._boot(boot_id, leaf_index)
+        self._compare(boot.row, event)
+        if sequence == 0 and event.boot_public_key:
+            boot.public_key = event.boot_public_key
+        endorse_index = boot.row.endorse_index
+        if endorse_index is None and event.boot_endorsement:
+            endorse_index = leaf_index
+            self._check_endorsement(boot, event)
+        next_sequence = min(sequence, _MAX - 1) + 1
+        boot.row = BootRow(self._tenant_uid, boot_id, boot.row.start_index, endorse_index, next_sequence, leaf_hash)
+        boot.unsigned = row.leaf
+
+    def settle(self, public_key: Callable[[BootRow], bytes]) -> None:
+        """Check that each chain ends signed: all that was pending has been taken, and each transaction ends with a signed leaf.
+
+        Args:
+            public_key: finds a boot's key in the leaf with which it started; empty if it has none.
+        """
+        for boot_id in {*self.changed, *(boot_id for boot_id, boot in self._known.items() if boot.unsigned)}:
+            boot = self._boot(boot_id, 0)
+            if boot.public_key is None:
+                boot.public_key = public_key(boot.row)
+            if boot.unsigned and not _signed(boot.unsigned, boot.public_key):
+                self._tell(boot_id, boot.row.next_sequence - 1, "the chain does not end with a signature of its boot")
+            boot.unsigned = None
+
+    def _boot(self, boot_id: bytes, leaf_index: int) -> Boot:
+        """The boot as this batch has it so far."""
+        boot = self.changed.get(boot_id)
+        if boot is None:
+            known = self._known.get(boot_id)
+            start = BootRow(self._tenant_uid, boot_id, leaf_index, None, 0, _START)
+            boot = Boot(known.row, known.public_key, known.unsigned) if known else Boot(start)
+            self.changed[boot_id] = boot
+        return boot
+
+    def note(self, row: PendingRow, problem: str) -> None:
+        """Note what is wrong with a row that is no leaf of this tenant."""
+        self._tell(row.boot_id, row.boot_sequence, problem)
+
+    def _compare(self, expected: BootRow, event: AuditEvent) -> None:
+        sequence = event.boot_sequence
+        if sequence > expected.next_sequence:
+            self._tell(event.boot_id, sequence, "leaves before this one are missing")
+        elif sequence < expected.next_sequence:
+            self._tell(event.boot_id, sequence, "there was a leaf of this number already")
+        elif event.previous_hash != expected.last_hash:
+            self._tell(event.boot_id, sequence, "it does not continue the leaf before it: one of the two was edited")
+        elif (sequence == 0) != bool(event.boot_public_key):
+            self._tell(event.boot_id, sequence, "the chain does not begin with the start of its boot")
+
+    def _check_endorsement(self, boot: Boot, event: AuditEvent) -> None:
+        text = announcement(self._tenant_uid, event.boot_id, boot.public_key or b"")
+        if boot.public_key is not None and not self._log_key.accepts(event.boot_endorsement, text):
+            self._tell(event.boot_id, event.boot_sequence, "the boot was not endorsed by the log's key")
+
+    def _tell(self, boot_id: bytes, sequence: int, problem: str) -> None:
+        """One trouble a boot and batch is enough to send somebody looking."""
+        if boot_id not in self._told:
+            self._told.add(boot_id)
+            self.troubles.append(Trouble(boot_id, sequence, problem))
+
+
+def _signed(leaf: bytes, public_key: bytes) -> bool:
+    body, head, signature = leaf[:-_SIGNED], leaf[-_SIGNED : -_SIGNED + len(_SIGNATURE_HEAD)], leaf[-64:]
+    if head != _SIGNATURE_HEAD:
+        return False
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, body)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

@@ -1,0 +1,118 @@
+"""The queue of a log: pending rows, read in the order in which they are to become entries, and taken out when they have."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from vault.store import tables as t
+from vault.store.queries import now_us
+from vault.store.rows import PendingRow
+from vault.store.writes import RowsSwallowedError
+
+MAX_BATCH = 4000
+"""Leaves in one transaction."""
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+"""Of leaves in one transaction; the first is taken however long it is."""
+
+_c = t.audit_pending.c
+_ORDER = (_c.time_us, _c.boot_id, _c.boot_sequence)
+
+
+class Waiting(NamedTuple):
+    """A log with pending events; ``oldest_us`` is how long the oldest has waited."""
+
+    tenant_uid: bytes
+    oldest_us: int
+
+
+class Pending(NamedTuple):
+    """Rows to take next; ``is_all`` says that there were no others."""
+
+    rows: list[PendingRow]
+    is_all: bool
+
+
+def waiting(connection: sa.Connection) -> list[Waiting]:
+    """Which logs have pending events: one look into the index a log, however many events there are."""
+    uid = sa.select(_c.tenant_uid).order_by(_c.tenant_uid).limit(1)
+    tenants = sa.select(uid.scalar_subquery().label("uid")).cte("tenants", recursive=True)
+    after = uid.where(_c.tenant_uid > tenants.c.uid).scalar_subquery()
+    tenants = tenants.union_all(sa.select(after).where(tenants.c.uid.is_not(None)))
+    oldest = sa.select(sa.func.min(_c.time_us)).where(_c.tenant_uid == tenants.c.uid).scalar_subquery()
+    found = connection.execute(sa.select(tenants.c.uid, oldest).where(tenants.c.uid.is_not(None))).all()
+    now = now_us(connection) if found else 0
+    return [Waiting(uid, max(0, now - oldest)) for uid, oldest in found if oldest is not None]
+
+
+def read(connection: sa.Connection, tenant_uid: bytes, next_sequences: dict[bytes, int], limit: int = MAX_BATCH) -> Pending:
+    """The next rows of a log, oldest first, and with each all that its boot wrote before it.
+
+    Args:
+        connection: in a transaction.
+        tenant_uid: whose log.
+        next_sequences: for boots that are known, which leaf is expected next.
+        limit: at most how many rows; a few more where a clock stepped back.
+    """
+    rows = _read_by_time(connection, tenant_uid, limit)
+    is_all = len(rows) < limit
+    size = 0
+    for number, row in enumerate(rows):
+        size += len(row.leaf)
+        if number and size > MAX_BATCH_BYTES:
+            rows, is_all = rows[:number], False
+            break
+    if not is_all:
+        rows += _read_skipped(connection, tenant_uid, rows, next_sequences, limit)
+    return Pending(rows, is_all)
+
+
+def take(connection: sa.Connection, rows: Iterable[PendingRow]) -> None:
+    """Delete exactly these rows.
+
+    Raises:
+        RowsSwallowedError: one was not there any more, or the database kept it.
+    """
+    count, runs = 0, defaultdict[tuple[bytes, bytes], list[list[int]]](list)
+    for row in sorted(rows):
+        count += 1
+        run = runs[row.tenant_uid, row.boot_id]
+        if run and run[-1][1] == row.boot_sequence - 1:
+            run[-1][1] = row.boot_sequence
+        else:
+            run.append([row.boot_sequence, row.boot_sequence])
+    delete = t.audit_pending.delete().where(
+        _c.tenant_uid == sa.bindparam("tenant"),
+        _c.boot_id == sa.bindparam("boot"),
+        _c.boot_sequence.between(sa.bindparam("first"), sa.bindparam("last")),
+    )
+    parameters = [
+        {"tenant": tenant, "boot": boot, "first": first, "last": last}
+        for (tenant, boot), some in runs.items()
+        for first, last in some
+    ]
+    if connection.execute(delete, parameters).rowcount != count:
+        raise RowsSwallowedError
+
+
+def _read_by_time(connection: sa.Connection, tenant_uid: bytes, limit: int) -> list[PendingRow]:
+    select = sa.select(t.audit_pending).where(_c.tenant_uid == tenant_uid).order_by(*_ORDER).limit(limit)
+    return [PendingRow(*row) for row in connection.execute(select)]
+
+
+def _read_skipped(
+    connection: sa.Connection, tenant_uid: bytes, rows: Sequence[PendingRow], next_sequences: dict[bytes, int], limit: int
+) -> list[PendingRow]:
+    """Rows that come later by their time, but before others of their boot: the database's clock stepped back between them."""
+    sequences = defaultdict[bytes, set[int]](set)
+    for row in rows:
+        sequences[row.boot_id].add(row.boot_sequence)
+    skipped: list[PendingRow] = []
+    for boot_id, present in sequences.items():
+        last = max(present)
+        if last - next_sequences.get(boot_id, 0) + 1 != len(present):
+            before = (_c.tenant_uid == tenant_uid, _c.boot_id == boot_id, _c.boot_sequence < last)
+            select = sa.select(t.audit_pending).where(*before).order_by(_c.boot_sequence).limit(limit)
+            skipped += [PendingRow(*row) for row in connection.execute(select) if row.boot_sequence not in present]
+    return skipped

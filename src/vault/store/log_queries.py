@@ -1,0 +1,244 @@
+"""Finding events in a log by what the integrator indexed: facets, mentions, hours, boots. Whoever finds, checks (audit_entries.py).
+
+Events are in the order of (time, index). Newest first over many facets is a merge: of each facet only a few rows are read, all in
+one statement, and then again from where the first facet ran out of them.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from vault.audit.index import Facet
+from vault.errors import VaultError
+from vault.store import tables as t
+from vault.store.log_reader import LogReader, missing
+from vault.store.rows import BootRow, EntryRow, EventRow, MentionRow
+from vault.v1 import common_pb2
+
+END_OF_TIME = 2**63 - 1
+"""Microseconds: later than any event."""
+
+_AT_LEAST = 8
+"""Rows of a facet that are worth the way to its first one."""
+_FACETS_REMEMBERED = 65_536
+
+
+class Spot(NamedTuple):
+    """A place in the order of time."""
+
+    time_us: int
+    leaf_index: int
+
+
+class Window(NamedTuple):
+    """What of a log is looked at: entries below ``size``, strictly between two spots."""
+
+    size: int
+    after: Spot
+    before: Spot
+
+    @classmethod
+    def between(cls, size: int, start_us: int, end_us: int) -> "Window":
+        """Entries below ``size`` at or after ``start_us`` and before ``end_us``."""
+        return cls(size, Spot(start_us, -1), Spot(end_us, -1))
+
+
+class Count(NamedTuple):
+    """Events and items of one group of facets in one bucket of hours."""
+
+    bucket: int
+    group: int
+    events: int
+    items: int
+
+
+_OF_FACET = (
+    "FROM audit_event WHERE tenant_uid = :tenant AND facet_id = f.facet_id AND leaf_index < :size "
+    "AND (time_us, leaf_index) > (:after_time, :after_index) AND (time_us, leaf_index) < (:before_time, :before_index) "
+    "ORDER BY time_us DESC, leaf_index DESC LIMIT :each"
+)
+_NEWEST = "SELECT f.facet_id, e.time_us, e.leaf_index FROM"
+_MERGED = {
+    "postgresql": f"{_NEWEST} unnest(CAST(:facets AS bigint[])) AS f (facet_id) "
+    f"CROSS JOIN LATERAL (SELECT time_us, leaf_index {_OF_FACET}) AS e",
+    # SQLite has no LATERAL, but a subquery of IN may refer to what is left of it.
+    "sqlite": f"{_NEWEST} (SELECT value AS facet_id FROM json_each(:facets)) AS f "  # noqa: S608  the text is all our own
+    f"CROSS JOIN audit_event AS e ON e.rowid IN (SELECT rowid {_OF_FACET})",
+}
+_GROUPS = {
+    "postgresql": "unnest(CAST(:facets AS bigint[]), CAST(:groups AS bigint[])) AS g (facet_id, number)",
+    "sqlite": "(SELECT f.value AS facet_id, n.value AS number FROM json_each(:facets) AS f "
+    "JOIN json_each(:groups) AS n ON n.key = f.key) AS g",
+}
+
+
+class LogQueries(LogReader):
+    """Reads a log by its indexes, on one connection."""
+
+    def facets(self) -> dict[int, Facet]:
+        """Every facet of the log by its number.
+
+        Raises:
+            VaultError: INTEGRITY, if one was altered: its number is a hash of what it says.
+        """
+        found = {}
+        for _, number, *fields in self._connection.execute(sa.select(t.audit_facet).where(self._own(t.audit_facet))):
+            facet = Facet(*fields)
+            if _number(facet) != number:
+                raise altered("audit_facet", f"facet {number}")
+            found[number] = facet
+        return found
+
+    def events(self, facets: Collection[int], window: Window, limit: int) -> list[EventRow]:
+        """The newest events of these facets in a window, newest first, at most ``limit``."""
+        found: list[EventRow] = []
+        each = max(_AT_LEAST, 4 * limit // max(1, len(facets)))
+        while facets and len(found) < limit:
+            rows = self._merged(facets, window, each, limit - len(found))
+            whole = _whole(rows, each)
+            found += rows[:whole]
+            if whole == len(rows) and not _ran_out(rows, each):
+                break
+            window, each = window._replace(before=Spot(*found[-1][2:])), 4 * each
+        return found
+
+    def events_of(self, facet: int, window: Window, limit: int) -> list[EventRow]:
+        """The oldest events of one facet in a window, oldest first, at most ``limit``."""
+        c = t.audit_event.c
+        select = sa.select(t.audit_event).where(self._own(t.audit_event), c.facet_id == facet, *_within(c, window))
+        return [EventRow(*row) for row in self._connection.execute(select.order_by(c.time_us, c.leaf_index).limit(limit))]
+
+    def newest_mentions(self, kind: int, uid: bytes, window: Window, limit: int) -> list[MentionRow]:
+        """The newest events in a window that mention a subject, token or request (audit/index.py), newest first."""
+        c = t.audit_mention.c
+        return self._mentions(kind, uid, window, limit, (c.time_us.desc(), c.leaf_index.desc()))
+
+    def oldest_mentions(self, kind: int, uid: bytes, window: Window, limit: int) -> list[MentionRow]:
+        """The same, oldest first."""
+        c = t.audit_mention.c
+        return self._mentions(kind, uid, window, limit, (c.time_us, c.leaf_index))
+
+    def entries_at(self, indexes: Iterable[int]) -> dict[int, EntryRow]:
+        """The entries with these indexes.
+
+        Raises:
+            VaultError: INTEGRITY, if one is missing.
+        """
+        wanted = set(indexes)
+        select = sa.select(t.audit_entry).where(self._own(t.audit_entry), t.audit_entry.c.leaf_index.in_(wanted))
+        found = {row.leaf_index: row for row in (EntryRow(*row) for row in self._connection.execute(select))}
+        if len(found) != len(wanted):
+            raise missing(f"entry {min(wanted - found.keys())}")
+        return found
+
+    def counts(self, groups: Mapping[int, int], start_hour: int, end_hour: int, hours: int, limit: int) -> list[Count]:
+        """Events and items by bucket and group, in this order, at most ``limit``.
+
+        Args:
+            groups: which group each facet belongs to.
+            start_hour: since 1970; the first that counts.
+            end_hour: the first that doesn't.
+            hours: in a bucket, or 0 for one bucket of all.
+            limit: how many at most.
+        """
+        bucket = f"c.hour / {hours:d}" if hours else "0"
+        dialect = self._connection.dialect.name
+        statement = (
+            f"SELECT {bucket} AS bucket, g.number, CAST(sum(c.events) AS bigint), CAST(sum(c.items) AS bigint) "  # noqa: S608  ours
+            f"FROM audit_count AS c JOIN {_GROUPS[dialect]} ON g.facet_id = c.facet_id "
+            "WHERE c.tenant_uid = :tenant AND c.hour >= :start AND c.hour < :end GROUP BY 1, 2 ORDER BY 1, 2 LIMIT :limit"
+        )
+        values = {"facets": self._list(groups.keys()), "groups": self._list(groups.values()), "tenant": self._tenant_uid}
+        bounds = {"start": start_hour, "end": end_hour, "limit": limit}
+        return [Count(*row) for row in self._connection.execute(sa.text(statement), values | bounds)]
+
+    def counted(self, facet: int) -> tuple[int, int]:
+        """How many events of a facet are indexed, and how many were counted: the same, unless one of the tables was altered."""
+        indexed = sa.select(sa.func.count()).where(self._own(t.audit_event), t.audit_event.c.facet_id == facet)
+        total = sa.func.coalesce(sa.func.sum(t.audit_count.c.events), 0)
+        counted = sa.select(sa.cast(total, sa.BigInteger)).where(self._own(t.audit_count), t.audit_count.c.facet_id == facet)
+        return self._connection.scalar(indexed) or 0, self._connection.scalar(counted) or 0
+
+    def span(self, facets: Iterable[int], window: Window) -> tuple[int, int] | None:
+        """The lowest and the highest index of all events of these facets in a window; None if there is none."""
+        c = t.audit_event.c
+        lowest, highest = sa.func.min(c.leaf_index), sa.func.max(c.leaf_index)
+        found = [
+            row
+            for facet in facets
+            for row in self._connection.execute(
+                sa.select(lowest, highest).where(self._own(t.audit_event), c.facet_id == facet, *_within(c, window))
+            )
+            if row[0] is not None
+        ]
+        return (min(row[0] for row in found), max(row[1] for row in found)) if found else None
+
+    def boots(self, boot_ids: Iterable[bytes]) -> list[BootRow]:
+        """How far these boots' chains have come, in the order in which they began."""
+        c = t.audit_boot.c
+        select = sa.select(t.audit_boot).where(self._own(t.audit_boot), c.boot_id.in_(list(boot_ids)))
+        return [BootRow(*row) for row in self._connection.execute(select.order_by(c.start_index))]
+
+    def _merged(self, facets: Collection[int], window: Window, each: int, limit: int) -> list[EventRow]:
+        statement = sa.text(f"{_MERGED[self._connection.dialect.name]} ORDER BY e.time_us DESC, e.leaf_index DESC LIMIT :limit")
+        (after_time, after_index), (before_time, before_index) = window.after, window.before
+        values = {
+            "facets": self._list(facets),
+            "tenant": self._tenant_uid,
+            "size": window.size,
+            "after_time": after_time,
+            "after_index": after_index,
+            "before_time": before_time,
+            "before_index": before_index,
+            "each": each,
+            "limit": limit,
+        }
+        return [EventRow(self._tenant_uid, *row) for row in self._connection.execute(statement, values)]
+
+    def _mentions(self, kind: int, uid: bytes, window: Window, limit: int, order: tuple[Any, ...]) -> list[MentionRow]:
+        c = t.audit_mention.c
+        select = sa.select(t.audit_mention).where(self._own(t.audit_mention), c.uid == uid, c.kind == kind, *_within(c, window))
+        return [MentionRow(*row) for row in self._connection.execute(select.order_by(*order).limit(limit))]
+
+    def _own(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        return table.c.tenant_uid == self._tenant_uid
+
+    def _list(self, numbers: Iterable[int]) -> list[int] | str:
+        """Numbers as one parameter, however many they are."""
+        return list(numbers) if self._connection.dialect.name == "postgresql" else json.dumps(list(numbers))
+
+
+def altered(table: str, which: str) -> VaultError:
+    """The refusal for a row that does not say what the log says."""
+    return VaultError(
+        common_pb2.ERROR_REASON_INTEGRITY,
+        f"{which} of {table} is not as the log has it, so it was altered or moved; the operator must investigate",
+    )
+
+
+def _within(columns: Any, window: Window) -> tuple[sa.ColumnElement[bool], ...]:
+    spot = sa.tuple_(columns.time_us, columns.leaf_index)
+    return columns.leaf_index < window.size, spot > sa.tuple_(*window.after), spot < sa.tuple_(*window.before)
+
+
+def _ran_out(rows: Sequence[EventRow], each: int) -> bool:
+    return max(Counter(row.facet_id for row in rows).values(), default=0) >= each
+
+
+def _whole(rows: Sequence[EventRow], each: int) -> int:
+    """How many of the merged rows are certain: up to the one that is the last read of its facet."""
+    given = Counter[int]()
+    for number, row in enumerate(rows, 1):
+        given[row.facet_id] += 1
+        if given[row.facet_id] == each:
+            return number
+    return len(rows)
+
+
+@lru_cache(_FACETS_REMEMBERED)
+def _number(facet: Facet) -> int:
+    return facet.number()
