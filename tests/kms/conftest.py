@@ -49,10 +49,11 @@ def configure(bao: OpenBaoServer) -> Callable[..., TransitConfig]:
 
 @dataclass(frozen=True)
 class Kms:
-    """A KeyManager with the provisioner that goes with it."""
+    """A KeyManager with the provisioner that goes with it, and what opens the same once more, as another node does."""
 
     manager: KeyManager
     provisioner: KeyProvisioner
+    another: Callable[[], KeyManager]
 
     def tenant(self) -> bytes:
         """A new tenant with keys."""
@@ -63,9 +64,15 @@ class Kms:
 
 @pytest.fixture(scope="session")
 def transit_kms(configure: Callable[..., TransitConfig]) -> Iterator[Kms]:
-    kms = Kms(TransitKeyManager(configure("app")), TransitProvisioner(configure("provisioner")))
-    yield kms
-    kms.manager.close()
+    opened: list[TransitKeyManager] = []
+
+    def another() -> TransitKeyManager:
+        opened.append(TransitKeyManager(configure("app")))
+        return opened[-1]
+
+    yield Kms(another(), TransitProvisioner(configure("provisioner")), another)
+    for manager in opened:
+        manager.close()
 
 
 @pytest.fixture
@@ -77,7 +84,11 @@ def keyring_path(tmp_path: Path) -> Path:
 def local_kms(keyring_path: Path) -> Kms:
     provisioner = LocalProvisioner(keyring_path, RawKey(RAW_KEY))
     provisioner.create_keyring()
-    return Kms(LocalKeyManager(keyring_path, RawKey(RAW_KEY)), provisioner)
+
+    def another() -> LocalKeyManager:
+        return LocalKeyManager(keyring_path, RawKey(RAW_KEY))
+
+    return Kms(another(), provisioner, another)
 
 
 @pytest.fixture(params=["transit", "local"])

@@ -1,5 +1,6 @@
 """docs/formats-kms.md is true: its examples, and a reader written from the page alone."""
 
+import hmac
 import re
 import struct
 from base64 import b64encode
@@ -15,7 +16,10 @@ from hypothesis import strategies as st
 
 from vault.crypto.envelope import seal
 from vault.crypto.keys import Key
-from vault.kms.key_manager import KmsIntegrityError
+from vault.kms.anchors import KEY_LABEL, Anchors
+from vault.kms.anchors import decode as decode_anchors
+from vault.kms.anchors import encode as encode_anchors
+from vault.kms.key_manager import Anchored, KmsIntegrityError
 from vault.kms.keyring import Keyring, KeyringFormatError, TenantEntry, decode, encode
 from vault.kms.keyring_sealing import seal_keyring, unseal_keyring
 from vault.kms.keyring_secret import Argon2Parameters, Passphrase, RawKey
@@ -188,3 +192,82 @@ def test_content_out_of_order_or_with_senseless_versions_is_refused(example_keyr
     ):
         with pytest.raises(KeyringFormatError):
             decode(wrong)
+
+
+def anchors_tag(root, content):
+    key = hkdf(root, b"pdvault/v1/key/anchors")
+    return hmac.digest(key, pack("pdvault/v1/anchors", b"pdvanchr\1", content), "sha256")
+
+
+def test_the_pages_anchors_file_is_read_and_written_as_the_page_says(examples):
+    example = examples["local-anchors-file"]
+    root, file = raw(example, "key"), raw(example, "file")
+    anchors = Anchors(3, 2, {raw(example, "tenant"): Anchored(raw(example, "text").decode(), 2)})
+    key = Key(root).derive(KEY_LABEL)
+    assert decode_anchors(file, key) == anchors
+    assert encode_anchors(anchors, key) == file == b"pdvanchr\1" + anchors_tag(root, file[41:]) + file[41:]
+
+
+def test_a_writer_by_the_page_is_read_by_the_vault(tmp_path, example_keyring):
+    secret, root = raw_key(bytes(range(32))), bytes(range(32))
+    uid, text = next(iter(example_keyring.tenants)), b"Anker\n"
+    content = struct.pack(">QQI16sQI", 1, 1, 1, uid, 9, len(text)) + text
+    path = tmp_path / "keyring.anchors"
+    path.touch(mode=0o600)
+    path.write_bytes(b"pdvanchr\1" + anchors_tag(root, content) + content)
+    assert file_with(tmp_path / "keyring", example_keyring, secret).read_anchor(uid) == Anchored("Anker\n", 9)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
+ANCHORED = st.builds(Anchored, TEXTS, st.integers(1, 2**64 - 1))
+COUNTS = st.integers(1, 2**64 - 1)
+ANCHORS = st.builds(Anchors, COUNTS, COUNTS, st.dictionaries(st.binary(min_size=16, max_size=16), ANCHORED, max_size=4))
+ZERO = Key(bytes(32))
+
+
+def sealed_anchors(content):
+    return b"pdvanchr\1" + hmac.digest(ZERO.raw, pack("pdvault/v1/anchors", b"pdvanchr\1", content), "sha256") + content
+
+
+@given(ANCHORS)
+def test_anchors_are_read_as_they_were_written(anchors):
+    assert decode_anchors(encode_anchors(anchors, ZERO), ZERO) == anchors
+
+
+@given(ANCHORS, st.data())
+def test_shortened_or_lengthened_anchors_are_refused_even_if_authentic(anchors, data):
+    content = encode_anchors(anchors, ZERO)[41:]
+    for wrong in (content[: data.draw(st.integers(0, len(content) - 1))], content + b"\0"):
+        with pytest.raises(KmsIntegrityError, match="content"):
+            decode_anchors(sealed_anchors(wrong), ZERO)
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_anchors_are_read_back_to_themselves_or_refused(content):
+    try:
+        anchors = decode_anchors(sealed_anchors(content), ZERO)
+    except KmsIntegrityError:
+        return
+    assert encode_anchors(anchors, ZERO)[41:] == content
+
+
+def test_anchors_that_the_page_forbids_are_refused_even_if_authentic():
+    def content(uids=(b"1" * 16,), sequence=1, generation=1, version=1, text=b"x"):
+        anchors = b"".join(uid + struct.pack(">QI", version, len(text)) + text for uid in uids)
+        return struct.pack(">QQI", sequence, generation, len(uids)) + anchors
+
+    one, two = b"1" * 16, b"2" * 16
+    assert len(decode_anchors(sealed_anchors(content((one, two), text=b"x" * 65_536)), ZERO).by_tenant) == 2
+    for wrong in (
+        content((two, one)),
+        content((one, one)),
+        content(sequence=0),
+        content(generation=0),
+        content(version=0),
+        content(text=b""),
+        content(text=b"x" * 65_537),
+        content(text=b"\xff"),
+        content()[:20],
+    ):
+        with pytest.raises(KmsIntegrityError, match="content"):
+            decode_anchors(sealed_anchors(wrong), ZERO)

@@ -63,9 +63,31 @@ KEY_WORK = [
     ("post", "transit/keys/{kek}/config", {"min_encryption_version": 1}),
     ("post", "transit/keys/{kek}/trim", {"min_available_version": 1}),
 ]
+ANCHOR = "pdvault/data/anchor/{anchor}"
+ANCHOR_WRITE = ("post", ANCHOR, {"options": {"cas": 0}, "data": {"checkpoint": "x"}})
+ANCHOR_TAMPERING = [
+    ("delete", ANCHOR, None),
+    ("patch", ANCHOR, {"options": {"cas": 1}, "data": {"checkpoint": "y"}}),
+    ("post", "pdvault/delete/anchor/{anchor}", {"versions": [1]}),
+    ("post", "pdvault/undelete/anchor/{anchor}", {"versions": [1]}),
+    ("post", "pdvault/destroy/anchor/{anchor}", {"versions": [1]}),
+    ("get", "pdvault/metadata/anchor/{anchor}", None),
+    ("post", "pdvault/metadata/anchor/{anchor}", {"max_versions": 1, "delete_version_after": "1s"}),
+    ("delete", "pdvault/metadata/anchor/{anchor}", None),
+    ("list", "pdvault/metadata/anchor", None),
+    ("get", "pdvault/config", None),
+    ("post", "pdvault/config", {"cas_required": False}),
+    ("post", "pdvault/data/anchor/{anchor}/below", {"options": {"cas": 0}, "data": {}}),
+    ("post", "pdvault/data/other", {"options": {"cas": 0}, "data": {}}),
+    ("get", "pdvault/data/other", None),
+    ("post", "sys/mounts/pdvault/tune", {"options": {"version": "1"}}),
+    ("delete", "sys/mounts/pdvault", None),
+]
 CREATION = [("post", "transit/keys/kek-new", KEK_BODY), ("post", "transit/keys/log-new", {"type": "ed25519"})]
 FORBIDDEN = (
-    [(role, *request) for role in ALL_IDENTITIES for request in FORBIDDEN_TO_ALL]
+    [(role, *request) for role in ALL_IDENTITIES for request in FORBIDDEN_TO_ALL + ANCHOR_TAMPERING]
+    + [(role, "get", ANCHOR, None) for role in ("provisioner", "key-worker")]
+    + [(role, *ANCHOR_WRITE) for role in ("provisioner", "key-worker")]
     + [("app", *request) for request in KEY_WORK + CREATION]
     + [("app", "get", "transit/keys/{kek}", None)]
     + [("app", "post", "transit/encrypt/kek-unknown", USES[0][2])]
@@ -95,17 +117,18 @@ def send(bao):
     def request(role, method, path, body):
         if role not in tokens:
             tokens[role] = login(role)["auth"]["client_token"]
-        headers = {"X-Vault-Token": tokens[role]}
+        headers = {"X-Vault-Token": tokens[role], **({"Content-Type": "application/merge-patch+json"} if method == "patch" else {})}
         url = f"{bao.address}/v1/{path}"
         return requests.request(method, url, json=body, headers=headers, verify=bao.ca_file, timeout=10).status_code
 
     return request
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def names(transit_kms):
     tenant = transit_kms.tenant()
-    return {"kek": kek_name(tenant), "log": log_key_name(tenant)}
+    transit_kms.manager.write_anchor(tenant, "anchor\n", 0)
+    return {"kek": kek_name(tenant), "log": log_key_name(tenant), "anchor": tenant.hex()}
 
 
 @pytest.mark.parametrize(("role", "method", "path", "body"), FORBIDDEN)
@@ -118,12 +141,19 @@ def test_what_is_an_identitys_work_is_allowed(send, names):
         [("provisioner", *request) for request in CREATION]
         + [("provisioner", "get", "transit/keys/{kek}", None)]
         + [("app", *USES[0]), ("app", *USES[2]), ("app", "get", "transit/keys/{log}", None)]
+        + [("app", "get", ANCHOR, None), ("app", "post", ANCHOR, {"options": {"cas": 1}, "data": {"checkpoint": "x"}})]
+        + [("app", "post", "pdvault/data/anchor/of-a-new-log", ANCHOR_WRITE[2])]
         + [("key-worker", *request) for request in KEY_WORK]
         + [("key-worker", "get", "transit/keys/{kek}", None)]
         + [(role, "get", "auth/token/lookup-self", None) for role in ALL_IDENTITIES]
         + [(role, "post", "auth/token/renew-self", {}) for role in ALL_IDENTITIES]
     ):
         assert send(role, method, path.format(**names), body) in (200, 204), (role, path)
+
+
+def test_no_anchor_is_written_without_check_and_set(send, names):
+    assert send("app", "post", ANCHOR.format(**names), {"data": {"checkpoint": "x"}}) == 400
+    assert send("app", "post", ANCHOR.format(**names), {"options": {}, "data": {"checkpoint": "x"}}) == 400
 
 
 def test_a_tokens_only_policy_is_its_own(bao):
