@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from grpc_status import rpc_status
 
-from pdvault_client import RetryPolicy, VaultClient
+from pdvault_client import AuditClient, RetryPolicy, VaultClient
 from vault.errors import VaultError
-from vault.v1 import vault_service_pb2
+from vault.v1 import audit_service_pb2, vault_service_pb2
 
-SERVICE = vault_service_pb2.DESCRIPTOR.services_by_name["VaultService"]
+WAIT = object()
+"""In a stream: until the caller or the server ends it."""
 
 
 @dataclass
@@ -99,30 +100,34 @@ def stranger(tmp_path_factory, request) -> Authority:
 
 @dataclass
 class Received:
-    """One attempt, as it arrived."""
+    """One attempt, as it arrived; ``ended`` once the call is over, however it ended."""
 
     method: str
     request: object
     remaining_s: float
+    ended: threading.Event = field(default_factory=threading.Event)
 
 
 class ScriptedVault:
     """Answers each method by its script: the next step, and the last one again when there is no other.
 
     A step is a response, a server's VaultError, a grpc.StatusCode (a failure that is not the vault's), or a function of the
-    request that gives one of these.
+    request that gives one of these. A step of a method that streams is several of these, one after the other, or WAIT.
     """
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, port: int = 0) -> None:
         self.received: list[Received] = []
         self.closing = threading.Event()
         self._scripts: dict[str, deque] = defaultdict(deque)
         self._server = grpc.server(futures.ThreadPoolExecutor(8))
-        self._server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE.full_name, self._handlers())])
+        for module, name in ((vault_service_pb2, "VaultService"), (audit_service_pb2, "AuditService")):
+            service = module.DESCRIPTOR.services_by_name[name]
+            handlers = {method.name: self._handler(module, method) for method in service.methods}
+            self._server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service.full_name, handlers)])
         files = authority.directory
         pair = ((files / "server.key").read_bytes(), (files / "server.pem").read_bytes())
         credentials = grpc.ssl_server_credentials([pair], (files / "ca.pem").read_bytes(), require_client_auth=True)
-        self.port = self._server.add_secure_port("127.0.0.1:0", credentials)
+        self.port = self._server.add_secure_port(f"127.0.0.1:{port}", credentials)
         self.address = f"127.0.0.1:{self.port}"
         self._server.start()
 
@@ -144,20 +149,36 @@ class ScriptedVault:
         self.closing.set()
         self._server.stop(None).wait()
 
-    def _handlers(self):
-        return {
-            method.name: grpc.unary_unary_rpc_method_handler(
-                partial(self._answer, method.name),
-                request_deserializer=getattr(vault_service_pb2, method.input_type.name).FromString,
-                response_serializer=lambda message: message.SerializeToString(),
-            )
-            for method in SERVICE.methods
-        }
+    def _handler(self, module, method):
+        kind, answer = grpc.unary_unary_rpc_method_handler, self._answer
+        if method.server_streaming:
+            kind, answer = grpc.unary_stream_rpc_method_handler, self._stream
+        return kind(
+            partial(answer, method.name),
+            request_deserializer=getattr(module, method.input_type.name).FromString,
+            response_serializer=lambda message: message.SerializeToString(),
+        )
 
     def _answer(self, method, request, context):
-        self.received.append(Received(method, request, context.time_remaining()))
+        return self._said(self._step(method, request, context)[1], request, context)
+
+    def _stream(self, method, request, context):
+        received, step = self._step(method, request, context)
+        for part in step(request) if callable(step) else step:
+            if part is WAIT:
+                while not (received.ended.wait(0.02) or self.closing.is_set()):
+                    pass
+                return
+            yield self._said(part, request, context)
+
+    def _step(self, method, request, context):
+        received = Received(method, request, context.time_remaining())
+        context.add_callback(received.ended.set)
+        self.received.append(received)
         steps = self._scripts[method]
-        step = steps.popleft() if len(steps) > 1 else steps[0]
+        return received, steps.popleft() if len(steps) > 1 else steps[0]
+
+    def _said(self, step, request, context):
         if callable(step):
             step = step(request)
         if isinstance(step, VaultError):
@@ -184,9 +205,9 @@ def scripted(_server) -> ScriptedVault:
 @pytest.fixture
 def connect(scripted, authority) -> Iterator[Callable[..., VaultClient]]:
     """Make clients of the scripted vault; keyword arguments replace what they are made with."""
-    clients: list[VaultClient] = []
+    clients: list[VaultClient | AuditClient] = []
 
-    def make(**overrides) -> VaultClient:
+    def make(kind=VaultClient, **overrides):
         files = authority.directory
         arguments = {
             "address": scripted.address,
@@ -196,7 +217,7 @@ def connect(scripted, authority) -> Iterator[Callable[..., VaultClient]]:
             "purpose": "payout",
             "retry": RetryPolicy(base_s=0.0),
         }
-        clients.append(VaultClient(**(arguments | overrides)))
+        clients.append(kind(**(arguments | overrides)))
         return clients[-1]
 
     yield make
@@ -208,3 +229,9 @@ def connect(scripted, authority) -> Iterator[Callable[..., VaultClient]]:
 def client(connect) -> VaultClient:
     """A client of the scripted vault that never waits between attempts."""
     return connect()
+
+
+@pytest.fixture
+def auditor(connect) -> AuditClient:
+    """An auditor's client of the scripted vault, likewise."""
+    return connect(AuditClient, purpose="audit")

@@ -7,8 +7,20 @@ import sys
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
 
-from pdvault_client import Atomicity, FormKind, Provenance, TokenKind, Validation, _contract
-from vault.v1 import common_pb2, vault_service_pb2
+from pdvault_client import (
+    Atomicity,
+    Bucket,
+    Change,
+    Decision,
+    Dimension,
+    FormKind,
+    Provenance,
+    TokenKind,
+    Use,
+    Validation,
+    _contract,
+)
+from vault.v1 import audit_pb2, audit_service_pb2, common_pb2, vault_service_pb2
 
 SERVER, CLIENT = "vault.v1.vault_service_pb2", "pdvault_client._contract"
 VAULT_SERVICE = "vault/v1/vault_service.proto"
@@ -26,7 +38,7 @@ def newer() -> descriptor_pb2.FileDescriptorSet:
 
 
 def test_a_newer_contract_lives_beside_the_server_stubs(newer):
-    method = _contract.Contract(newer.SerializeToString()).method("Tokenize")
+    method = _contract.Contract(newer.SerializeToString()).method(_contract.VAULT, "Tokenize")
     encoded = method.encode({"context": {"purpose": "payout"}, "priority": 7})
     assert vault_service_pb2.TokenizeRequest.FromString(encoded).context.purpose == "payout"
     assert "priority" not in vault_service_pb2.TokenizeRequest.DESCRIPTOR.fields_by_name
@@ -45,12 +57,12 @@ def run(code: str) -> None:
 
 @pytest.mark.parametrize("names", [f"{SERVER}, {CLIENT}", f"{CLIENT}, {SERVER}"])
 def test_both_import_in_either_order_in_a_fresh_process(names):
-    run(f"import {names}; pdvault_client._contract.load().method('Tokenize')")
+    run(f"import {names}; pdvault_client._contract.load().method(pdvault_client._contract.VAULT, 'Tokenize')")
 
 
 def test_importing_the_client_adds_nothing_to_the_default_pool():
     run(
-        "import pdvault_client._contract; pdvault_client._contract.load().method('Tokenize')\n"
+        "import pdvault_client._contract; pdvault_client._contract.load().method(pdvault_client._contract.VAULT, 'Tokenize')\n"
         "from google.protobuf import descriptor_pool\n"
         "try: descriptor_pool.Default().FindFileByName('vault/v1/common.proto')\n"
         "except KeyError: raise SystemExit(0)\n"
@@ -60,11 +72,13 @@ def test_importing_the_client_adds_nothing_to_the_default_pool():
 
 def test_the_committed_contract_has_the_servers_methods_and_fields():
     contract = _contract.load()
-    for method in vault_service_pb2.DESCRIPTOR.services_by_name["VaultService"].methods:
-        assert contract.method(method.name).path == f"/vault.v1.VaultService/{method.name}"
-    for name, message in vault_service_pb2.DESCRIPTOR.message_types_by_name.items():
-        ours = contract.message(f"vault.v1.{name}").DESCRIPTOR
-        assert [(f.name, f.number) for f in ours.fields] == [(f.name, f.number) for f in message.fields]
+    for module, service in ((vault_service_pb2, "VaultService"), (audit_service_pb2, "AuditService")):
+        for method in module.DESCRIPTOR.services_by_name[service].methods:
+            assert contract.method(f"vault.v1.{service}", method.name).path == f"/vault.v1.{service}/{method.name}"
+    for module in (vault_service_pb2, audit_service_pb2, audit_pb2):
+        for name, message in module.DESCRIPTOR.message_types_by_name.items():
+            ours = contract.message(f"vault.v1.{name}").DESCRIPTOR
+            assert [(f.name, f.number) for f in ours.fields] == [(f.name, f.number) for f in message.fields]
 
 
 @pytest.mark.parametrize(
@@ -75,6 +89,11 @@ def test_the_committed_contract_has_the_servers_methods_and_fields():
         (Provenance, "Provenance", "PROVENANCE_", "UNKNOWN"),
         (TokenKind, "TokenKind", "TOKEN_KIND_", None),
         (Validation, "Validation", "VALIDATION_", None),
+        (Decision, "Decision", "DECISION_", "UNKNOWN"),
+        (Change, "Change", "CHANGE_", "NONE"),
+        (Use, "Use", "USE_", "UNKNOWN"),
+        (Bucket, "Bucket", "BUCKET_", None),
+        (Dimension, "Dimension", "DIMENSION_", None),
     ],
 )
 def test_the_public_enums_have_the_contracts_names_and_numbers(ours, name, prefix, unspecified):

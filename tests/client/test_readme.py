@@ -1,14 +1,22 @@
-"""The README's example runs as it stands."""
+"""The README's examples run as they stand."""
 
 import re
 from pathlib import Path
 
-from pdvault_client import VaultClient
+from tests.client import log_of_leaves as log
+
+from pdvault_client import AuditClient, VaultClient
 from vault.errors import VaultError
-from vault.v1 import common_pb2, vault_service_pb2
+from vault.v1 import audit_service_pb2, common_pb2, vault_service_pb2
 
 README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
 NOT_FOUND = VaultError(common_pb2.ERROR_REASON_TOKEN_NOT_FOUND, "no such token").to_status()
+
+
+def run_example(number: int) -> None:
+    """Run one of the examples that begin with their imports."""
+    examples = re.findall(r"```python\n(from .*?)```", README.read_text(), re.DOTALL)
+    exec(compile(examples[number], str(README), "exec"), {})  # noqa: S102  # our own README
 
 
 def test_the_example_of_the_readme_runs(connect, scripted, monkeypatch, capsys):
@@ -22,10 +30,24 @@ def test_the_example_of_the_readme_runs(connect, scripted, monkeypatch, capsys):
     )
     scripted.script("Verify", vault_service_pb2.VerifyResponse(results=[{"matches": True}]))
     scripted.script("Search", vault_service_pb2.SearchResponse(results=[{"items": [{"token": "eml_A", "revision": 1}]}]))
-    example = re.search(r"```python\n(from .*?)```", README.read_text(), re.DOTALL)
-    exec(compile(example[1], str(README), "exec"), {})  # noqa: S102  # our own README
+    run_example(0)
     found, revealed, error = capsys.readouterr().out.splitlines()
     assert found == "eml_A 1"
     assert revealed.startswith("Revealed(")
     assert "li@" not in revealed
     assert "TOKEN_NOT_FOUND" in error
+
+
+def test_the_auditors_example_runs(connect, scripted, monkeypatch, capsys):
+    monkeypatch.setattr(AuditClient, "from_environment", lambda purpose: connect(AuditClient, purpose=purpose))
+    scripted.script("Query", audit_service_pb2.QueryResponse(entries=[log.entry(8), log.entry(7)], size=9))
+    scripted.script("SubjectTimeline", audit_service_pb2.SubjectTimelineResponse(entries=[log.entry(6)], size=9))
+    scripted.script("Aggregate", audit_service_pb2.AggregateResponse(counts=[{"values": ["Reveal"], "events": 3}], size=9))
+    rows = audit_service_pb2.BreachReportResponse(rows=[{"subject_uid": log.SUBJECT, "use": 1, "events": 2}])
+    scripted.script("BreachReport", [rows, audit_service_pb2.BreachReportResponse(summary={"subjects": 1})])
+    erased = audit_service_pb2.TailResponse(entries=[log.entry(5, action="Erase")], next_index=6)
+    scripted.script("Tail", [log.tail(4), erased])
+    run_example(1)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["8", "7"]
+    assert lines[3:] == ["None Reveal 3", f"{log.SUBJECT.hex()}  REVEALED 2", "1 subjects"]

@@ -1,6 +1,7 @@
 """No personal value or subject_id is in a representation, a log line, an exception or its traceback's locals."""
 
 import copy
+import datetime
 import logging
 import traceback
 from collections.abc import Callable
@@ -9,8 +10,10 @@ import grpc
 import pytest
 
 from pdvault_client import (
+    BreachRow,
     Candidate,
     Description,
+    EventFilter,
     Form,
     NewValue,
     Outcome,
@@ -19,11 +22,12 @@ from pdvault_client import (
     Results,
     Revealed,
     SubjectQuery,
+    Use,
     ValueQuery,
     VaultError,
 )
 from vault.errors import VaultError as ServerError
-from vault.v1 import common_pb2, vault_service_pb2
+from vault.v1 import audit_service_pb2, common_pb2, vault_service_pb2
 
 SECRET = "canary-4719@example.org"
 SUBJECT = "canary-subject-4719"
@@ -37,6 +41,8 @@ HOLDERS = [
     ValueQuery("email", SECRET),
     SubjectQuery(SUBJECT),
     Description("eml_A", SUBJECT, "email", 1, (), Provenance.SUBJECT, False, None, None, None, 0, 0),
+    EventFilter(subject_id=SUBJECT),
+    BreachRow(b"\x01" * 16, SUBJECT, "email", "payout", Use.MASKED, "", 1, None, None, 0, 0),
     Outcome(REVEALED),
     Results([Outcome(REVEALED)]),
 ]
@@ -48,6 +54,15 @@ CALLS: list[Callable] = [
     lambda client: client.update([Replacement("eml_A", SECRET)]),
     lambda client: list(client.search_by_value("email", SECRET)),
     lambda client: list(client.search_by_subject(SUBJECT)),
+]
+DAY = datetime.datetime(2026, 3, 4, tzinfo=datetime.UTC)
+AUDITS: list[Callable] = [
+    lambda auditor: list(auditor.query(EventFilter(subject_id=SUBJECT))),
+    lambda auditor: auditor.query_page(EventFilter(subject_id=SUBJECT)),
+    lambda auditor: list(auditor.timeline(subject_id=SUBJECT)),
+    lambda auditor: auditor.timeline_page(subject_id=SUBJECT),
+    lambda auditor: next(auditor.tail(EventFilter(subject_id=SUBJECT))),
+    lambda auditor: list(auditor.breach_report(DAY, DAY, node="n", with_subject_ids=True)),
 ]
 
 
@@ -75,6 +90,21 @@ def test_a_failed_call_leaves_no_value_in_logs_messages_or_tracebacks(client, sc
         scripted.script(method, failure)
     with caplog.at_level(logging.DEBUG), pytest.raises(VaultError) as caught:
         call(client)
+    shown = locals_of_the_client(caught.value)
+    assert shown
+    assert not [text for text in [*shown, str(caught.value), caplog.text] if "canary" in text]
+
+
+@pytest.mark.parametrize("failure", [ServerError(common_pb2.ERROR_REASON_POLICY_DENIED, "no"), grpc.StatusCode.UNAVAILABLE])
+@pytest.mark.parametrize("call", AUDITS)
+def test_a_failed_audit_leaves_no_subject_id_in_logs_messages_or_tracebacks(auditor, scripted, caplog, call, failure):
+    row = {"subject_uid": b"\x01" * 16, "subject_id": SUBJECT}
+    for method in ("Query", "SubjectTimeline"):
+        scripted.script(method, failure)
+    scripted.script("Tail", [failure])
+    scripted.script("BreachReport", [audit_service_pb2.BreachReportResponse(rows=[row]), failure])
+    with caplog.at_level(logging.DEBUG), pytest.raises(VaultError) as caught:
+        call(auditor)
     shown = locals_of_the_client(caught.value)
     assert shown
     assert not [text for text in [*shown, str(caught.value), caplog.text] if "canary" in text]
@@ -122,7 +152,7 @@ def test_one_purpose_is_not_taken_for_its_letters(client):
 
 
 def test_what_holds_values_cannot_be_changed():
-    for holder in HOLDERS[:8]:
+    for holder in HOLDERS[:10]:
         name = next(iter(holder.__dataclass_fields__))
         with pytest.raises(AttributeError):
             setattr(copy.copy(holder), name, "x")

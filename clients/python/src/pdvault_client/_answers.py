@@ -43,7 +43,7 @@ def results(answer: Answer, count: int, read: Callable[[Message], T], atomicity:
     """
     found = len(answer.message.results)
     if found != count:
-        raise _unfit(f"the server answered {found} results for {count} items", answer.request_id)
+        raise unfit(f"the server answered {found} results for {count} items", answer.request_id)
     outcomes = [_outcome(result, read, answer.request_id) for result in answer.message.results]
     if atomicity is not Atomicity.PER_ITEM:
         for outcome in outcomes:
@@ -58,14 +58,15 @@ def _outcome(result: Message, read: Callable[[Message], T], request_id: str) -> 
         return Outcome(read(result))
     except _EmptyResultError:
         pass
-    return Outcome(error=_unfit("the server answered neither a result nor an error for an item", request_id))
+    return Outcome(error=unfit("the server answered neither a result nor an error for an item", request_id))
 
 
 class _EmptyResultError(Exception):
     """A result holds nothing."""
 
 
-def _unfit(message: str, request_id: str) -> VaultError:
+def unfit(message: str, request_id: str) -> VaultError:
+    """The error of an answer that does not fit its request."""
     return VaultError(f"{message}; is it a server of another contract?", request_id=request_id)
 
 
@@ -73,7 +74,7 @@ def issued(result: Message) -> IssuedToken:
     """A TokenizeResult."""
     if not result.token:
         raise _EmptyResultError
-    return IssuedToken(result.token, _time(result, "expire_time"))
+    return IssuedToken(result.token, time(result, "expire_time"))
 
 
 def revealed(result: Message) -> Revealed:
@@ -81,7 +82,7 @@ def revealed(result: Message) -> Revealed:
     content = result.value.WhichOneof("content")
     if content is None:
         raise _EmptyResultError
-    form = Form(_known(FormKind, result.form.kind), result.form.partial_name)
+    form = Form(known(FormKind, result.form.kind), result.form.partial_name)
     return Revealed(getattr(result.value, content), form, result.data_class)
 
 
@@ -139,20 +140,22 @@ def _description(item: Message) -> Description:
         data_class=item.data_class,
         revision=item.revision,
         purposes=tuple(item.purposes),
-        provenance=_known(Provenance, item.provenance),
+        provenance=known(Provenance, item.provenance),
         ill_formed=item.ill_formed,
-        create_time=_time(item, "create_time"),
-        update_time=_time(item, "update_time"),
-        expire_time=_time(item, "expire_time"),
+        create_time=time(item, "create_time"),
+        update_time=time(item, "update_time"),
+        expire_time=time(item, "expire_time"),
         max_reveals=item.max_reveals,
         reveals_used=item.reveals_used,
     )
 
 
-def _time(message: Message, name: str) -> datetime | None:
+def time(message: Message, name: str) -> datetime | None:
+    """The time in a field, if it is there."""
     found: datetime | None = getattr(message, name).ToDatetime(tzinfo=UTC) if message.HasField(name) else None
     return found
 
 
-def _known(kinds: type[E], number: int) -> E:
+def known(kinds: type[E], number: int) -> E:
+    """The member with this number; that of 0 for numbers newer than this client."""
     return kinds(number) if number in kinds.__members__.values() else kinds(0)

@@ -9,6 +9,7 @@ to and from the dataclasses of ``types``.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import Any, TypeAlias
 
@@ -19,12 +20,13 @@ from google.protobuf.message_factory import GetMessageClass
 Message: TypeAlias = Any
 """A message of the contract."""
 
-SERVICE = "vault.v1.VaultService"
+VAULT, AUDIT = "vault.v1.VaultService", "vault.v1.AuditService"
+"""The services."""
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method of the service.
+    """One method of a service.
 
     Attributes:
         path: as HTTP/2 names it.
@@ -54,15 +56,21 @@ class Contract:
         found: Message = self._pool.FindEnumTypeByName(name)
         return {value.name: value.number for value in found.values}
 
-    def method(self, name: str) -> Method:
-        """The method of the service with this name; KeyError if there is none."""
-        found: Message = self._pool.FindMethodByName(f"{SERVICE}.{name}")
+    def method(self, service: str, name: str) -> Method:
+        """The method with this name of the service with this full name; KeyError if there is none."""
+        found: Message = self._pool.FindMethodByName(f"{service}.{name}")
         request, response = GetMessageClass(found.input_type), GetMessageClass(found.output_type)
 
         def encode(fields: Mapping[str, object]) -> bytes:
             return request(**fields).SerializeToString()
 
-        return Method(f"/{SERVICE}/{name}", encode, response.FromString)
+        return Method(f"/{service}/{name}", encode, response.FromString)
+
+
+@cache
+def contract() -> Contract:
+    """The contract this client was built for, loaded once."""
+    return load()
 
 
 def load() -> Contract:

@@ -57,7 +57,7 @@ def new_value(item: NewValue) -> Fields:
     if isinstance(item.purposes, str):
         raise TypeError("purposes must be a sequence; put a single one in a list")
     return {
-        "subject_id": _text("subject_id", item.subject_id),
+        "subject_id": text("subject_id", item.subject_id),
         "data_class": item.data_class,
         "value": value(item.value),
         "purposes": item.purposes,
@@ -88,7 +88,7 @@ def query(item: ValueQuery | SubjectQuery) -> Fields:
     """A SearchQuery."""
     if isinstance(item, ValueQuery):
         return {"data_class": item.data_class, "value": value(item.value)}
-    return {"data_class": item.data_class, "subject_id": _text("subject_id", item.subject_id)}
+    return {"data_class": item.data_class, "subject_id": text("subject_id", item.subject_id)}
 
 
 def replacement(item: Replacement) -> Fields:
@@ -113,19 +113,19 @@ def value(content: str | bytes) -> Fields:
         TypeError: neither str nor bytes.
         ValueError: a str that has no UTF-8 form.
     """
-    return {"data": content} if isinstance(content, bytes) else {"text": _text("value", content)}
+    return {"data": content} if isinstance(content, bytes) else {"text": text("value", content)}
 
 
-def _text(name: str, text: str) -> str:
+def text(name: str, given: str) -> str:
     """The text, checked here because what protobuf and codecs raise would hold it."""
-    if not isinstance(text, str):
-        raise TypeError(f"{name} must be {'str or bytes' if name == 'value' else 'str'}, not {type(text).__name__}")
+    if not isinstance(given, str):
+        raise TypeError(f"{name} must be {'str or bytes' if name == 'value' else 'str'}, not {type(given).__name__}")
     try:
-        text.encode()
+        given.encode()
     except UnicodeEncodeError:
         pass
     else:
-        return text
+        return given
     raise ValueError(f"{name} has no UTF-8 form: was it decoded with the right encoding?")
 
 

@@ -68,13 +68,13 @@ def _detail(status: status_pb2.Status, kind: type[Detail]) -> Detail | None:
     return None
 
 
-def from_call(error: grpc.RpcError, *, address: str, timeout_s: float, request_id: str) -> VaultError:
+def from_call(error: grpc.RpcError, *, address: str, timeout_s: float | None, request_id: str) -> VaultError:
     """The error of a failed call, from its trailers if the vault sent details.
 
     Args:
         error: what the stub raised.
         address: where the call went, for hints.
-        timeout_s: seconds it was given, for hints.
+        timeout_s: seconds it was given, for hints; None if it had no deadline.
         request_id: of the call.
     """
     if not isinstance(error, grpc.Call):
@@ -91,11 +91,12 @@ def from_call(error: grpc.RpcError, *, address: str, timeout_s: float, request_i
     return error_class("", code)(_explain(code, details, address, timeout_s), code=code, request_id=request_id)
 
 
-def _explain(code: grpc.StatusCode, details: str, address: str, timeout_s: float) -> str:
+def _explain(code: grpc.StatusCode, details: str, address: str, timeout_s: float | None) -> str:
     if code is _Code.UNAVAILABLE:
         return f"no connection to the vault at {address} ({details}). {_connection_hint(details)}"
     if code is _Code.DEADLINE_EXCEEDED:
-        return f"the vault at {address} gave no answer within {timeout_s:g} s; the call may have taken effect"
+        when = "in time" if timeout_s is None else f"within {timeout_s:g} s"
+        return f"the vault at {address} gave no answer {when}; the call may have taken effect"
     if code is _Code.UNIMPLEMENTED:
         return f"the server at {address} has no such method ({details}). Is it a vault, and as new as this client?"
     return f"the vault at {address} refused the call: {details}"

@@ -89,6 +89,18 @@ class PermissionDeniedError(VaultError):
     """The vault does not know the caller, or does not permit this; ``reason`` tells which."""
 
 
+class SubjectNotFoundError(VaultError):
+    """The tenant knows no such subject; erased ones are unknown."""
+
+
+class LogRangeError(VaultError):
+    """An index or size lies beyond the audit log, or sizes are in the wrong order."""
+
+
+class CosignatureRefusedError(InvalidRequestError):
+    """The note is no checkpoint of this log, or has no cosignature of a configured witness."""
+
+
 class ResponseTooLargeError(VaultError):
     """The answer would exceed 4 MiB; nothing was consumed. Ask for fewer items."""
 
@@ -113,6 +125,10 @@ class IntegrityError(VaultError):
     """A stored row was altered, moved or damaged; nothing of it is used. The operator must investigate."""
 
 
+class LogBehindAnchorError(IntegrityError):
+    """The audit log is behind its anchor or not consistent with it: the database was restored or edited. Nothing is served."""
+
+
 class InternalError(VaultError):
     """An error nobody foresaw. Quote the request_id to the operator."""
 
@@ -124,6 +140,10 @@ _BY_REASON: dict[str, type[VaultError]] = {
     "REVEAL_ALREADY_DELIVERED": RevealAlreadyDeliveredError,
     "REVISION_MISMATCH": RevisionMismatchError,
     "REQUEST_ID_REUSED": RequestIdReusedError,
+    "SUBJECT_NOT_FOUND": SubjectNotFoundError,
+    "LOG_RANGE": LogRangeError,
+    "COSIGNATURE_REFUSED": CosignatureRefusedError,
+    "LOG_BEHIND_ANCHOR": LogBehindAnchorError,
     "RESPONSE_TOO_LARGE": ResponseTooLargeError,
     "OVERLOADED": OverloadedError,
     "CONFLICT": ConflictError,

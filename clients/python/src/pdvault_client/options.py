@@ -26,3 +26,19 @@ class CallOptions(SeriesOptions, total=False):
     """
 
     request_id: str | None
+
+
+class TailOptions(TypedDict, total=False):
+    """Options of a method that goes on for ever: those of CallOptions without a deadline."""
+
+    purpose: str | None
+    ground: str
+    reference: str
+    recipient: str
+    request_id: str | None
+
+
+class StreamOptions(TailOptions, total=False):
+    """Options of a method that is answered in parts. timeout_s: seconds for the whole answer, at most 600, which is the default."""
+
+    timeout_s: float | None

@@ -16,6 +16,9 @@ from pdvault_client.errors import UnavailableError
 MAX_TIMEOUT_S = 60.0
 """The server refuses a deadline that is further away."""
 
+MAX_STREAM_S = 600.0
+"""The same for an answer in parts."""
+
 _log = logging.getLogger("pdvault_client")
 _random = random.SystemRandom()
 
@@ -57,14 +60,14 @@ class Clock:
 SYSTEM_CLOCK = Clock()
 
 
-def checked_timeout(timeout_s: float) -> float:
+def checked_timeout(timeout_s: float, longest_s: float = MAX_TIMEOUT_S) -> float:
     """The timeout, if the server would take it.
 
     Raises:
-        ValueError: it is not above 0 and at most 60 s.
+        ValueError: it is not above 0 and at most ``longest_s``.
     """
-    if not 0 < timeout_s <= MAX_TIMEOUT_S:
-        raise ValueError(f"timeout_s must be above 0 and at most {MAX_TIMEOUT_S:.0f}, not {timeout_s}")
+    if not 0 < timeout_s <= longest_s:
+        raise ValueError(f"timeout_s must be above 0 and at most {longest_s:.0f}, not {timeout_s}")
     return timeout_s
 
 
