@@ -10,7 +10,8 @@ import structlog
 ALLOWED = frozenset(
     {
         "address", "boot_id", "calls", "error", "event", "exc_type", "folder", "frames", "generation", "hint", "keyring", "level",
-        "logger", "method", "metrics", "node", "policy", "reason", "request_id", "schema", "tenant", "tenants", "timestamp",
+        "logger", "method", "metrics", "node", "policy", "reason", "request_id", "schema", "size", "tenant", "tenants", "timestamp",
+        "witness",
     }
 )  # fmt: skip
 """Names of fields that may be logged. Everything else is dropped, whoever logs it."""

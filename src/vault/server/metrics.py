@@ -20,4 +20,10 @@ class Metrics:
         )
         self.key_loads = Counter("vault_key_loads", "Times a tenant's keys were fetched", ["result"], registry=self.registry)
         self.policy_errors = Counter("vault_policy_errors", "Policies that could not be evaluated", registry=self.registry)
+        self.witness_answers = Counter(
+            "vault_witness_answers", "Checkpoints put to witnesses, by result", ["witness", "result"], registry=self.registry
+        )
+        self.witness_conflicts = Counter(
+            "vault_witness_conflicts", "Answers of witnesses that have seen another log", ["witness"], registry=self.registry
+        )
         self.serving = Gauge("vault_serving", "1 while the server takes calls", registry=self.registry)

@@ -1,0 +1,231 @@
+"""Having checkpoints cosigned: whatever a witness has cosigned, the operator can no longer take back.
+
+Each published checkpoint that is newer than what a witness has cosigned is posted to it, with the proof that it continues that one.
+The rows of ``audit_cosignature`` remember how far each witness has come, whichever node asked it; two nodes that ask at once do
+no harm. A witness that knows a larger log than ours, or another one, is the alarm that all of this is for: somebody has set the
+log back, or shows different logs to different people.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+import sqlalchemy as sa
+import structlog
+
+from vault.audit.checkpoint import Checkpoint, parse_checkpoint
+from vault.audit.merkle import consistency_proof, root
+from vault.audit.note import Note, NoteError, parse_note
+from vault.errors import VaultError
+from vault.server.metrics import Metrics
+from vault.server.witnessing_http import Contradicted, Cosigned, LastSeen, NoAnswer, Witness, add_checkpoint, new_session
+from vault.store import cosignatures
+from vault.store import tables as t
+from vault.store.engine import reading
+from vault.store.faults import DATABASE_ERRORS
+from vault.store.log_reader import LogReader
+from vault.store.rows import CosignatureRow
+from vault.v1 import common_pb2
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S = 2.0
+"""How often it is looked whether there is anything to cosign, give or take half of it."""
+_AT_ONCE = 4
+_TRIES = 3
+_BACKOFF_S = 5.0
+_MAX_BACKOFF_S = 300.0
+_PATIENCE_S = 10.0
+_US = 1_000_000
+
+Alarm = Callable[[bytes, dict[str, str]], Awaitable[None]]
+"""Leaves an event WitnessConflict with these details in a tenant's log."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """A log's newest published checkpoint, a witness that is to cosign it, and the row about the two of them."""
+
+    tenant_uid: bytes
+    signed: str
+    witness: Witness
+    row: CosignatureRow | None
+
+    @property
+    def place(self) -> tuple[bytes, str]:
+        """Which log, and which witness."""
+        return self.tenant_uid, self.witness.key.name
+
+
+class Witnessing:
+    """Keeps all witnesses up to date with all logs."""
+
+    def __init__(
+        self,
+        serving: sa.Engine,
+        keeping: sa.Engine,
+        witnesses: Sequence[Witness],
+        interval_s: float,
+        metrics: Metrics,
+        alarm: Alarm,
+    ) -> None:
+        """Make it.
+
+        Args:
+            serving: reads logs.
+            keeping: writes cosignatures; connects as the role that keeps the log.
+            witnesses: whom to ask.
+            interval_s: a witness is asked about one log at most so often.
+            metrics: what is counted.
+            alarm: see ``Alarm``.
+        """
+        self._serving = serving
+        self._keeping = keeping
+        self._witnesses = witnesses
+        self._interval_us = int(interval_s * _US)
+        self._metrics = metrics
+        self._alarm = alarm
+        self._failures: dict[tuple[bytes, str], tuple[int, float]] = {}
+        self._unsaid = set[tuple[bytes, str]]()
+        """Conflicts of which the audit log does not know yet."""
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        async with new_session() as session:
+            while True:
+                await asyncio.sleep(LOOK_EVERY_S * random.uniform(0.5, 1.5))  # noqa: S311  so that nodes do not move in step
+                try:
+                    await self.look(session)
+                except (VaultError, *DATABASE_ERRORS) as error:
+                    log.warning("logs can't be read for their witnesses; it is tried again", error=type(error).__name__)
+
+    async def look(self, session: aiohttp.ClientSession) -> None:
+        """Ask every witness about every log that is due."""
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def ask(due: Due) -> None:
+            async with gate:
+                await self._ask_safely(session, due)
+
+        await asyncio.gather(*map(ask, await asyncio.to_thread(self._due)))
+
+    def _due(self) -> list[Due]:
+        """What is to be cosigned: published checkpoints that are newer than a witness's last one, and are not put off."""
+        with reading(self._serving, _PATIENCE_S) as connection:
+            heads = connection.execute(sa.select(t.audit_log).where(t.audit_log.c.checkpoint_size > 0)).all()
+            rows = [CosignatureRow(*row) for row in connection.execute(sa.select(t.audit_cosignature))]
+        known = {(row.tenant_uid, row.witness): row for row in rows}
+        now = time.monotonic()
+        found = []
+        for head in heads:
+            for witness in self._witnesses:
+                due = Due(head.tenant_uid, head.checkpoint, witness, known.get((head.tenant_uid, witness.key.name)))
+                if self._is_new(due) and now >= self._failures.get(due.place, (0, 0.0))[1]:
+                    found.append(due)
+        return found
+
+    def _is_new(self, due: Due) -> bool:
+        if due.row is None:
+            return True
+        since_us = time.time_ns() // 1000 - due.row.time_us  # by two clocks: one that is ahead must not put it off for ever
+        return _text(due.signed) != _text(due.row.checkpoint) and not -self._interval_us < since_us < self._interval_us
+
+    async def _ask_safely(self, session: aiohttp.ClientSession, due: Due) -> None:
+        try:
+            problem = await self._ask(session, due)
+        except VaultError as error:
+            problem = error.reason_name
+        except Exception as error:  # noqa: BLE001  one log's trouble is none of the others'
+            problem = type(error).__name__
+        self._metrics.witness_answers.labels(due.witness.key.name, "FAILED" if problem else "OK").inc()
+        if problem:
+            self._put_off(due)
+            log.warning("a witness has not cosigned", tenant=due.tenant_uid.hex(), witness=due.witness.key.name, reason=problem)
+        else:
+            self._failures.pop(due.place, None)
+
+    async def _ask(self, session: aiohttp.ClientSession, due: Due) -> str:
+        """Ask one witness to cosign one checkpoint; answers what is wrong, if anything."""
+        note, checkpoint = _read(due.signed)
+        size, old = checkpoint.size, due.row.size if due.row else 0
+        if old > size:
+            return await self._conflict(due, size, old)
+        for _ in range(_TRIES):
+            proof = await asyncio.to_thread(self._proof, due.tenant_uid, checkpoint, old)
+            match await add_checkpoint(session, due.witness, old, proof, note):
+                case Cosigned(line, time_s):
+                    row = CosignatureRow(*due.place, size, note.encode(), line.line(), time_s * _US, problem="")
+                    await asyncio.to_thread(cosignatures.record, self._keeping, row)
+                    return ""
+                case Contradicted():
+                    return await self._conflict(due, size, old)
+                case LastSeen(seen) if seen > size:
+                    newest = await asyncio.to_thread(self._published_size, due.tenant_uid)
+                    return await self._conflict(due, newest, seen) if seen > newest else ""  # else another node was faster
+                case LastSeen(seen) if seen != old:
+                    old = seen
+                case LastSeen():
+                    return "it answers the size that it was told"
+                case NoAnswer(why):
+                    return why
+        return "it keeps answering other sizes"
+
+    def _proof(self, tenant_uid: bytes, checkpoint: Checkpoint, old: int) -> list[bytes]:
+        """That the tree of size ``old`` is the beginning of the checkpoint's, from hashes that give the checkpoint's root.
+
+        Raises:
+            VaultError: INTEGRITY, if they do not.
+        """
+        with reading(self._serving, _PATIENCE_S) as connection:
+            hashes = LogReader(connection, tenant_uid).hashes
+            if root(hashes, checkpoint.size) != checkpoint.root:
+                raise _altered()
+            return consistency_proof(hashes, old, checkpoint.size) if 0 < old < checkpoint.size else []
+
+    def _published_size(self, tenant_uid: bytes) -> int:
+        with reading(self._serving, _PATIENCE_S) as connection:
+            return LogReader(connection, tenant_uid).head().checkpoint_size
+
+    async def _conflict(self, due: Due, size: int, seen: int) -> str:
+        """Raise the alarm: at each time in metrics and the operational log, once in the row and in the audit log."""
+        witness = due.witness.key.name
+        self._metrics.witness_conflicts.labels(witness).inc()
+        log.error("a witness has seen another log than ours", tenant=due.tenant_uid.hex(), witness=witness, size=seen)
+        if await asyncio.to_thread(cosignatures.mark, self._keeping, due.tenant_uid, witness, cosignatures.CONFLICT):
+            self._unsaid.add(due.place)
+        if due.place in self._unsaid:
+            await self._alarm(due.tenant_uid, {"witness": witness, "size": str(size), "witness_size": str(seen)})
+            self._unsaid.discard(due.place)
+        return cosignatures.CONFLICT
+
+    def _put_off(self, due: Due) -> None:
+        failures = self._failures.get(due.place, (0, 0.0))[0] + 1
+        wait = min(_MAX_BACKOFF_S, _BACKOFF_S * 2 ** min(failures - 1, 10)) * random.uniform(0.5, 1.5)  # noqa: S311
+        self._failures[due.place] = failures, time.monotonic() + wait
+
+
+def _read(checkpoint: str) -> tuple[Note, Checkpoint]:
+    """A published checkpoint, with the log's own signature only.
+
+    Raises:
+        VaultError: INTEGRITY, if it is none.
+    """
+    try:
+        note = parse_note(checkpoint)
+        parsed = parse_checkpoint(note.text)
+    except NoteError:
+        raise _altered() from None
+    return Note(note.text, tuple(signature for signature in note.signatures if signature.name == parsed.origin)), parsed
+
+
+def _text(checkpoint: str) -> str:
+    return checkpoint.partition("\n\n")[0]
+
+
+def _altered() -> VaultError:
+    return VaultError(
+        common_pb2.ERROR_REASON_INTEGRITY, "the log's rows do not give the root of its checkpoint; the operator must investigate"
+    )

@@ -1,0 +1,56 @@
+"""Witnesses' cosignatures: the newest of each witness for each log, and what is wrong between the two, if anything.
+
+Written through the engine of the role that keeps the log; the serving role may only read.
+"""
+
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from vault.store import tables as t
+from vault.store.rows import CosignatureRow
+
+CONFLICT = "CONFLICT"
+"""The witness has seen a larger log than we have, or another one."""
+
+
+def record(engine: sa.Engine, row: CosignatureRow) -> bool:
+    """Keep a verified cosignature, unless one of a larger checkpoint is there; it ends whatever problem there was.
+
+    Returns:
+        Whether it is the newest now.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    newer = row._replace(problem="")._asdict()
+    return _write(engine, t.audit_cosignature.c.size <= row.size, newer, newer)
+
+
+def mark(engine: sa.Engine, tenant_uid: bytes, witness: str, problem: str) -> bool:
+    """Note a problem; the cosignature that is there stays. Where there is none yet, size is 0, and checkpoint and line are empty.
+
+    Returns:
+        Whether it was not noted before.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    first = CosignatureRow(tenant_uid, witness, 0, "", "", 0, problem)._asdict()
+    noted = {"tenant_uid": tenant_uid, "witness": witness, "problem": problem}
+    return _write(engine, t.audit_cosignature.c.problem != problem, noted, first)
+
+
+def _write(engine: sa.Engine, if_there: sa.ColumnElement[bool], changed: Mapping[str, object], first: Mapping[str, object]) -> bool:
+    c = t.audit_cosignature.c
+    own = (c.tenant_uid == changed["tenant_uid"], c.witness == changed["witness"])
+    try:
+        with engine.begin() as connection:
+            if connection.execute(t.audit_cosignature.update().where(*own, if_there).values(changed)).rowcount:
+                return True
+            if connection.execute(sa.select(c.size).where(*own)).first() is None:
+                connection.execute(t.audit_cosignature.insert().values(first))
+                return True
+            return False
+    except sa.exc.IntegrityError:  # another node was faster with the first one
+        return False
