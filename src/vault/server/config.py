@@ -6,9 +6,11 @@ Secrets are never in it: settings that end in ``_file`` name the files that hold
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from vault.audit.note import COSIGNATURE, NoteError, parse_vkey
 from vault.kms.transit_config import (
     AppRoleAuth,
     Auth,
@@ -94,10 +96,71 @@ class DatabaseSettings(_Settings):
         return self
 
 
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def witness_key(text: str) -> str:
+    """The verifier key of a witness.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        key = parse_vkey(text)
+    except NoteError:
+        key = None
+    if key is None or key.kind != COSIGNATURE:
+        raise ValueError("must be a witness's verifier key: <name>+<key id>+<base64 of 04 and its Ed25519 public key>")
+    return text
+
+
+def witness_url(text: str) -> str:
+    """The prefix of a witness's URL, without a final slash.
+
+    Raises:
+        ValueError: it is none, or would send checkpoints unprotected across a network.
+    """
+    if not (text.isascii() and _is_plain_url(text)):
+        raise ValueError("must be like https://witness.example.org/prefix; http:// only for a loopback address")
+    return text.rstrip("/")
+
+
+def _is_plain_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        extras = url.query or url.fragment or url.username or url.password or url.port == 0
+    except ValueError:  # its text would hold the value
+        return False
+    return bool(url.hostname) and not extras and (url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK))
+
+
+class WitnessSettings(_Settings):
+    """A witness that is asked to cosign checkpoints, and the CA of its server's certificate, if that is not a public one."""
+
+    key: Annotated[str, AfterValidator(witness_key)]
+    url: Annotated[str, AfterValidator(witness_url)]
+    ca_file: Path | None = None
+
+
 class LogSettings(_Settings):
-    """The audit logs. ``origin`` begins each one's name, which ends in ``/`` and the tenant's uid and is for ever."""
+    """The audit logs: their names, where they are served over HTTPS, and who witnesses them.
+
+    ``origin`` begins the name of each, which ends in ``/`` and the tenant's uid; fixed at a tenant's creation. With ``public``,
+    checkpoints and tiles (which hold only hashes) are served to everybody, not just to auditors.
+    """
 
     origin: str = Field(default="pdvault.invalid", pattern=r"^[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?(/[A-Za-z0-9._~-]{1,63}){0,3}$")
+    address: _Address | None = None
+    public: bool = False
+    witness: tuple[WitnessSettings, ...] = ()
+    witness_interval_s: float = Field(default=10.0, gt=0, le=3600)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "LogSettings":
+        names = [witness.key.partition("+")[0] for witness in self.witness]
+        if len(set(names)) != len(names):
+            raise ValueError("each witness must have a name of its own")
+        return self
 
 
 class LocalKms(_Settings):
@@ -213,6 +276,8 @@ def _found(error: ValidationError, prefix: tuple[str, ...] = ()) -> str:
 
 
 def _resolved(settings: Any, base: Path) -> Any:
+    if isinstance(settings, list):
+        return [_resolved(setting, base) for setting in settings]
     if not isinstance(settings, dict):
         return settings
     return {
