@@ -52,17 +52,16 @@ def read(config: Config, tenant: str) -> list[audit_pb2.AuditEvent]:
     """
     with inspected(config) as node:
         tenant_uid = find_tenant(node, tenant).uid
-        pending = t.audit_pending
-        query = sa.select(pending).where(pending.c.tenant_uid == tenant_uid).order_by(pending.c.time_us, pending.c.boot_sequence)
+        both = (sa.select(table.c.leaf).where(table.c.tenant_uid == tenant_uid) for table in (t.audit_entry, t.audit_pending))
         with node.engine.connect() as connection:
-            leaves = [(row.boot_id, bytes(row.leaf)) for row in connection.execute(query)]
+            leaves = [bytes(leaf) for leaf in connection.scalars(sa.union_all(*both))]
+    parsed = [(audit_pb2.AuditEvent.FromString(leaf), leaf) for leaf in leaves]
     ends: dict[bytes, bytes] = {}
     events = []
-    for boot_id, leaf in leaves:
-        event = audit_pb2.AuditEvent.FromString(leaf)
-        if event.previous_hash != ends.get(boot_id, bytes(32)):
+    for event, leaf in sorted(parsed, key=lambda pair: (pair[0].time_us, pair[0].boot_sequence)):
+        if event.previous_hash != ends.get(event.boot_id, bytes(32)):
             raise AssertionError("an audit event is missing or was altered")
-        ends[boot_id] = leaf_hash(leaf)
+        ends[event.boot_id] = leaf_hash(leaf)
         events.append(event)
     return events
 

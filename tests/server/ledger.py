@@ -21,22 +21,21 @@ class Ledger:
         self._engine = engines.postgres(config.database.url or "")
 
     def rows(self) -> Mapping[str, tuple[int, str]]:
-        """For every table but the audit log: how many rows, and a hash of all they hold."""
+        """For every table but those of the audit log: how many rows, and a hash of all they hold."""
         with self._engine.connect() as connection:
             return {name: (count, digest) for name, count, digest in connection.execute(_ALL)}
 
     def leaves(self) -> int:
         """How many audit leaves there are."""
         with self._engine.connect() as connection:
-            return connection.execute(sa.select(sa.func.count()).select_from(t.audit_pending)).scalar_one()
+            return len(all_leaves(connection))
 
     def events(self, after: int = 0) -> list[audit_pb2.AuditEvent]:
         """The audit events but the first ``after`` leaves, as they were written, without those by which a boot announces itself."""
-        order = (t.audit_pending.c.time_us, t.audit_pending.c.boot_id, t.audit_pending.c.boot_sequence)
-        select = sa.select(t.audit_pending.c.leaf).order_by(*order).offset(after)
         with self._engine.connect() as connection:
-            events = map(audit_pb2.AuditEvent.FromString, connection.execute(select).scalars())
-            return [event for event in events if event.action not in _BOOT]
+            events = [audit_pb2.AuditEvent.FromString(leaf) for leaf in all_leaves(connection)]
+        events.sort(key=lambda event: (event.time_us, event.boot_id, event.boot_sequence))
+        return [event for event in events[after:] if event.action not in _BOOT]
 
     def execute(self, statement: sa.Executable) -> None:
         """Do to the database what its administrator can do."""
@@ -56,10 +55,16 @@ class Ledger:
         self._engine.dispose()
 
 
+def all_leaves(connection: sa.Connection) -> list[bytes]:
+    """The leaves of all logs, those that are still pending too."""
+    both = sa.union_all(sa.select(t.audit_entry.c.leaf), sa.select(t.audit_pending.c.leaf))
+    return [bytes(leaf) for leaf in connection.scalars(both)]
+
+
 def _digest(table: sa.Table) -> sa.Select[tuple[str, int, str]]:
     row = sa.cast(sa.literal_column(f'"{table.name}"'), sa.Text)
     everything = sa.func.md5(sa.func.string_agg(row, aggregate_order_by(sa.literal("\n"), row)))
     return sa.select(sa.literal(table.name), sa.func.count(), sa.func.coalesce(everything, "")).select_from(table)
 
 
-_ALL = sa.union_all(*(_digest(table) for table in t.metadata.sorted_tables if table is not t.audit_pending))
+_ALL = sa.union_all(*(_digest(table) for table in t.metadata.sorted_tables if not table.name.startswith("audit_")))

@@ -11,6 +11,7 @@ import grpc
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from tests.harness import Caller, Server, Vault, reveal_request, tokenize_request
+from tests.server.ledger import all_leaves
 
 from vault.audit.chain import announcement, leaf_hash
 from vault.kms.key_manager import KeyManager
@@ -97,9 +98,9 @@ def _check_rows(connection: sa.Connection, expected: int) -> None:
 def _check_log(connection: sa.Connection, key_manager: KeyManager) -> None:
     """Each boot's events follow one another and end signed, and what they say was written is what is there."""
     boots = defaultdict[tuple[bytes, bytes], list[bytes]](list)
-    order = (t.audit_pending.c.tenant_uid, t.audit_pending.c.boot_id, t.audit_pending.c.boot_sequence)
-    for row in connection.execute(sa.select(t.audit_pending).order_by(*order)):
-        boots[row.tenant_uid, row.boot_id].append(row.leaf)
+    events = [(audit_pb2.AuditEvent.FromString(leaf), leaf) for leaf in all_leaves(connection)]
+    for event, leaf in sorted(events, key=lambda pair: pair[0].boot_sequence):
+        boots[event.tenant_uid, event.boot_id].append(leaf)
     created = dict[bytes, bytes]()
     for (tenant_uid, boot_id), leaves in boots.items():
         created |= _check_boot(tenant_uid, boot_id, leaves, key_manager)

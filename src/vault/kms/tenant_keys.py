@@ -90,6 +90,11 @@ class KeyCache:
             _, keys = self._entries.get(tenant_uid, (0.0, None))
         return keys.endorsement if keys and keys.boot_id == boot_id else None
 
+    def tenants(self) -> list[bytes]:
+        """Whose keys are here."""
+        with self._lock:
+            return list(self._entries)
+
     def put(self, keys: TenantKeys) -> None:
         """Keep keys just fetched for the time to live."""
         with self._lock:

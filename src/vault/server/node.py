@@ -97,9 +97,13 @@ class Node:
             raise translate(error) from None
         self.key_manager.check()
 
+    def end_boot(self) -> None:
+        """End the boot: no calls come any more, and its last event in each log says so."""
+        self.runner.end()
+
     def close(self) -> None:
         """End the boot and let go of everything."""
-        self.runner.end()
+        self.end_boot()
         self.keys.clear()
         self.engine.dispose()
         self.log_engine.dispose()

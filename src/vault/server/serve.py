@@ -23,6 +23,7 @@ from vault.server.dispatcher import Dispatcher
 from vault.server.edge import Edge
 from vault.server.intake import Intake
 from vault.server.lane import Lane
+from vault.server.log_keeping import LogKeeping, keeping_logs
 from vault.server.methods import SERVICE
 from vault.server.metrics import Metrics
 from vault.server.node import Node
@@ -66,7 +67,8 @@ def serve(config: Config, ready: Callable[[str], None] = lambda _: None) -> None
     last_resort.daemon = True
     try:
         node.check()
-        uvloop.run(_serve(node, ready, last_resort.start))
+        with keeping_logs(node) as logs:
+            uvloop.run(_serve(node, logs, ready, last_resort.start))
     finally:
         node.close()
         last_resort.cancel()
@@ -78,11 +80,12 @@ def _end_at_once() -> None:
     os._exit(1)
 
 
-async def _serve(node: Node, ready: Callable[[str], None], ending: Callable[[], None]) -> None:
-    config, metrics = node.config, Metrics()
+async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], ending: Callable[[], None]) -> None:
+    config, metrics = node.config, logs.metrics
     trust = Trust(node.engine, config.server)
     policy = PolicyEngine.built_in(on_error=lambda name: _alert(metrics, name))
     lane = Lane(node.runner, config.limits.max_waiting_calls, metrics.group_calls.observe)
+    logs.alarms.open(lane.submit)
     dispatcher = Dispatcher(lane, node.loader, node.keys, metrics)
     edge = Edge(trust, Intake(BUILT_IN, policy), dispatcher, metrics)
     server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT)
@@ -106,6 +109,7 @@ async def _serve(node: Node, ready: Callable[[str], None], ending: Callable[[], 
         await edge.drain(config.limits.drain_s)
         await server.stop(_LAST_WORDS_S)
     edge.close()
+    logs.alarms.close()
     await asyncio.to_thread(lane.close)
     dispatcher.close()
 

@@ -145,7 +145,8 @@ def _upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[CountRow 
     else:
         changes = {column.name: new[column.name] for column in table.columns if column.name not in keys}
     statement = statement.on_conflict_do_update(index_elements=keys, set_=changes)
-    written = connection.execute(statement, [row._asdict() for row in rows]).rowcount
+    rowcount = {"preserve_rowcount": True}
+    written = connection.execute(statement, [row._asdict() for row in rows], execution_options=rowcount).rowcount
     if written != len(rows):
         raise RowsSwallowedError
 

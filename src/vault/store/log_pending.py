@@ -46,6 +46,11 @@ def waiting(connection: sa.Connection) -> list[Waiting]:
     return [Waiting(uid, max(0, now - oldest)) for uid, oldest in found if oldest is not None]
 
 
+def heads(connection: sa.Connection) -> int:
+    """How many entries all logs have together."""
+    return int(connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(t.audit_log.c.size), 0))) or 0)
+
+
 def read(connection: sa.Connection, tenant_uid: bytes, next_sequences: dict[bytes, int], limit: int = MAX_BATCH) -> Pending:
     """The next rows of a log, oldest first, and with each all that its boot wrote before it.
 

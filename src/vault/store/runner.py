@@ -35,6 +35,10 @@ MAX_SKEW_S = 30.0
 """How far the clocks of node and database may be apart."""
 MAX_TRIES = 5
 """How often a call alone is decided again after a conflict."""
+COMMIT_UNCERTAIN = "COMMIT_UNCERTAIN"
+"""Why a call may have left an event or not."""
+CALLER_GONE = "CALLER_GONE"
+"""Why a call was never run: nobody waited for it any more."""
 
 
 class MoreRowsError(Exception):
@@ -60,6 +64,10 @@ class Outcome:
 
 class Call(Protocol):
     """One call, as the runner sees it."""
+
+    @property
+    def action(self) -> str:
+        """The method's name."""
 
     @property
     def head(self) -> Head:
@@ -98,6 +106,8 @@ class _Plan:
     error: VaultError | None = None
     outcome: Outcome | None = None
     answer: Answer | None = None
+    is_heard: bool = False
+    is_uncertain: bool = False
 
 
 class Runner:
@@ -111,12 +121,20 @@ class Runner:
         self._new_chain = new_chain
         self._clock = clock
         self.chain = new_chain()
+        self.on_commit: Callable[[], None] = lambda: None
+        """Called after each commit, and so each time there are new events."""
+        self.on_unheard: Callable[[Call, str], None] = lambda _call, _reason: None
+        """Called with each call that is answered without having left an event, or not surely, and why."""
 
     def run(self, calls: Sequence[Call]) -> list[Answer]:
         """Run calls together; the answers are in their order. Never raises for what a call or the database does."""
         plans = [self._plan(call) for call in calls]
         self._run([plan for plan in plans if plan.answer is None])
-        return [_internal(plan.call, None) if plan.answer is None else plan.answer for plan in plans]
+        answers = [_internal(plan.call, None) if plan.answer is None else plan.answer for plan in plans]
+        for plan, answer in zip(plans, answers, strict=True):
+            if isinstance(answer, VaultError) and not plan.is_heard:
+                self.on_unheard(plan.call, COMMIT_UNCERTAIN if plan.is_uncertain else answer.reason_name)
+        return answers
 
     def end(self) -> None:
         """End the boot cleanly: its last event in each log says so. If the database is gone, it has ended uncleanly."""
@@ -211,8 +229,9 @@ class Runner:
                     raise
                 raise _UncertainCommitError from None  # whatever went wrong, the end is unknown
         self.chain.settle(commit)
+        self.on_commit()
         for plan, outcome in decided:
-            plan.answer = outcome.answer
+            plan.answer, plan.is_heard = outcome.answer, True
 
     def _check_clock(self, now_us: int) -> None:
         """Expiry and events go by the database's clock, so whoever sets it back could revive tokens: believe it only so far."""
@@ -261,9 +280,10 @@ class Runner:
     def _begin_new_boot(self, plans: list[_Plan]) -> None:
         """After an uncertain commit nobody knows the chain's last leaf: end this boot, and answer without releasing anything."""
         log.error("boot ended by an uncertain commit", boot_id=self.chain.boot_id.hex(), calls=len(plans))
-        self.chain = self._new_chain()
+        self.chain = self.chain.successor()
         self._keys.clear()
         for plan in plans:
+            plan.is_uncertain = True
             plan.answer = VaultError(
                 common_pb2.ERROR_REASON_DATABASE_UNAVAILABLE,
                 "the database was lost while committing, so the call may have taken effect; retry with the same request_id",

@@ -1,0 +1,80 @@
+"""What the integrator finds wrong: told to the operator's log and metrics, and to the auditors in the tenant's own log."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from vault.administration import Act
+from vault.audit.events import Caller
+from vault.errors import VaultError
+from vault.kms.tenant_keys import TenantKeys
+from vault.server.log_metrics import LogMetrics
+from vault.store.log_chains import Trouble
+from vault.store.reads import Rows
+from vault.store.runner import Call, Outcome
+from vault.store.writes import Writes
+from vault.v1 import audit_pb2, common_pb2
+
+log = structlog.get_logger(__name__)
+
+ACTION = "ChainBroken"
+_MAX_WAITING = 1000
+
+
+class LogAlarms:
+    """Implements ``store.integrator.Watcher``. Told by the integrator's thread, before there is a lane too."""
+
+    def __init__(self, metrics: LogMetrics) -> None:
+        self._metrics = metrics
+        self._lock = threading.Lock()
+        self._submit: Callable[[Call, int], object] | None = None
+        self._waiting: deque[Act] = deque(maxlen=_MAX_WAITING)
+
+    def open(self, submit: Callable[[Call, int], object]) -> None:
+        """Write alarms as events through the lane from now on, those of before first."""
+        with self._lock:
+            self._submit = submit
+        self._write()
+
+    def close(self) -> None:
+        """The lane is ending: the operator's log still gets what is told."""
+        with self._lock:
+            self._submit = None
+
+    def broken(self, tenant_uid: bytes, trouble: Trouble) -> None:
+        """See ``Watcher.broken``."""
+        boot, sequence = trouble.boot_id.hex(), str(trouble.boot_sequence)
+        hint = f"leaf {sequence}: {trouble.problem}"
+        log.error("a chain of audit events was touched in the database", tenant=tenant_uid.hex(), boot_id=boot, hint=hint)
+        self._metrics.broken.inc()
+        details = {"boot_id": boot, "boot_sequence": sequence, "problem": trouble.problem}
+        self._waiting.append(_ChainBroken(Caller(tenant_uid, ""), ACTION, "", details, _writes_nothing, needs_keys=False))
+        self._write()
+
+    def refused(self, tenant_uid: bytes, reason: str) -> None:
+        """See ``Watcher.refused``; the integrator has logged it, and the log itself takes no events."""
+
+    def _write(self) -> None:
+        with self._lock:
+            while self._submit and self._waiting:
+                try:
+                    self._submit(self._waiting[0], 0)
+                except VaultError:  # no place among the calls that wait: with the next alarm
+                    return
+                self._waiting.popleft()
+
+
+class _ChainBroken(Act):
+    """The act that does nothing but say what was found."""
+
+    def decide(self, _rows: Rows, _keys: TenantKeys | None) -> Outcome:
+        """The event."""
+        draft = self._draft()
+        draft.decision, draft.reason = audit_pb2.DECISION_FAILED, common_pb2.ERROR_REASON_INTEGRITY
+        return Outcome(b"", draft)
+
+
+def _writes_nothing(_rows: Rows, _keys: TenantKeys) -> Writes:
+    return Writes()
