@@ -11,7 +11,8 @@ from vault.store import engine as engines
 from vault.store import tables as t
 from vault.v1 import audit_pb2
 
-_BOOT = ("BootStarted", "BootEndorsed")
+OWN = ("BootStarted", "BootEndorsed", "NodeStarted", "NodeStopping", "CallsRefused", "UnauthenticatedCalls")
+"""What a server says itself, when it is time for it and not because of a call."""
 
 
 class Ledger:
@@ -26,16 +27,18 @@ class Ledger:
             return {name: (count, digest) for name, count, digest in connection.execute(_ALL)}
 
     def leaves(self) -> int:
-        """How many audit leaves there are."""
-        with self._engine.connect() as connection:
-            return len(all_leaves(connection))
+        """How many audit events there are, without what a server says itself."""
+        return len(self.events())
 
     def events(self, after: int = 0) -> list[audit_pb2.AuditEvent]:
-        """The audit events but the first ``after`` leaves, as they were written, without those by which a boot announces itself."""
+        """The audit events but the first ``after``, as they were written, without what a server says itself."""
+        return [event for event in self.everything() if event.action not in OWN][after:]
+
+    def everything(self) -> list[audit_pb2.AuditEvent]:
+        """All audit events, as they were written."""
         with self._engine.connect() as connection:
             events = [audit_pb2.AuditEvent.FromString(leaf) for leaf in all_leaves(connection)]
-        events.sort(key=lambda event: (event.time_us, event.boot_id, event.boot_sequence))
-        return [event for event in events[after:] if event.action not in _BOOT]
+        return sorted(events, key=lambda event: (event.time_us, event.boot_id, event.boot_sequence))
 
     def execute(self, statement: sa.Executable) -> None:
         """Do to the database what its administrator can do."""

@@ -63,12 +63,18 @@ class Commit:
 class Chain:
     """One boot. Used by one thread at a time."""
 
-    def __init__(self, node: str) -> None:
+    def __init__(self, node: str, after: bytes = b"") -> None:
+        """Begin a boot of a node; ``after`` is the id of the boot that an uncertain commit ended, which this one goes on for."""
         self.boot_id = secrets.token_bytes(16)
+        self._after = after
         self._key = Ed25519PrivateKey.generate()
         self.public_key = self._key.public_key().public_bytes_raw()
         self._node = node
         self._ends: dict[bytes, _End] = {}
+
+    def successor(self) -> "Chain":
+        """The boot that goes on for this one, whose last commit is uncertain, and names it."""
+        return Chain(self._node, after=self.boot_id)
 
     def is_endorsed(self, tenant_uid: bytes) -> bool:
         """Whether this boot's endorsement is in the tenant's log."""
@@ -119,6 +125,7 @@ class Chain:
                     action="BootStarted",
                     decision=audit_pb2.DECISION_ALLOWED,
                     boot_public_key=self.public_key,
+                    details={"after": self._after.hex()} if self._after else {},
                 )
             )
         if endorsement and not end.endorsed:

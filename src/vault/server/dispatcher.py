@@ -5,7 +5,7 @@ Keys are fetched on threads of their own, so that a slow KMS holds up only the t
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import structlog
@@ -15,7 +15,9 @@ from vault.errors import VaultError
 from vault.kms.tenant_keys import KeyCache, KeysMissingError
 from vault.server.lane import Lane
 from vault.server.metrics import Metrics
+from vault.server.unheard import Unheard
 from vault.store.key_loader import KeyLoader
+from vault.store.runner import CALLER_GONE, Answer
 from vault.v1 import common_pb2
 
 log = structlog.get_logger(__name__)
@@ -27,11 +29,12 @@ MAX_FETCHES = 3
 class Dispatcher:
     """Runs calls to their answer."""
 
-    def __init__(self, lane: Lane, loader: KeyLoader, keys: KeyCache, metrics: Metrics) -> None:
+    def __init__(self, lane: Lane, loader: KeyLoader, keys: KeyCache, metrics: Metrics, unheard: Unheard) -> None:
         self._lane = lane
         self._loader = loader
         self._keys = keys
         self._metrics = metrics
+        self._unheard = unheard
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="keys")
         self._fetches: dict[bytes, asyncio.Task[None]] = {}
 
@@ -42,17 +45,31 @@ class Dispatcher:
             VaultError: the refusal.
         """
         for _ in range(MAX_FETCHES):
-            answer = await asyncio.wrap_future(self._lane.submit(call, weight))
+            answer = await self._run(call, weight)
             if isinstance(answer, bytes):
                 return answer
             if isinstance(answer, VaultError):
                 raise answer
-            call = await self._with_keys(call, answer)
-        raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "the tenant's keys kept changing; retry the call")
+            with self._unheard.counting(call.caller, call.action):
+                call = await self._with_keys(call, answer)
+        with self._unheard.counting(call.caller, call.action):
+            raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "the tenant's keys kept changing; retry the call")
 
     def close(self) -> None:
         """Wait for fetches under way."""
         self._threads.shutdown()
+
+    async def _run(self, call: Call, weight: int) -> Answer:
+        running = self._lane.submit(call, weight)
+        try:
+            return await asyncio.wrap_future(running)
+        except asyncio.CancelledError:  # what is running already runs to its end, and may then wait for keys in vain
+            running.add_done_callback(lambda ended: self._count_if_given_up(call, ended))
+            raise
+
+    def _count_if_given_up(self, call: Call, ended: "Future[Answer]") -> None:
+        if not ended.cancelled() and isinstance(ended.result(), KeysMissingError):
+            self._unheard.refused(call, CALLER_GONE)
 
     async def _with_keys(self, call: Call, missing: KeysMissingError) -> Call:
         """The call to hand in again: as it was, or, if its keys can't be had, as a refusal that is still audited."""

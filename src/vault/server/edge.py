@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +25,7 @@ from vault.server.methods import METHODS, SERVICE, Method
 from vault.server.metrics import Metrics
 from vault.server.trust import Trust
 from vault.server.turnstile import Turnstile
+from vault.server.unheard import Unheard
 from vault.v1 import common_pb2
 
 log = structlog.get_logger(__name__)
@@ -41,11 +43,12 @@ Handler = Callable[[bytes, Any], Awaitable[bytes]]
 class Edge:
     """Answers the methods of VaultService."""
 
-    def __init__(self, trust: Trust, intake: Intake, dispatcher: Dispatcher, metrics: Metrics) -> None:
+    def __init__(self, trust: Trust, intake: Intake, dispatcher: Dispatcher, metrics: Metrics, unheard: Unheard) -> None:
         self._trust = trust
         self._intake = intake
         self._dispatcher = dispatcher
         self._metrics = metrics
+        self._unheard = unheard
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="intake")
         self._turnstile = Turnstile()
         self._under_way = 0
@@ -96,24 +99,26 @@ class Edge:
         return handle
 
     async def _answer(self, method: Method, raw: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
-        if self._ending:
-            raise VaultError(
-                common_pb2.ERROR_REASON_SHUTTING_DOWN, "the server is shutting down; retry elsewhere", retry_after_s=1.0
-            )
-        caller = self._caller(context)
-        with self._turnstile.passing(caller, len(raw)):
-            async with self._turnstile.parsing(caller):
-                loop = asyncio.get_running_loop()
-                call, weight = await loop.run_in_executor(
-                    self._threads, self._intake.call, caller, method, raw, context.time_remaining(), time.monotonic()
-                )
+        caller = self._caller(method, context)
+        with ExitStack() as under_way:
+            with self._unheard.counting(caller, method.name):
+                if self._ending:
+                    raise VaultError(
+                        common_pb2.ERROR_REASON_SHUTTING_DOWN, "the server is shutting down; retry elsewhere", retry_after_s=1.0
+                    )
+                under_way.enter_context(self._turnstile.passing(caller, len(raw)))
+                async with self._turnstile.parsing(caller):
+                    loop = asyncio.get_running_loop()
+                    call, weight = await loop.run_in_executor(
+                        self._threads, self._intake.call, caller, method, raw, context.time_remaining(), time.monotonic()
+                    )
             return await self._dispatcher.run(call, weight)
 
-    def _caller(self, context: "grpc.aio.ServicerContext[bytes, bytes]") -> Caller:
+    def _caller(self, method: Method, context: "grpc.aio.ServicerContext[bytes, bytes]") -> Caller:
         """The caller by its certificate, verified against the one CA that issued it.
 
         Raises:
-            VaultError: CERTIFICATE_REFUSED; counted and not audited, since no tenant is known.
+            VaultError: CERTIFICATE_REFUSED; told in the system's log with others, since no tenant is known.
         """
         try:
             (pem,) = context.auth_context().get("x509_pem_cert", (b"",))
@@ -121,6 +126,7 @@ class Edge:
             issuer = self._trust.bundle.identify(leaf, datetime.now(UTC))
         except VaultError as error:
             self._metrics.unauthenticated.inc()
+            self._unheard.stranger(method.name, error.reason_name)
             log.warning("a certificate was refused", reason=error.reason_name)
             raise
         return Caller(issuer.tenant_uid, leaf.name, issuer.sha256, leaf.sha256)

@@ -8,7 +8,7 @@ import structlog
 
 from vault.errors import VaultError
 from vault.server.waitlist import Waiting, Waitlist
-from vault.store.runner import Answer, Call, Runner
+from vault.store.runner import CALLER_GONE, Answer, Call, Runner
 from vault.v1 import common_pb2
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,11 @@ class Lane:
             VaultError: OVERLOADED if too many calls wait, SHUTTING_DOWN if the lane is ending.
         """
         future: Future[Answer] = Future()
-        self._waitlist.put(Waiting(call, weight, future))
+        try:
+            self._waitlist.put(Waiting(call, weight, future))
+        except VaultError as refusal:
+            self._runner.on_unheard(call, refusal.reason_name)
+            raise
         return future
 
     def close(self) -> None:
@@ -42,7 +46,7 @@ class Lane:
 
     def _work(self) -> None:
         while group := self._waitlist.take():
-            wanted = [entry for entry in group if entry.future.set_running_or_notify_cancel()]
+            wanted = self._wanted(group)
             self._on_group(len(wanted))
             try:
                 answers = self._runner.run([entry.call for entry in wanted])
@@ -50,5 +54,17 @@ class Lane:
                 log.error("a group could not be run", error=type(error).__name__, calls=len(wanted))
                 internal = VaultError(common_pb2.ERROR_REASON_INTERNAL, "an error nobody foresaw; the operator's log names it")
                 answers = [internal] * len(wanted)
+                for entry in wanted:
+                    self._runner.on_unheard(entry.call, internal.reason_name)
             for entry, answer in zip(wanted, answers, strict=True):
                 entry.future.set_result(answer)
+
+    def _wanted(self, group: list[Waiting]) -> list[Waiting]:
+        """Those of the group that somebody still waits for."""
+        wanted = []
+        for entry in group:
+            if entry.future.set_running_or_notify_cancel():
+                wanted.append(entry)
+            else:
+                self._runner.on_unheard(entry.call, CALLER_GONE)
+        return wanted

@@ -22,12 +22,14 @@ from vault.server.config import Config, ConfigError
 from vault.server.dispatcher import Dispatcher
 from vault.server.edge import Edge
 from vault.server.intake import Intake
+from vault.server.journal import Journal
 from vault.server.lane import Lane
 from vault.server.log_keeping import LogKeeping, keeping_logs
 from vault.server.methods import SERVICE
 from vault.server.metrics import Metrics
 from vault.server.node import Node
 from vault.server.trust import REFRESH_S, Trust
+from vault.server.unheard import Unheard
 from vault.store.sweeper import sweep
 
 log = structlog.get_logger(__name__)
@@ -86,15 +88,22 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
     policy = PolicyEngine.built_in(on_error=lambda name: _alert(metrics, name))
     lane = Lane(node.runner, config.limits.max_waiting_calls, metrics.group_calls.observe)
     logs.alarms.open(lane.submit)
-    dispatcher = Dispatcher(lane, node.loader, node.keys, metrics)
-    edge = Edge(trust, Intake(BUILT_IN, policy), dispatcher, metrics)
+    unheard = Unheard()
+    node.runner.on_unheard = unheard.refused
+    dispatcher = Dispatcher(lane, node.loader, node.keys, metrics, unheard)
+    edge = Edge(trust, Intake(BUILT_IN, policy), dispatcher, metrics, unheard)
     server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT)
     edge.register(server)
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     address = _bind(server, config.server.address, trust)
+    journal = Journal(node, unheard, lane.submit)
     stopping = _stop_on_signals()
-    async with _metrics_endpoint(metrics, config.server.metrics_address) as metrics_address, _housekeeping(node, trust):
+    async with (
+        _metrics_endpoint(metrics, config.server.metrics_address) as metrics_address,
+        _housekeeping(node, trust),
+        journal.kept(address),
+    ):
         await server.start()
         for service in ("", SERVICE):
             await health.set(service, health_pb2.HealthCheckResponse.SERVING)
