@@ -1,4 +1,4 @@
-"""What the integrator finds wrong: told to the operator's log and metrics, and to the auditors in the tenant's own log."""
+"""What integrator and witnesses find wrong: told to the operator's log and metrics, and to the auditors in the tenant's own log."""
 
 import threading
 from collections import deque
@@ -20,6 +20,7 @@ from vault.v1 import audit_pb2, common_pb2
 log = structlog.get_logger(__name__)
 
 ACTION = "ChainBroken"
+WITNESS_CONFLICT = "WitnessConflict"
 _MAX_WAITING = 1000
 
 
@@ -50,11 +51,18 @@ class LogAlarms:
         log.error("a chain of audit events was touched in the database", tenant=tenant_uid.hex(), boot_id=boot, hint=hint)
         self._metrics.broken.inc()
         details = {"boot_id": boot, "boot_sequence": sequence, "problem": trouble.problem}
-        self._waiting.append(_ChainBroken(Caller(tenant_uid, ""), ACTION, "", details, _writes_nothing, needs_keys=False))
-        self._write()
+        self._tell(tenant_uid, ACTION, details)
 
     def refused(self, tenant_uid: bytes, reason: str) -> None:
         """See ``Watcher.refused``; the integrator has logged it, and the log itself takes no events."""
+
+    def conflict(self, tenant_uid: bytes, details: dict[str, str]) -> None:
+        """A witness has seen another log than ours; whoever found out has logged and counted it. May be called by any thread."""
+        self._tell(tenant_uid, WITNESS_CONFLICT, details)
+
+    def _tell(self, tenant_uid: bytes, action: str, details: dict[str, str]) -> None:
+        self._waiting.append(_Finding(Caller(tenant_uid, ""), action, "", details, _writes_nothing, needs_keys=False))
+        self._write()
 
     def _write(self) -> None:
         with self._lock:
@@ -66,7 +74,7 @@ class LogAlarms:
                 self._waiting.popleft()
 
 
-class _ChainBroken(Act):
+class _Finding(Act):
     """The act that does nothing but say what was found."""
 
     def decide(self, _rows: Rows, _keys: TenantKeys | None) -> Outcome:

@@ -9,9 +9,9 @@ import asyncio
 import ssl
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -25,13 +25,12 @@ from vault.audit.events import Caller
 from vault.call import Call
 from vault.errors import VaultError
 from vault.read_log_file import ENTRIES, HASHES, ReadLogFile, beyond_the_log
-from vault.server.config import ConfigError
 from vault.server.dispatcher import Dispatcher
-from vault.server.log_http_bounds import BoundedServer, Slots, refusal
+from vault.server.log_http_bounds import Slots, refusal
 from vault.server.log_http_files import Content, LogFiles, Published, Wanted, parse_url_path
-from vault.server.log_http_tls import HttpsContext
 from vault.server.metrics import Metrics
 from vault.server.trust import Trust
+from vault.server.unheard import Unheard
 from vault.v1 import common_pb2
 
 log = structlog.get_logger(__name__)
@@ -44,8 +43,6 @@ _CALL_S = 10.0
 _SENDING_S = 10.0
 _MIN_BYTES_PER_S = 32 * 1024
 """A reader that takes an answer more slowly, beyond ``_SENDING_S``, is dropped."""
-_HANDSHAKE_S = 5.0
-_GOODBYE_S = 2.0
 _STATUS = {
     code_pb2.INVALID_ARGUMENT: 404,
     code_pb2.OUT_OF_RANGE: 404,
@@ -62,13 +59,22 @@ class LogHttp:
     """Answers requests for logs' files."""
 
     def __init__(
-        self, trust: Trust, policy: PolicyEngine, dispatcher: Dispatcher, files: LogFiles, metrics: Metrics, *, public: bool
+        self,
+        trust: Trust,
+        policy: PolicyEngine,
+        dispatcher: Dispatcher,
+        files: LogFiles,
+        metrics: Metrics,
+        unheard: Unheard,
+        *,
+        public: bool,
     ) -> None:
         self._trust = trust
         self._policy = policy
         self._dispatcher = dispatcher
         self._files = files
         self._metrics = metrics
+        self._unheard = unheard
         self._public = public
         self._strangers, self._auditors = Slots(), Slots()
         self._threads = ThreadPoolExecutor(READING_THREADS, thread_name_prefix="log-http")
@@ -108,29 +114,35 @@ class LogHttp:
             self._metrics.seconds.labels(action).observe(time.monotonic() - begin)
 
     async def _answer(self, request: web.BaseRequest, wanted: Wanted, action: str) -> web.StreamResponse:
-        if self._ending:
-            raise VaultError(common_pb2.ERROR_REASON_SHUTTING_DOWN, "the server is shutting down", retry_after_s=1.0)
         if self._public and not wanted.is_bundle:
+            self._check_not_ending()
             with self._strangers.taken_by(str(request.remote)):
-                published = await self._published(wanted)
-                return await self._send(request, wanted, published)
-        caller = self._caller(request)
-        with self._auditors.taken_by(caller.certificate_sha256):
-            published = await self._published(wanted) if caller.tenant_uid == wanted.log_uid else None
+                return await self._send(request, wanted, await self._published(wanted))
+        caller = self._caller(request, action)
+        with ExitStack() as under_way:
+            with self._unheard.counting(caller, action):
+                self._check_not_ending()
+                under_way.enter_context(self._auditors.taken_by(caller.certificate_sha256))
+                published = await self._published(wanted) if caller.tenant_uid == wanted.log_uid else None
             await self._admit(caller, wanted, action, published)
             return await self._send(request, wanted, published)
 
-    def _caller(self, request: web.BaseRequest) -> Caller:
+    def _check_not_ending(self) -> None:
+        if self._ending:
+            raise VaultError(common_pb2.ERROR_REASON_SHUTTING_DOWN, "the server is shutting down", retry_after_s=1.0)
+
+    def _caller(self, request: web.BaseRequest, action: str) -> Caller:
         """The caller by its certificate, verified against the one CA that issued it.
 
         Raises:
-            VaultError: CERTIFICATE_REFUSED; counted and not audited, since no tenant is known.
+            VaultError: CERTIFICATE_REFUSED; told in the system's log with others, since no tenant is known.
         """
         try:
             leaf = read_leaf(_certificate(request))
             issuer = self._trust.bundle.identify(leaf, datetime.now(UTC))
         except VaultError as error:
             self._metrics.unauthenticated.inc()
+            self._unheard.stranger(action, error.reason_name)
             log.warning("a certificate was refused", reason=error.reason_name)
             raise
         return Caller(issuer.tenant_uid, leaf.name, issuer.sha256, leaf.sha256)
@@ -190,36 +202,6 @@ class LogHttp:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-
-@asynccontextmanager
-async def listening(address: str, context: HttpsContext, log_http: LogHttp) -> AsyncIterator[str]:
-    """Answer at ``address`` for the time of the block; gives the address with its port.
-
-    Raises:
-        ConfigError: the address can't be listened on.
-    """
-    host, _, port = address.rpartition(":")
-    server = BoundedServer(log_http.handle, handler_cancellation=True)
-    try:
-        listener = await asyncio.get_running_loop().create_server(
-            server,
-            host.strip("[]"),
-            int(port),
-            ssl=context.listening,
-            ssl_handshake_timeout=_HANDSHAKE_S,
-            ssl_shutdown_timeout=_GOODBYE_S,
-        )
-    except OSError:
-        raise ConfigError(f"log.address: can't listen on {address}; it may be in use") from None
-    try:
-        yield f"{host}:{listener.sockets[0].getsockname()[1]}"
-    finally:
-        log_http.end()
-        listener.close()
-        server.pre_shutdown()
-        await server.shutdown(_GOODBYE_S)
-        log_http.close()
 
 
 def _certificate(request: web.BaseRequest) -> bytes:

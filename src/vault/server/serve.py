@@ -24,12 +24,14 @@ from vault.server.edge import Edge
 from vault.server.intake import Intake
 from vault.server.journal import Journal
 from vault.server.lane import Lane
+from vault.server.log_http_serving import logs_served
 from vault.server.log_keeping import LogKeeping, keeping_logs
 from vault.server.methods import SERVICE
 from vault.server.metrics import Metrics
 from vault.server.node import Node
 from vault.server.trust import REFRESH_S, Trust
 from vault.server.unheard import Unheard
+from vault.server.witnessing_running import witnessed
 from vault.store.sweeper import sweep
 
 log = structlog.get_logger(__name__)
@@ -102,6 +104,8 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
     async with (
         _metrics_endpoint(metrics, config.server.metrics_address) as metrics_address,
         _housekeeping(node, trust),
+        logs_served(node, trust, policy, dispatcher, metrics, unheard),
+        witnessed(node, metrics, logs.alarms.conflict),
         journal.kept(address),
     ):
         await server.start()

@@ -9,7 +9,7 @@ log back, or shows different logs to different people.
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -41,8 +41,8 @@ _MAX_BACKOFF_S = 300.0
 _PATIENCE_S = 10.0
 _US = 1_000_000
 
-Alarm = Callable[[bytes, dict[str, str]], Awaitable[None]]
-"""Leaves an event WitnessConflict with these details in a tenant's log."""
+Alarm = Callable[[bytes, dict[str, str]], None]
+"""Leaves an event WitnessConflict with these details in a tenant's log, as soon as that can be."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,6 @@ class Witnessing:
         self._metrics = metrics
         self._alarm = alarm
         self._failures: dict[tuple[bytes, str], tuple[int, float]] = {}
-        self._unsaid = set[tuple[bytes, str]]()
-        """Conflicts of which the audit log does not know yet."""
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -99,7 +97,7 @@ class Witnessing:
                 await asyncio.sleep(LOOK_EVERY_S * random.uniform(0.5, 1.5))  # noqa: S311  so that nodes do not move in step
                 try:
                     await self.look(session)
-                except (VaultError, *DATABASE_ERRORS) as error:
+                except DATABASE_ERRORS as error:
                     log.warning("logs can't be read for their witnesses; it is tried again", error=type(error).__name__)
 
     async def look(self, session: aiohttp.ClientSession) -> None:
@@ -195,10 +193,7 @@ class Witnessing:
         self._metrics.witness_conflicts.labels(witness).inc()
         log.error("a witness has seen another log than ours", tenant=due.tenant_uid.hex(), witness=witness, size=seen)
         if await asyncio.to_thread(cosignatures.mark, self._keeping, due.tenant_uid, witness, cosignatures.CONFLICT):
-            self._unsaid.add(due.place)
-        if due.place in self._unsaid:
-            await self._alarm(due.tenant_uid, {"witness": witness, "size": str(size), "witness_size": str(seen)})
-            self._unsaid.discard(due.place)
+            self._alarm(due.tenant_uid, {"witness": witness, "size": str(size), "witness_size": str(seen)})
         return cosignatures.CONFLICT
 
     def _put_off(self, due: Due) -> None:
