@@ -104,14 +104,14 @@ def decode_bundle(data: bytes) -> list[bytes]:
     """
     entries: list[bytes] = []
     at, end = 0, len(data)
-    while at < end:
+    while at + 1 < end and len(entries) <= TILE_WIDTH:
         start = at + 2
-        at = start + int.from_bytes(data[at:start], "big")
-        if at > end or start > end:
-            raise ValueError(f"the bundle ends within entry {len(entries)}")
+        at = start + (data[at] << 8 | data[at + 1])
         entries.append(data[start:at])
-        if len(entries) > TILE_WIDTH:
-            raise ValueError(f"the bundle holds more than {TILE_WIDTH} entries")
+    if len(entries) > TILE_WIDTH:
+        raise ValueError(f"the bundle holds more than {TILE_WIDTH} entries")
+    if at != end:
+        raise ValueError(f"the bundle ends within entry {len(entries) - (at > end)}")
     if not entries:
         raise ValueError("the bundle is empty")
     return entries

@@ -1,0 +1,258 @@
+"""The chains of boots in a log, as docs/formats.md describes them: who wrote each leaf, and whether any of theirs is missing.
+
+Entries are given in the order of the log. A bundle of a range also holds entries from before and after it, with gaps between:
+within a run of entries a chain must be whole, across a gap it is joined by its sequence numbers. One signature a chain and run is
+verified, the last one: ``previous_hash`` makes it cover all before it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from vault.audit.chain import announcement
+from vault.audit.note import Verifier, verifier
+from vault.audit.verify_errors import UncheckedError, WrongError
+from vault.audit.verify_leaves import ENDED, ENDORSED, STARTED, Link
+from vault.v1.audit_pb2 import AuditEvent
+
+MAX_STEP_BACK_US = 60 * 1_000_000
+"""How far time may go back within a boot: a node believes the database's clock to within 30 s of its own, either way."""
+
+_CHAIN_START = bytes(32)
+_SIGNATURE = 64
+_SIGNED_END = 67
+"""Bytes that a signature takes at the end of a leaf, with its tag and length."""
+
+
+class Census(NamedTuple):
+    """How many boots there were, and how their chains stand.
+
+    ``open`` ones have no BootEnded: they still run, ended uncleanly, or end outside of the range. ``unendorsed`` ones only
+    refused. ``cut`` ones end in leaves that their boot signs only after the range. Boots ``outside`` occur beside the range only,
+    without their beginnings, so that their chains were not checked; they are in no other number.
+    """
+
+    boots: int
+    ended: int
+    open: int
+    unendorsed: int
+    cut: int
+    outside: int
+
+
+class Boot:
+    """One chain, as far as it was read."""
+
+    __slots__ = ("absent", "absent_at_start", "allowed", "endorsed", "key", "last", "last_index", "sequence", "signed", "time_us")
+
+    def __init__(self, key: Verifier | None, absent: int) -> None:
+        self.key = key  # None if its beginning is not in the bundle
+        self.absent_at_start = absent  # how many entries had been left out before its first leaf
+        self.absent = absent  # and before the end of its last run
+        self.endorsed = False
+        self.allowed: int | None = None  # index of the first event that needs an endorsement
+        self.sequence = 0  # of the next leaf
+        self.last = _CHAIN_START  # hash of the last leaf
+        self.last_index = -1
+        self.signed: tuple[int, bytes] | None = None  # index and bytes of the last signed leaf of its run
+        self.time_us = 0  # the newest of its leaves' times
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether leaves follow the last signed one."""
+        return self.key is not None and (self.signed is None or self.signed[0] != self.last_index)
+
+
+class Boots:
+    """All chains of a log."""
+
+    def __init__(self, tenant_uid: bytes, log_key: Verifier, start: int, end: int) -> None:
+        """Begin.
+
+        Args:
+            tenant_uid: whose log it is.
+            log_key: what endorses boots.
+            start: the first index of the range, within which every chain is checked.
+            end: one beyond the last.
+        """
+        self._tenant_uid = tenant_uid
+        self._log_key = log_key
+        self._start, self._end = start, end
+        self._next = 0
+        self._absent = 0  # how many entries were left out so far
+        self._running: dict[bytes, Boot] = {}  # seen in this run
+        self._parked: dict[bytes, Boot] = {}  # last seen before a gap
+        self._over: dict[bytes, int] = {}  # index of BootEnded
+        self._ended = self._unendorsed = self._outside = 0
+
+    def follow(self, first: int, leaves: Sequence[bytes], hashes: Sequence[bytes], links: Sequence[Link]) -> None:
+        """Go on with consecutive entries.
+
+        Args:
+            first: the index of the first; those between the last call's and this one are not known.
+            leaves: as they were hashed.
+            hashes: their leaf hashes.
+            links: what they say of their chains; each was found to be a sound event of this log (``verify_leaves``).
+
+        Raises:
+            WrongError: an entry breaks its chain; the message names the first.
+            UncheckedError: the beginning of a chain is missing from the bundle.
+        """
+        if first != self._next or first == self._start:
+            self._park(first)
+        running = self._running
+        for index, (leaf, digest, link) in enumerate(zip(leaves, hashes, links, strict=True), first):
+            boot_id, sequence, previous, time_us, is_signed, done, own = link
+            boot = running.get(boot_id)
+            if boot is None:
+                boot = self._enter(index, link)
+            if sequence != boot.sequence or previous != boot.last:
+                raise WrongError(f"entry {index} {_breach(link, boot.sequence)}")
+            if time_us > boot.time_us:
+                boot.time_us = time_us
+            elif time_us + MAX_STEP_BACK_US < boot.time_us:
+                raise WrongError(
+                    f"entry {index} is dated {(boot.time_us - time_us) // 1_000_000} s before an earlier one of its boot"
+                )
+            if is_signed:
+                boot.signed = index, leaf
+            if done and not boot.endorsed and boot.allowed is None:
+                boot.allowed = index
+            boot.sequence = sequence + 1
+            boot.last = digest
+            boot.last_index = index
+            if own:
+                self._note_own(index, own, boot)
+        self._next = first + len(leaves)
+
+    def finish(self, size: int) -> Census:
+        """Check how the chains end.
+
+        Args:
+            size: of the whole log.
+
+        Raises:
+            WrongError: a chain's last signature is bad or missing, or a boot did what it had no endorsement for.
+            UncheckedError: its endorsement may be among the entries left out.
+        """
+        for boot_id, boot in self._running.items():
+            _check_signature(boot_id, boot)
+            if boot.is_cut and self._next == size:
+                raise WrongError(f"entry {boot.last_index} is the last one of boot {boot_id.hex()}, and not signed by it")
+        still = {**self._parked, **self._running}
+        for boot_id, boot in still.items():
+            self._check_endorsed(boot_id, boot)
+        known = [boot for boot in still.values() if boot.key]
+        return Census(
+            boots=len(known) + self._ended,
+            ended=self._ended,
+            open=len(known),
+            unendorsed=self._unendorsed + sum(not boot.endorsed for boot in known),
+            cut=sum(boot.is_cut for boot in known),
+            outside=self._outside,
+        )
+
+    def _park(self, first: int) -> None:
+        """Note a gap before ``first``, or that the range begins there."""
+        for boot_id, boot in self._running.items():
+            _check_signature(boot_id, boot)
+            boot.absent = self._absent
+        self._absent += first - self._next
+        self._parked.update(self._running)
+        self._running.clear()
+
+    def _enter(self, index: int, link: Link) -> Boot:
+        """The boot of an event that is its first, or its first since a gap."""
+        boot_id, _, _, _, _, _, own = link
+        if boot_id in self._over:
+            raise WrongError(f"entry {index} follows the end of its boot, which is entry {self._over[boot_id]}")
+        boot = self._parked.pop(boot_id, None)
+        if boot is not None:
+            self._join(index, link, boot)
+        elif own and own.action == STARTED:
+            boot = Boot(verifier("boot", own.boot_public_key), self._absent)
+        else:
+            boot = self._without_beginning(index, link)
+        self._running[boot_id] = boot
+        return boot
+
+    def _without_beginning(self, index: int, link: Link) -> Boot:
+        if not self._absent:
+            raise WrongError(f"entry {index} is number {link[1]} of boot {link[0].hex()}, whose beginning is missing")
+        self._need_beginning(index, link)
+        boot = Boot(None, self._absent)
+        boot.sequence, boot.last = link[1:3]
+        self._outside += 1
+        return boot
+
+    def _join(self, index: int, link: Link, boot: Boot) -> None:
+        """Go on after a gap: leaves between may be among the entries left out, but no more of them than were."""
+        if boot.key is None:
+            self._need_beginning(index, link)
+        between = link[1] - boot.sequence
+        if not 0 <= between <= self._absent - boot.absent:
+            raise WrongError(f"entry {index} {_breach(link, boot.sequence)}")
+        if between:
+            boot.sequence, boot.last = link[1:3]
+        boot.signed = None
+
+    def _need_beginning(self, index: int, link: Link) -> None:
+        if self._start <= index < self._end:
+            raise UncheckedError(
+                f"the bundle is incomplete: entry {index} is of boot {link[0].hex()}, whose BootStarted it does not hold"
+            )
+
+    def _note_own(self, index: int, event: AuditEvent, boot: Boot) -> None:
+        """Note an event of the boot itself."""
+        if event.action == STARTED and event.boot_sequence:
+            raise WrongError(f"entry {index} begins boot {event.boot_id.hex()} again")
+        if event.action == ENDORSED:
+            self._note_endorsed(index, event, boot)
+        elif event.action == ENDED:
+            self._note_ended(index, event.boot_id, boot)
+
+    def _note_endorsed(self, index: int, event: AuditEvent, boot: Boot) -> None:
+        if boot.endorsed:
+            raise WrongError(f"entry {index} endorses boot {event.boot_id.hex()} again")
+        boot.endorsed = True
+        if boot.key:
+            message = announcement(self._tenant_uid, event.boot_id, boot.key.public_key)
+            if not self._log_key.accepts(event.boot_endorsement, message):
+                raise WrongError(f"entry {index}: the endorsement of boot {event.boot_id.hex()} is not by the log's key")
+
+    def _note_ended(self, index: int, boot_id: bytes, boot: Boot) -> None:
+        _check_signature(boot_id, boot)
+        if boot.is_cut:
+            raise WrongError(f"entry {index} ends boot {boot_id.hex()}, and is not signed by it")
+        self._check_endorsed(boot_id, boot)
+        del self._running[boot_id]
+        self._over[boot_id] = index
+        if boot.key:
+            self._ended += 1
+            self._unendorsed += not boot.endorsed
+
+    def _check_endorsed(self, boot_id: bytes, boot: Boot) -> None:
+        if boot.key is None or boot.endorsed or boot.allowed is None:
+            return
+        what = f"entry {boot.allowed} is of boot {boot_id.hex()}, which the log's key has not endorsed, and yet was allowed"
+        if self._absent > boot.absent_at_start:
+            raise UncheckedError(f"{what}: forged, or its BootEndorsed is missing from the bundle")
+        raise WrongError(what)
+
+
+def _check_signature(boot_id: bytes, boot: Boot) -> None:
+    """Verify the last signature of a run, which covers the run up to there."""
+    if boot.key is None or boot.signed is None:
+        return
+    index, leaf = boot.signed
+    if not boot.key.accepts(leaf[-_SIGNATURE:], leaf[:-_SIGNED_END]):
+        raise WrongError(f"entry {index}: its signature is not by the key of boot {boot_id.hex()}")
+
+
+def _breach(link: Link, expected: int) -> str:
+    """In which way an entry does not follow its boot's last one."""
+    boot, number = link[0].hex(), link[1]
+    if number > expected:
+        return f"is number {number} of boot {boot}: number {expected} is missing before it"
+    if number < expected:
+        return f"is number {number} of boot {boot}, which stood before already: moved, or there twice"
+    return f"is number {number} of boot {boot}, but does not follow number {number - 1}: one of them was replaced"
