@@ -95,6 +95,14 @@ class Draft:
         """Note that something was asked of an item that is not there, or could not be made."""
         self._group(data_class, form, reason).unknown += 1
 
+    def look_into(self, subject_uid: bytes, token_uid: bytes = b"") -> None:
+        """Note that somebody read what the log says about a subject, or about a token."""
+        group = self._group("")
+        if subject_uid:
+            group.subject_uids[subject_uid] = None
+        if token_uid:
+            group.token_uids.append(token_uid)
+
     def search(self, data_class: str) -> None:
         """Note that a query asked for this class, whatever it finds."""
         self._group(data_class).queries += 1

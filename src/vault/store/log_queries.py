@@ -4,7 +4,6 @@ Events are in the order of (time, index). Newest first over many facets is a mer
 one statement, and then again from where the first facet ran out of them.
 """
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -57,22 +56,20 @@ class Count(NamedTuple):
 
 
 _OF_FACET = (
-    "FROM audit_event WHERE tenant_uid = :tenant AND facet_id = f.facet_id AND leaf_index < :size "
+    "SELECT time_us, leaf_index FROM audit_event WHERE tenant_uid = :tenant AND facet_id = {facet} AND leaf_index < :size "
     "AND (time_us, leaf_index) > (:after_time, :after_index) AND (time_us, leaf_index) < (:before_time, :before_index) "
-    "ORDER BY time_us DESC, leaf_index DESC LIMIT :each"
+    "ORDER BY {order} LIMIT :each"
 )
-_NEWEST = "SELECT f.facet_id, e.time_us, e.leaf_index FROM"
-_MERGED = {
-    "postgresql": f"{_NEWEST} unnest(CAST(:facets AS bigint[])) AS f (facet_id) "
-    f"CROSS JOIN LATERAL (SELECT time_us, leaf_index {_OF_FACET}) AS e",
-    # SQLite has no LATERAL, but a subquery of IN may refer to what is left of it.
-    "sqlite": f"{_NEWEST} (SELECT value AS facet_id FROM json_each(:facets)) AS f "  # noqa: S608  the text is all our own
-    f"CROSS JOIN audit_event AS e ON e.rowid IN (SELECT rowid {_OF_FACET})",
-}
-_GROUPS = {
-    "postgresql": "unnest(CAST(:facets AS bigint[]), CAST(:groups AS bigint[])) AS g (facet_id, number)",
-    "sqlite": "(SELECT f.value AS facet_id, n.value AS number FROM json_each(:facets) AS f "
-    "JOIN json_each(:groups) AS n ON n.key = f.key) AS g",
+_OF_EACH_FACET = (
+    "SELECT f.facet_id, e.time_us, e.leaf_index FROM unnest(CAST(:facets AS bigint[])) AS f (facet_id) "
+    "CROSS JOIN LATERAL ({of_facet}) AS e ORDER BY e.time_us DESC, e.leaf_index DESC LIMIT :limit"
+)
+"""For PostgreSQL. SQLite has no LATERAL, and no network that would make many small queries slow."""
+_NEWEST, _OLDEST = "time_us DESC, leaf_index DESC", "time_us, leaf_index"
+_COUNTS = {
+    "postgresql": "audit_count AS c JOIN unnest(CAST(:facets AS bigint[]), CAST(:numbers AS bigint[])) AS g (facet_id, number) "
+    "USING (facet_id)",
+    "sqlite": "(SELECT *, group_of(facet_id) AS number FROM audit_count)",
 }
 
 
@@ -88,23 +85,33 @@ class LogQueries(LogReader):
         found = {}
         for _, number, *fields in self._connection.execute(sa.select(t.audit_facet).where(self._own(t.audit_facet))):
             facet = Facet(*fields)
-            if _number(facet) != number:
+            if number_of(facet) != number:
                 raise altered("audit_facet", f"facet {number}")
             found[number] = facet
         return found
 
     def events(self, facets: Collection[int], window: Window, limit: int) -> list[EventRow]:
         """The newest events of these facets in a window, newest first, at most ``limit``."""
+        if len(facets) > limit:  # no others can be among the newest than those whose own newest ones are
+            facets = [row.facet_id for row in self.newest_of_each(facets, window)[:limit]]
         found: list[EventRow] = []
         each = max(_AT_LEAST, 4 * limit // max(1, len(facets)))
         while facets and len(found) < limit:
-            rows = self._merged(facets, window, each, limit - len(found))
+            rows = self._of_each(facets, window, each, _NEWEST, limit - len(found))
             whole = _whole(rows, each)
             found += rows[:whole]
             if whole == len(rows) and not _ran_out(rows, each):
                 break
             window, each = window._replace(before=Spot(*found[-1][2:])), 4 * each
         return found
+
+    def newest_of_each(self, facets: Collection[int], window: Window) -> list[EventRow]:
+        """The newest event of each of these facets in a window, newest first."""
+        return self._of_each(facets, window, 1, _NEWEST, len(facets))
+
+    def oldest_of_each(self, facets: Collection[int], window: Window) -> list[EventRow]:
+        """The oldest event of each of these facets in a window, newest first."""
+        return self._of_each(facets, window, 1, _OLDEST, len(facets))
 
     def events_of(self, facet: int, window: Window, limit: int) -> list[EventRow]:
         """The oldest events of one facet in a window, oldest first, at most ``limit``."""
@@ -145,16 +152,19 @@ class LogQueries(LogReader):
             hours: in a bucket, or 0 for one bucket of all.
             limit: how many at most.
         """
-        bucket = f"c.hour / {hours:d}" if hours else "0"
+        values = {"tenant": self._tenant_uid, "start": start_hour, "end": end_hour, "limit": limit}
         dialect = self._connection.dialect.name
+        if dialect == "postgresql":
+            values |= {"facets": list(groups.keys()), "numbers": list(groups.values())}
+        else:
+            self._connection.connection.create_function("group_of", 1, groups.get, deterministic=True)
         statement = (
-            f"SELECT {bucket} AS bucket, g.number, CAST(sum(c.events) AS bigint), CAST(sum(c.items) AS bigint) "  # noqa: S608  ours
-            f"FROM audit_count AS c JOIN {_GROUPS[dialect]} ON g.facet_id = c.facet_id "
-            "WHERE c.tenant_uid = :tenant AND c.hour >= :start AND c.hour < :end GROUP BY 1, 2 ORDER BY 1, 2 LIMIT :limit"
+            f"SELECT {f'hour / {hours:d}' if hours else '0'}, number, "  # noqa: S608  the text is all our own
+            f"CAST(sum(events) AS bigint), CAST(sum(items) AS bigint) FROM {_COUNTS[dialect]} "
+            "WHERE tenant_uid = :tenant AND hour >= :start AND hour < :end AND number IS NOT NULL "
+            "GROUP BY 1, 2 ORDER BY 1, 2 LIMIT :limit"
         )
-        values = {"facets": self._list(groups.keys()), "groups": self._list(groups.values()), "tenant": self._tenant_uid}
-        bounds = {"start": start_hour, "end": end_hour, "limit": limit}
-        return [Count(*row) for row in self._connection.execute(sa.text(statement), values | bounds)]
+        return [Count(*row) for row in self._connection.execute(sa.text(statement), values)]
 
     def counted(self, facet: int) -> tuple[int, int]:
         """How many events of a facet are indexed, and how many were counted: the same, unless one of the tables was altered."""
@@ -163,41 +173,36 @@ class LogQueries(LogReader):
         counted = sa.select(sa.cast(total, sa.BigInteger)).where(self._own(t.audit_count), t.audit_count.c.facet_id == facet)
         return self._connection.scalar(indexed) or 0, self._connection.scalar(counted) or 0
 
-    def span(self, facets: Iterable[int], window: Window) -> tuple[int, int] | None:
-        """The lowest and the highest index of all events of these facets in a window; None if there is none."""
-        c = t.audit_event.c
-        lowest, highest = sa.func.min(c.leaf_index), sa.func.max(c.leaf_index)
-        found = [
-            row
-            for facet in facets
-            for row in self._connection.execute(
-                sa.select(lowest, highest).where(self._own(t.audit_event), c.facet_id == facet, *_within(c, window))
-            )
-            if row[0] is not None
-        ]
-        return (min(row[0] for row in found), max(row[1] for row in found)) if found else None
-
     def boots(self, boot_ids: Iterable[bytes]) -> list[BootRow]:
         """How far these boots' chains have come, in the order in which they began."""
         c = t.audit_boot.c
         select = sa.select(t.audit_boot).where(self._own(t.audit_boot), c.boot_id.in_(list(boot_ids)))
         return [BootRow(*row) for row in self._connection.execute(select.order_by(c.start_index))]
 
-    def _merged(self, facets: Collection[int], window: Window, each: int, limit: int) -> list[EventRow]:
-        statement = sa.text(f"{_MERGED[self._connection.dialect.name]} ORDER BY e.time_us DESC, e.leaf_index DESC LIMIT :limit")
-        (after_time, after_index), (before_time, before_index) = window.after, window.before
+    def _of_each(self, facets: Collection[int], window: Window, each: int, order: str, limit: int) -> list[EventRow]:
+        """The first ``each`` of every facet in the given order, together newest first, at most ``limit``."""
         values = {
-            "facets": self._list(facets),
             "tenant": self._tenant_uid,
             "size": window.size,
-            "after_time": after_time,
-            "after_index": after_index,
-            "before_time": before_time,
-            "before_index": before_index,
+            "after_time": window.after.time_us,
+            "after_index": window.after.leaf_index,
+            "before_time": window.before.time_us,
+            "before_index": window.before.leaf_index,
             "each": each,
-            "limit": limit,
         }
-        return [EventRow(self._tenant_uid, *row) for row in self._connection.execute(statement, values)]
+        if self._connection.dialect.name == "postgresql":
+            statement = _OF_EACH_FACET.format(of_facet=_OF_FACET.format(facet="f.facet_id", order=order))
+            found = self._connection.execute(sa.text(statement), values | {"facets": list(facets), "limit": limit})
+            return [EventRow(self._tenant_uid, *row) for row in found]
+        cursor = self._connection.connection.cursor()
+        statement = _OF_FACET.format(facet=":facet", order=order)
+        rows = [
+            EventRow(self._tenant_uid, facet, *row)
+            for facet in facets
+            for row in cursor.execute(statement, values | {"facet": facet})
+        ]
+        rows.sort(key=lambda row: row[2:], reverse=True)
+        return rows[:limit]
 
     def _mentions(self, kind: int, uid: bytes, window: Window, limit: int, order: tuple[Any, ...]) -> list[MentionRow]:
         c = t.audit_mention.c
@@ -207,9 +212,11 @@ class LogQueries(LogReader):
     def _own(self, table: sa.Table) -> sa.ColumnElement[bool]:
         return table.c.tenant_uid == self._tenant_uid
 
-    def _list(self, numbers: Iterable[int]) -> list[int] | str:
-        """Numbers as one parameter, however many they are."""
-        return list(numbers) if self._connection.dialect.name == "postgresql" else json.dumps(list(numbers))
+
+@lru_cache(_FACETS_REMEMBERED)
+def number_of(facet: Facet) -> int:
+    """A facet's number, remembered: it takes a hash."""
+    return facet.number()
 
 
 def altered(table: str, which: str) -> VaultError:
@@ -237,8 +244,3 @@ def _whole(rows: Sequence[EventRow], each: int) -> int:
         if given[row.facet_id] == each:
             return number
     return len(rows)
-
-
-@lru_cache(_FACETS_REMEMBERED)
-def _number(facet: Facet) -> int:
-    return facet.number()
