@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from vault.store import tables as t
+from vault.store.copying import copy_text
 from vault.store.rows import TABLES, IdempotencyRow, ItemRow, Row, SealedRow
 
 
@@ -73,8 +74,7 @@ def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> N
     if connection.dialect.name == "postgresql":
         cursor = connection.connection.cursor()
         with cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
-            for row in rows:
-                copy.write_row(row)
+            copy.write(copy_text(table, rows))
         written = cursor.rowcount
     else:
         marks = ", ".join("?" * len(table.columns))
