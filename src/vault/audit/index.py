@@ -52,14 +52,15 @@ def index(event: AuditEvent) -> Indexed:
     classes: set[str] = set()
     items = 0
     for touched in event.touched:
-        subjects.update(dict.fromkeys(_uids(touched.subject_uids)))
-        tokens.update(dict.fromkeys(_uids(touched.token_uids)))
+        _note(subjects, touched.subject_uids)
+        _note(tokens, touched.token_uids)
         items += touched.count
-        if touched.data_class:
-            classes.add(touched.data_class)
+        classes.add(touched.data_class)
+    classes.discard("")
     mentions = [(SUBJECT, uid) for uid in subjects] + [(TOKEN, uid) for uid in tokens]
-    if event.request_id:
-        mentions.append((REQUEST, event.request_id))
+    request_id = event.request_id
+    if request_id:
+        mentions.append((REQUEST, request_id))
     facet = Facet(
         event.action,
         event.decision,
@@ -74,5 +75,9 @@ def index(event: AuditEvent) -> Indexed:
     return Indexed(facet, event.time_us, mentions, items)
 
 
-def _uids(joined: bytes) -> list[bytes]:
-    return [joined[at : at + _UID] for at in range(0, len(joined), _UID)]
+def _note(found: dict[bytes, None], joined: bytes) -> None:
+    """Note each of the uids that stand one after the other, mostly one or none."""
+    if len(joined) == _UID:
+        found[joined] = None
+    elif joined:
+        found.update(dict.fromkeys(joined[at : at + _UID] for at in range(0, len(joined), _UID)))

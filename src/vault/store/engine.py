@@ -62,6 +62,7 @@ def sqlite(path: Path, key: Key) -> sa.Engine:
             "foreign_keys = ON",
             "secure_delete = ON",
             "temp_store = MEMORY",
+            "cache_size = -32768",  # KiB; a page that is not there has to be decrypted
         ):
             connection.execute(f"PRAGMA {pragma}")
         return connection
@@ -71,6 +72,14 @@ def sqlite(path: Path, key: Key) -> sa.Engine:
     )
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def apart(engine: sa.Engine) -> sa.Engine:
+    """An engine for the same PostgreSQL with connections of its own, lest who reads much takes those that calls need.
+
+    For SQLite, where connections cost nothing, it is the same one.
+    """
+    return engine if engine.dialect.name == "sqlite" else postgres(engine.url.render_as_string(hide_password=False))
 
 
 @contextmanager

@@ -58,7 +58,7 @@ class GrowingLog:
         """
         with connection.begin():
             _limit(connection)
-            expected = {boot_id: boot.row.next_sequence for boot_id, boot in self._boots.items()}
+            expected = {boot_id: boot.next_sequence for boot_id, boot in self._boots.items()}
             pending = read(connection, self.tenant_uid, expected)
             if not pending.rows:
                 return Step(0, True, [])

@@ -80,9 +80,9 @@ def assemble(tenant_uid: bytes, size: int, ordered: Iterable[Parsed], chains: Ch
 def _index(batch: Batch, counts: dict[tuple[int, int], list[int]], tenant_uid: bytes, event: AuditEvent, leaf_index: int) -> None:
     """Note what an event is found by. What no column can hold, and the vault never writes, is found by nothing."""
     facet, time_us, mentions, items = index(event)
-    if time_us > _MAX or "\0" in "".join(part for part in facet if isinstance(part, str)):
-        return
     number = _number(facet)
+    if time_us > _MAX or number is None:
+        return
     if number not in batch.facets:
         batch.facets[number] = FacetRow(tenant_uid, number, *facet)
     batch.events.append(EventRow(tenant_uid, number, time_us, leaf_index))
@@ -93,8 +93,9 @@ def _index(batch: Batch, counts: dict[tuple[int, int], list[int]], tenant_uid: b
 
 
 @lru_cache(maxsize=10_000)
-def _number(facet: Facet) -> int:
-    return facet.number()
+def _number(facet: Facet) -> int | None:
+    """The facet's id; None if PostgreSQL can't hold one of its texts."""
+    return None if any(isinstance(part, str) and "\0" in part for part in facet) else facet.number()
 
 
 def _parse(leaf: bytes) -> AuditEvent | None:

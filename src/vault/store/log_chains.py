@@ -4,6 +4,7 @@ What is wrong never keeps a leaf out of the tree: the log must not stand still b
 """
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -30,19 +31,22 @@ class Trouble(NamedTuple):
 
 
 class Boot:
-    """How far one boot's chain has come in one log."""
+    """How far one boot's chain has come in one log: the columns of its row, and what is known of it beside.
 
-    def __init__(self, row: BootRow, public_key: bytes | None = None, unsigned: bytes | None = None) -> None:
-        """Begin with its row.
+    Attributes:
+        public_key: its key; None if it has not been looked up, empty if it has none.
+        unsigned: its last leaf, while no signature of the boot is known to cover it.
+    """
 
-        Args:
-            row: what the log knows of it.
-            public_key: its key; None if it has not been looked up, empty if it has none.
-            unsigned: its last leaf, while no signature of the boot is known to cover it.
-        """
-        self.row = row
-        self.public_key = public_key
-        self.unsigned = unsigned
+    def __init__(self, row: BootRow) -> None:
+        self.tenant_uid, self.boot_id, self.start_index, self.endorse_index, self.next_sequence, self.last_hash = row
+        self.public_key: bytes | None = None
+        self.unsigned: bytes | None = None
+
+    @property
+    def row(self) -> BootRow:
+        """The boot as its row."""
+        return BootRow(self.tenant_uid, self.boot_id, self.start_index, self.endorse_index, self.next_sequence, self.last_hash)
 
 
 class Chains:
@@ -63,15 +67,14 @@ class Chains:
         if boot_id != row.boot_id or sequence != row.boot_sequence or event.time_us != row.time_us:
             self._tell(row.boot_id, row.boot_sequence, "the columns of its pending row are not what the leaf says: it was edited")
         boot = self._boot(boot_id, leaf_index)
-        self._compare(boot.row, event)
+        self._compare(boot, event, sequence)
         if sequence == 0 and event.boot_public_key:
             boot.public_key = event.boot_public_key
-        endorse_index = boot.row.endorse_index
-        if endorse_index is None and event.boot_endorsement:
-            endorse_index = leaf_index
+        if boot.endorse_index is None and event.boot_endorsement:
+            boot.endorse_index = leaf_index
             self._check_endorsement(boot, event)
-        next_sequence = min(sequence, _MAX - 1) + 1
-        boot.row = BootRow(self._tenant_uid, boot_id, boot.row.start_index, endorse_index, next_sequence, leaf_hash)
+        boot.next_sequence = min(sequence, _MAX - 1) + 1
+        boot.last_hash = leaf_hash
         boot.unsigned = row.leaf
 
     def settle(self, public_key: Callable[[BootRow], bytes]) -> None:
@@ -85,7 +88,7 @@ class Chains:
             if boot.public_key is None:
                 boot.public_key = public_key(boot.row)
             if boot.unsigned and not _signed(boot.unsigned, boot.public_key):
-                self._tell(boot_id, boot.row.next_sequence - 1, "the chain does not end with a signature of its boot")
+                self._tell(boot_id, boot.next_sequence - 1, "the chain does not end with a signature of its boot")
             boot.unsigned = None
 
     def _boot(self, boot_id: bytes, leaf_index: int) -> Boot:
@@ -93,8 +96,7 @@ class Chains:
         boot = self.changed.get(boot_id)
         if boot is None:
             known = self._known.get(boot_id)
-            start = BootRow(self._tenant_uid, boot_id, leaf_index, None, 0, _START)
-            boot = Boot(known.row, known.public_key, known.unsigned) if known else Boot(start)
+            boot = copy(known) if known else Boot(BootRow(self._tenant_uid, boot_id, leaf_index, None, 0, _START))
             self.changed[boot_id] = boot
         return boot
 
@@ -102,15 +104,14 @@ class Chains:
         """Note what is wrong with a row that is no leaf of this tenant."""
         self._tell(row.boot_id, row.boot_sequence, problem)
 
-    def _compare(self, expected: BootRow, event: AuditEvent) -> None:
-        sequence = event.boot_sequence
-        if sequence > expected.next_sequence:
+    def _compare(self, boot: Boot, event: AuditEvent, sequence: int) -> None:
+        if sequence > boot.next_sequence:
             self._tell(event.boot_id, sequence, "leaves before this one are missing")
-        elif sequence < expected.next_sequence:
+        elif sequence < boot.next_sequence:
             self._tell(event.boot_id, sequence, "there was a leaf of this number already")
-        elif event.previous_hash != expected.last_hash:
+        elif event.previous_hash != boot.last_hash:
             self._tell(event.boot_id, sequence, "it does not continue the leaf before it: one of the two was edited")
-        elif (sequence == 0) != bool(event.boot_public_key):
+        elif sequence == 0 and not event.boot_public_key:
             self._tell(event.boot_id, sequence, "the chain does not begin with the start of its boot")
 
     def _check_endorsement(self, boot: Boot, event: AuditEvent) -> None:

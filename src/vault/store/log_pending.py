@@ -103,7 +103,7 @@ def take(connection: sa.Connection, rows: Iterable[PendingRow]) -> None:
 
 def _read_by_time(connection: sa.Connection, tenant_uid: bytes, limit: int) -> list[PendingRow]:
     select = sa.select(t.audit_pending).where(_c.tenant_uid == tenant_uid).order_by(*_ORDER).limit(limit)
-    return [PendingRow(*row) for row in connection.execute(select)]
+    return list(map(PendingRow._make, connection.execute(select).all()))
 
 
 def _read_skipped(
