@@ -6,24 +6,56 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from vault.cli.options import READABLE
 
 if TYPE_CHECKING:
-    from pdvault_client import VaultClient
+    from pdvault_client import AuditClient, VaultClient
+
+    Client = TypeVar("Client", VaultClient, AuditClient)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a vault is, whom to trust there, and who calls."""
+
+    address: str | None
+    ca: Path | None
+    cert: Path | None
+    key: Path | None
+
+    def client(self, kind: "type[Client]", purpose: str, example: str) -> "Client":
+        """A client of some kind; use it in ``with``.
+
+        Args:
+            kind: its class.
+            purpose: of calls that name none.
+            example: the principal of a development vault that has such a client.
+
+        Raises:
+            ClickException: a setting is missing, or a file does not hold what it should.
+        """
+        settings = {"PDVAULT_ADDRESS": self.address, "PDVAULT_CACERT": self.ca, "PDVAULT_CERT": self.cert, "PDVAULT_KEY": self.key}
+        if not (self.address and self.ca and self.cert and self.key):
+            missing = [name for name, setting in settings.items() if not setting]
+            raise click.ClickException(
+                f"{', '.join(missing)} not set: where the vault is, whom to trust and who you are. Set them, or give --address, "
+                f"--ca, --cert and --key. After `pdvault dev`, one line does it: . .dev/env-{example}.sh"
+            )
+        try:
+            return kind(self.address, ca_file=self.ca, certificate_file=self.cert, key_file=self.key, purpose=purpose)
+        except ValueError as error:  # the client's own words, about files
+            raise click.ClickException(str(error)) from None
 
 
 @dataclass(frozen=True)
 class Calling:
     """How to reach a vault, as whom, and why."""
 
-    address: str | None
-    ca: Path | None
-    cert: Path | None
-    key: Path | None
+    endpoint: Endpoint
     purpose: str
     context: dict[str, Any]
 
@@ -33,20 +65,15 @@ class Calling:
         Raises:
             ClickException: a setting is missing, or a file does not hold what it should.
         """
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own words on stderr, about what our errors explain
+        quiet_grpc()
         from pdvault_client import VaultClient
 
-        settings = {"PDVAULT_ADDRESS": self.address, "PDVAULT_CACERT": self.ca, "PDVAULT_CERT": self.cert, "PDVAULT_KEY": self.key}
-        if not (self.address and self.ca and self.cert and self.key):
-            missing = [name for name, setting in settings.items() if not setting]
-            raise click.ClickException(
-                f"{', '.join(missing)} not set: where the vault is, whom to trust and who you are. Set them, or give --address, "
-                "--ca, --cert and --key. After `pdvault dev`, one line does it: . .dev/env-app.sh"
-            )
-        try:
-            return VaultClient(self.address, ca_file=self.ca, certificate_file=self.cert, key_file=self.key, purpose=self.purpose)
-        except ValueError as error:  # the client's own words, about files
-            raise click.ClickException(str(error)) from None
+        return self.endpoint.client(VaultClient, self.purpose, "app")
+
+
+def quiet_grpc() -> None:
+    """Before gRPC is imported: keep its own words off stderr; they are about what our errors explain."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 @contextmanager
@@ -67,13 +94,9 @@ def in_client_words() -> Iterator[None]:
     raise click.ClickException(problem)
 
 
-def calling_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of every command that calls a vault; it gets them as one ``calling``."""
+def endpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of every command that calls a vault; it gets them as one ``endpoint``, and as ``timeout_s``."""
 
-    @click.option("--purpose", required=True, envvar="PDVAULT_PURPOSE", show_envvar=True, help="Why: the purpose of this call.")
-    @click.option("--ground", default="", help="The legal ground that the purpose rests on.")
-    @click.option("--reference", default="", help="A ticket or court order that asked for this; never a personal value.")
-    @click.option("--recipient", default="", help="Who outside receives what is released.")
     @click.option(
         "--timeout", "timeout_s", type=click.FloatRange(0, 60, min_open=True), default=10.0, help="Seconds a call may take."
     )
@@ -82,11 +105,23 @@ def calling_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--cert", type=READABLE, envvar="PDVAULT_CERT", show_envvar=True, help="Your certificate (PEM).")
     @click.option("--key", type=READABLE, envvar="PDVAULT_KEY", show_envvar=True, help="Its key (PEM, not encrypted).")
     @functools.wraps(command)
-    def with_calling(
-        *args: Any, address: str, ca: Path, cert: Path, key: Path, purpose: str, timeout_s: float, **kwargs: Any
-    ) -> Any:
+    def with_endpoint(*args: Any, address: str, ca: Path, cert: Path, key: Path, **kwargs: Any) -> Any:
+        return command(*args, endpoint=Endpoint(address, ca, cert, key), **kwargs)
+
+    return with_endpoint
+
+
+def calling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of every command that uses values; it gets them as one ``calling``."""
+
+    @click.option("--purpose", required=True, envvar="PDVAULT_PURPOSE", show_envvar=True, help="Why: the purpose of this call.")
+    @click.option("--ground", default="", help="The legal ground that the purpose rests on.")
+    @click.option("--reference", default="", help="A ticket or court order that asked for this; never a personal value.")
+    @click.option("--recipient", default="", help="Who outside receives what is released.")
+    @endpoint_options
+    @functools.wraps(command)
+    def with_calling(*args: Any, endpoint: Endpoint, purpose: str, timeout_s: float, **kwargs: Any) -> Any:
         context = {name: kwargs.pop(name) for name in ("ground", "reference", "recipient")}
-        calling = Calling(address, ca, cert, key, purpose, {**context, "timeout_s": timeout_s})
-        return command(*args, calling=calling, **kwargs)
+        return command(*args, calling=Calling(endpoint, purpose, {**context, "timeout_s": timeout_s}), **kwargs)
 
     return with_calling

@@ -57,6 +57,17 @@ def output_option(command: Command) -> Command:
     )(command)
 
 
+def report_option(command: Command) -> Command:
+    """``-o`` of reports, which spreadsheets take too."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json", "csv"]),
+        help="How to print: a table, a JSON object a line, or CSV. By default a table on a terminal, else JSON. In CSV, a text "
+        "that a spreadsheet would compute begins with an apostrophe.",
+    )(command)
+
+
 def examples(*lines: str, title: str = "Examples") -> str:
     """Command lines to show at the end of a command's help, as they are."""
     return "\n".join(["\b", f"{title}:", *(f"  {line}" for line in lines)])

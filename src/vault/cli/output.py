@@ -1,5 +1,7 @@
-"""What commands print on stdout: a table for people, or a JSON object a line for programs. Messages go to stderr."""
+"""What commands print on stdout: a table for people, JSON or CSV for programs. Messages go to stderr."""
 
+import csv
+import io
 import json
 import re
 import sys
@@ -11,6 +13,8 @@ import click
 Fields = Mapping[str, object]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
+"""How a cell begins that a spreadsheet would compute (OWASP, CSV injection)."""
 
 
 def say(message: str) -> None:
@@ -18,16 +22,24 @@ def say(message: str) -> None:
     click.echo(message, err=True)
 
 
+def chosen(output: str | None) -> str:
+    """How to print: as was said, else a table on a terminal and JSON elsewhere."""
+    return output or ("table" if sys.stdout.isatty() else "json")
+
+
 def emit(output: str | None, rows: Iterable[Fields]) -> None:
     """Print rows that have the same fields.
 
     Args:
-        output: ``table`` or ``json``; if None, a table on a terminal and JSON elsewhere.
-        rows: printed as they come with JSON, all at the end in a table.
+        output: ``table``, ``json`` or ``csv``; if None, a table on a terminal and JSON elsewhere.
+        rows: printed as they come with JSON and CSV, all at the end in a table.
     """
-    if (output or ("table" if sys.stdout.isatty() else "json")) == "json":
+    kind = chosen(output)
+    if kind == "json":
         for row in rows:
             click.echo(_json(row))
+    elif kind == "csv":
+        _csv(rows)
     else:
         _table(list(rows))
 
@@ -37,9 +49,30 @@ def iso(time: datetime | None) -> str | None:
     return time.isoformat(timespec="seconds") if time else None
 
 
+def clean(text: str) -> str:
+    """The text with escapes for what a terminal would obey."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
 def _json(row: Fields) -> str:
     """The row in one line of JSON. What a terminal would obey is written as an escape, as JSON does below U+0020."""
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(row, ensure_ascii=False))
+
+
+def _csv(rows: Iterable[Fields]) -> None:
+    """RFC 4180, with a header. A text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    for number, row in enumerate(rows):
+        line = io.StringIO()
+        writer = csv.writer(line, lineterminator="\r\n")
+        if not number:
+            writer.writerow(row)
+        writer.writerow([_spreadsheet_cell(value) for value in row.values()])
+        click.echo(line.getvalue(), nl=False)
+
+
+def _spreadsheet_cell(value: object) -> str:
+    cell = _cell(value)
+    return f"'{cell}" if not isinstance(value, int | float) and _FORMULA.match(cell) else cell
 
 
 def _table(rows: list[Fields]) -> None:
@@ -63,5 +96,4 @@ def _table(rows: list[Fields]) -> None:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return clean(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))

@@ -1,0 +1,216 @@
+"""``pdvault audit checkpoint``, ``prove`` and ``export``: what shows that nothing is missing and nothing was changed."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vault.cli import options
+from vault.cli.audit_calling import AuditCalling, audit_calling_options
+from vault.cli.audit_export import PlaceType, Range, Watched, recipients
+from vault.cli.audit_times import When, Zone, zone_options
+from vault.cli.audit_trust import Trust, trust_options
+from vault.cli.calling import in_client_words
+from vault.cli.output import Fields, chosen, clean, emit, say
+
+if TYPE_CHECKING:
+    from pdvault_client import InclusionProof, LogCheckpoint
+    from vault.audit.verify_trust import Signed
+
+_SOURCES = {
+    "given": "the key you gave",
+    "remembered": "the key remembered of this log",
+    "first use": "a key the server names: compare it once with what you were given by another way",
+}
+
+
+@click.command(
+    epilog=options.examples(
+        "pdvault audit checkpoint",
+        "pdvault audit checkpoint --note > today.checkpoint",
+        "pdvault audit checkpoint -o json | jq -r .log_key",
+    )
+)
+@click.option("--note", is_flag=True, help="Print the signed note alone, as it is (c2sp.org/tlog-checkpoint).")
+@zone_options
+@trust_options
+@audit_calling_options
+@options.output_option
+def checkpoint(note: bool, zone: Zone, trust: Trust, calling: AuditCalling, output: str | None) -> None:
+    """Show the log's newest signed checkpoint, and who has witnessed it.
+
+    A checkpoint commits the log to everything before it: keep one, and nothing that it covers can be changed any more without
+    being noticed. Its signature is checked, and that it is no older than those seen here before.
+    """
+    with calling.client() as client, in_client_words():
+        found = client.checkpoint(**calling.options)
+    signed = trust.opened(found.checkpoint, found.log_key)
+    if note:
+        click.echo(found.checkpoint, nl=False)
+    elif chosen(output) == "table":
+        for line in _lines(found, signed, zone):
+            click.echo(clean(line))
+    else:
+        emit(output, [_fields(found, signed, zone)])
+
+
+@click.command(
+    epilog=options.examples(
+        "pdvault audit prove 1234",
+        "pdvault audit prove 1234 --out reveal.tlog-proof --leaf reveal.leaf",
+    )
+)
+@click.argument("index", type=click.IntRange(0))
+@click.option("--out", type=options.FILE, help="Where to write the proof; entry-INDEX.tlog-proof by default. Must not exist.")
+@click.option("--leaf", type=options.FILE, help="Where to write the entry itself; entry-INDEX.leaf by default. Must not exist.")
+@zone_options
+@trust_options
+@audit_calling_options
+@options.output_option
+def prove(
+    index: int, out: Path | None, leaf: Path | None, zone: Zone, trust: Trust, calling: AuditCalling, output: str | None
+) -> None:
+    """Prove that one entry is in the log.
+
+    Writes the entry's exact bytes, and a proof that leads from them to the newest signed checkpoint (c2sp.org/tlog-proof), which
+    anybody can check with tools that are not ours. Both are checked before they are written.
+    """
+    from vault.access.issuing import write_private
+    from vault.cli.audit_rows import Names, brief
+
+    out, leaf = out or Path(f"entry-{index}.tlog-proof"), leaf or Path(f"entry-{index}.leaf")
+    for path in (out, leaf):
+        if path.exists():
+            raise click.ClickException(f"{path} exists and is not overwritten: choose another name")
+    with calling.client() as client, in_client_words():
+        proof = client.inclusion_proof(index, **calling.options)
+        offered = "" if trust.log_keys else client.checkpoint(**calling.options).log_key
+    signed = _checked(proof, trust, offered)
+    write_private(leaf, proof.event.leaf)
+    write_private(out, proof.proof_file.encode())
+    say(f"Wrote {out} and {leaf}; signed by {signed.log_key.vkey}, {_SOURCES[signed.source]}.")
+    emit(output, [{**brief(proof.event, zone, Names()), "size": signed.checkpoint.size, "proof": str(out), "leaf": str(leaf)}])
+
+
+@click.command(
+    epilog=options.examples(
+        "pdvault audit export -o bundle.zip",
+        "pdvault audit export --from 2026-03-01 --to 2026-03-31 -o march.zip --encrypt-to age1...",
+        "pdvault audit export --from 100000 --to 200000 -o part.zip.age --encrypt-to auditor.pub",
+    )
+)
+@click.option("--from", "start", type=PlaceType(), metavar="TIME|INDEX", help="At or after this time, or this index.")
+@click.option("--to", "end", type=PlaceType(), metavar="TIME|INDEX", help="Before this time or index; a date is meant to its end.")
+@click.option("-o", "--out", type=options.FILE, required=True, help="Where to write the bundle. Must not exist.")
+@click.option(
+    "--encrypt-to",
+    multiple=True,
+    metavar="RECIPIENT|FILE",
+    help="Encrypt it with age: age1..., an SSH public key, or a file of these. May be repeated.",
+)
+@zone_options
+@trust_options
+@audit_calling_options
+def export(
+    start: When | int | None,
+    end: When | int | None,
+    out: Path,
+    encrypt_to: tuple[str, ...],
+    zone: Zone,
+    trust: Trust,
+    calling: AuditCalling,
+) -> None:
+    """Take a bundle of the log home, to be checked offline by `pdvault audit verify` or by tools that are not ours.
+
+    It holds the newest signed checkpoint, the hashes of the whole tree and the entries of the range (of everything by default),
+    with the beginnings of the boots that wrote them; no values, tokens or subject ids. If a checkpoint of this log was verified
+    here before, it also holds the proof that the log has only grown since.
+    """
+    from vault.cli.audit_bundle_file import write_bundle
+
+    keys = recipients(encrypt_to)
+    asked = Range(start, end).options(zone)
+    with calling.client() as client, in_client_words():
+        newest = client.checkpoint(**calling.options)
+        trust.opened(newest.checkpoint, newest.log_key)
+        pieces = client.export(**asked, known_size=trust.known_size(newest.checkpoint), **calling.context)
+        with closing(pieces):
+            watched = Watched(pieces)
+            write_bundle(out, watched, keys)
+    manifest = watched.manifest
+    emit(
+        None,
+        [
+            {
+                "out": str(out),
+                "origin": manifest.origin,
+                "size": manifest.size,
+                "start_index": manifest.start_index,
+                "end_index": manifest.end_index,
+                "known_size": manifest.known_size,
+                "encrypted": bool(keys),
+            }
+        ],
+    )
+
+
+def _checked(proof: "InclusionProof", trust: Trust, offered: str) -> "Signed":
+    """The proof's checkpoint, to which the entry leads.
+
+    Raises:
+        ClickException: the proof does not show that.
+        RefusedError: the checkpoint can't be checked.
+    """
+    from vault.audit.merkle import ProofError, leaf_hash, verify_inclusion
+    from vault.audit.note import NoteError
+    from vault.audit.proof_file import parse_proof_file
+
+    try:
+        file = parse_proof_file(proof.proof_file)
+        signed = trust.opened(file.checkpoint, offered)
+        if file.index != proof.event.index:
+            raise ProofError(f"it is of entry {file.index}")
+        verify_inclusion(file.index, signed.checkpoint.size, leaf_hash(proof.event.leaf), file.hashes, signed.checkpoint.root)
+    except (NoteError, ProofError) as error:
+        raise click.ClickException(f"the server's proof of entry {proof.event.index} is wrong: {error}") from None
+    return signed
+
+
+def _lines(found: "LogCheckpoint", signed: "Signed", zone: Zone) -> Iterator[str]:
+    from vault.audit.note import encode_base64
+
+    yield f"Log      {signed.checkpoint.origin}"
+    yield f"Size     {signed.checkpoint.size:,}"
+    yield f"Root     {encode_base64(signed.checkpoint.root)}"
+    yield f"Signed   by {signed.log_key.vkey}, {_SOURCES[signed.source]}"
+    for witness in found.witnesses:
+        when = f", {zone.here(witness.cosign_time):%a %d %b %Y %H:%M:%S}" if witness.cosign_time else ""
+        said = f"cosigned size {witness.size:,}{when}" if witness.size else "has cosigned nothing"
+        yield f"Witness  {witness.name} {said}" + (f"  {witness.problem}" if witness.problem else "")
+    if not found.witnesses:
+        yield "Witness  none: nobody else would notice if the log showed you another history than others"
+
+
+def _fields(found: "LogCheckpoint", signed: "Signed", zone: Zone) -> Fields:
+    from vault.audit.note import encode_base64
+
+    return {
+        "origin": signed.checkpoint.origin,
+        "size": signed.checkpoint.size,
+        "root": encode_base64(signed.checkpoint.root),
+        "log_key": signed.log_key.vkey,
+        "key_is": signed.source,
+        "checkpoint": found.checkpoint,
+        "cosigned_checkpoint": found.cosigned_checkpoint,
+        "witnesses": [
+            {
+                "name": witness.name,
+                "size": witness.size,
+                "time": zone.here(witness.cosign_time).isoformat() if witness.cosign_time else None,
+                "problem": witness.problem,
+            }
+            for witness in found.witnesses
+        ],
+    }
