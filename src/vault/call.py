@@ -106,7 +106,7 @@ class Call:
         try:
             admitted = admit(self.caller, rows, keys, draft, self.policy)
             answer = self.use_case.decide(admitted).SerializeToString()
-            _check_size(answer)
+            check_size(answer)
             draft.decide_by_items()
         except VaultError as error:
             return _refuse(draft, error)
@@ -139,7 +139,12 @@ def _no_such_key() -> VaultError:
     )
 
 
-def _check_size(answer: bytes) -> None:
+def check_size(answer: bytes) -> None:
+    """Refuse an answer that is too large.
+
+    Raises:
+        VaultError: RESPONSE_TOO_LARGE.
+    """
     if len(answer) > MAX_RESPONSE:
         raise VaultError(
             common_pb2.ERROR_REASON_RESPONSE_TOO_LARGE,

@@ -6,11 +6,11 @@ a Python exception).
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import structlog
@@ -18,7 +18,10 @@ from grpc_status import rpc_status
 
 from vault.access.identity import read_leaf
 from vault.audit.events import Caller
+from vault.call import Call
 from vault.errors import VaultError
+from vault.server import audit_methods
+from vault.server.audit_service import AuditService
 from vault.server.dispatcher import Dispatcher
 from vault.server.intake import Intake
 from vault.server.methods import METHODS, SERVICE, Method
@@ -37,14 +40,21 @@ _QUIET_S = 0.2
 """A server that ends has said so to its callers once none of them has called for so long. gRPC itself would answer calls that come
 while it ends with CANCELLED, which nobody retries."""
 
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 Handler = Callable[[bytes, Any], Awaitable[bytes]]
+Handlers = dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]
+Work = Callable[[Method, bytes, Any], Awaitable[bytes]]
+"""(method, request, context) → response."""
 
 
 class Edge:
-    """Answers the methods of VaultService."""
+    """Answers the methods of VaultService and AuditService."""
 
-    def __init__(self, trust: Trust, intake: Intake, dispatcher: Dispatcher, metrics: Metrics, unheard: Unheard) -> None:
+    def __init__(
+        self, trust: Trust, intake: Intake, dispatcher: Dispatcher, audit: AuditService, metrics: Metrics, unheard: Unheard
+    ) -> None:
         self._trust = trust
+        self._audit = audit
         self._intake = intake
         self._dispatcher = dispatcher
         self._metrics = metrics
@@ -57,10 +67,15 @@ class Edge:
 
     def register(self, server: grpc.aio.Server) -> None:
         """Add every method to a server."""
-        handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
-            method.name: grpc.unary_unary_rpc_method_handler(self._handler(method)) for method in METHODS
-        }
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        unary = grpc.unary_unary_rpc_method_handler
+        vault: Handlers = {method.name: unary(self._handler(method, self._answer)) for method in METHODS}
+        audit: Handlers = {method.name: unary(self._handler(method, self._read)) for method in audit_methods.METHODS}
+        server.add_generic_rpc_handlers(
+            (
+                grpc.method_handlers_generic_handler(SERVICE, vault),
+                grpc.method_handlers_generic_handler(audit_methods.SERVICE, audit),
+            )
+        )
 
     async def drain(self, patience_s: float) -> None:
         """From now on refuse calls that come; return when those under way are answered and no more come, or patience is over."""
@@ -73,13 +88,13 @@ class Edge:
         """Wait for requests being parsed."""
         self._threads.shutdown()
 
-    def _handler(self, method: Method) -> Handler:
-        async def handle(raw: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+    def _handler(self, method: Method, work: Work) -> Handler:
+        async def handle(raw: bytes, context: Context) -> bytes:
             begin = self._last_arrival = time.monotonic()
             outcome = _GONE
             self._under_way += 1
             try:
-                answer = await self._answer(method, raw, context)
+                answer = await work(method, raw, context)
                 outcome = "OK"
                 return answer
             except VaultError as refusal:
@@ -98,7 +113,17 @@ class Edge:
 
         return handle
 
-    async def _answer(self, method: Method, raw: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+    async def _answer(self, method: Method, raw: bytes, context: Context) -> bytes:
+        async with self._admitted(method, raw, context) as (_, answer):
+            return answer
+
+    async def _read(self, method: Method, raw: bytes, context: Context) -> bytes:
+        async with self._admitted(method, raw, context) as (call, resolved):
+            return await self._audit.answer(method.name, call.caller.tenant_uid, resolved, call.deadline)
+
+    @asynccontextmanager
+    async def _admitted(self, method: Method, raw: bytes, context: Context) -> AsyncIterator[tuple[Call, bytes]]:
+        """The call and what the lane answers to it; it counts as under way until the end of the block."""
         caller = self._caller(method, context)
         with ExitStack() as under_way:
             with self._unheard.counting(caller, method.name):
@@ -112,9 +137,9 @@ class Edge:
                     call, weight = await loop.run_in_executor(
                         self._threads, self._intake.call, caller, method, raw, context.time_remaining(), time.monotonic()
                     )
-            return await self._dispatcher.run(call, weight)
+            yield call, await self._dispatcher.run(call, weight)
 
-    def _caller(self, method: Method, context: "grpc.aio.ServicerContext[bytes, bytes]") -> Caller:
+    def _caller(self, method: Method, context: Context) -> Caller:
         """The caller by its certificate, verified against the one CA that issued it.
 
         Raises:

@@ -15,10 +15,9 @@ from vault.audit.events import Caller, request_id_bytes
 from vault.call import Call, Refused, UseCase
 from vault.classes.taxonomy import Taxonomy
 from vault.errors import MAX_VIOLATIONS, FieldViolation, VaultError
-from vault.server.methods import Method
+from vault.server.methods import UNARY, Deadlines, Method
 from vault.v1 import common_pb2
 
-MAX_DEADLINE_S = 60.0
 _CLOCK_SLACK_S = 1.0
 _MAX_SEARCHED = 2000
 """Elements of repeated fields in requests that are told of more than their first broken rule. Two bytes make an element, and each
@@ -42,7 +41,8 @@ class Intake:
             remaining_s: seconds until the caller's deadline, None if it set none.
             now: monotonic seconds.
         """
-        deadline = now + min(remaining_s if remaining_s is not None else MAX_DEADLINE_S, MAX_DEADLINE_S)
+        longest_s = UNARY.longest_s  # in the lane, whatever comes after
+        deadline = now + min(remaining_s if remaining_s is not None else longest_s, longest_s)
         context = common_pb2.CallContext()
         use_case: UseCase
         weight = 1
@@ -50,7 +50,7 @@ class Intake:
             request = _parse(method, raw)
             weight = max(1, method.weight(request))
             context = _safe_context(request, self._taxonomy)
-            _check_deadline(remaining_s)
+            _check_deadline(method.deadlines, remaining_s)
             _validate(request)
             self._check_context(request)
             use_case = method.use_case(request, self._taxonomy)
@@ -85,13 +85,14 @@ def _parse(method: Method, raw: bytes) -> Message:
     )
 
 
-def _check_deadline(remaining_s: float | None) -> None:
+def _check_deadline(allowed: Deadlines, remaining_s: float | None) -> None:
     if remaining_s is None:
-        raise VaultError(
-            common_pb2.ERROR_REASON_DEADLINE_REQUIRED, f"the call has no deadline; set one of at most {MAX_DEADLINE_S:.0f} s"
-        )
-    if remaining_s > MAX_DEADLINE_S + _CLOCK_SLACK_S:
-        raise VaultError(common_pb2.ERROR_REASON_DEADLINE_TOO_LONG, f"the deadline is more than {MAX_DEADLINE_S:.0f} s away")
+        if allowed.needed:
+            raise VaultError(
+                common_pb2.ERROR_REASON_DEADLINE_REQUIRED, f"the call has no deadline; set one of at most {allowed.longest_s:.0f} s"
+            )
+    elif remaining_s > allowed.longest_s + _CLOCK_SLACK_S:
+        raise VaultError(common_pb2.ERROR_REASON_DEADLINE_TOO_LONG, f"the deadline is more than {allowed.longest_s:.0f} s away")
 
 
 def _validate(request: Message) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
 
@@ -14,6 +14,16 @@ from vault.v1 import vault_service_pb2 as v1
 SERVICE = "vault.v1.VaultService"
 
 
+class Deadlines(NamedTuple):
+    """Which deadlines a method takes: whether it needs one, and the longest, in seconds."""
+
+    needed: bool
+    longest_s: float
+
+
+UNARY = Deadlines(needed=True, longest_s=60.0)
+
+
 @dataclass(frozen=True)
 class Method:
     """One method. ``weight`` says how many items a request is about at most."""
@@ -22,6 +32,7 @@ class Method:
     request: type[Message]
     weight: Callable[[Any], int]
     use_case: Callable[[Any, Taxonomy], UseCase]
+    deadlines: Deadlines = UNARY
 
 
 def _items(request: Any) -> int:

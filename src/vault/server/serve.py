@@ -16,8 +16,11 @@ from grpc_health.v1.health import aio as health_aio
 from prometheus_client import start_http_server
 
 from vault.access.policy import PolicyEngine
+from vault.audit.note import parse_vkey
 from vault.call import MAX_RESPONSE
 from vault.classes.taxonomy import BUILT_IN
+from vault.server import audit_methods
+from vault.server.audit_service import AuditService
 from vault.server.config import Config, ConfigError
 from vault.server.dispatcher import Dispatcher
 from vault.server.edge import Edge
@@ -93,7 +96,9 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
     unheard = Unheard()
     node.runner.on_unheard = unheard.refused
     dispatcher = Dispatcher(lane, node.loader, node.keys, metrics, unheard)
-    edge = Edge(trust, Intake(BUILT_IN, policy), dispatcher, metrics, unheard)
+    witnesses = [parse_vkey(witness.key) for witness in config.log.witness]
+    audit = AuditService(node.engine, node.log_engine, node.gate.public_key, witnesses)
+    edge = Edge(trust, Intake(BUILT_IN, policy), dispatcher, audit, metrics, unheard)
     server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT)
     edge.register(server)
     health = health_aio.HealthServicer()
@@ -109,7 +114,7 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
         journal.kept(address),
     ):
         await server.start()
-        for service in ("", SERVICE):
+        for service in ("", SERVICE, audit_methods.SERVICE):
             await health.set(service, health_pb2.HealthCheckResponse.SERVING)
         metrics.serving.set(1)
         log.info("serving", address=address, metrics=metrics_address, node=config.node)
@@ -122,6 +127,7 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
         await edge.drain(config.limits.drain_s)
         await server.stop(_LAST_WORDS_S)
     edge.close()
+    audit.close()
     logs.alarms.close()
     await asyncio.to_thread(lane.close)
     dispatcher.close()

@@ -1,0 +1,59 @@
+"""GetCheckpoint: the newest signed checkpoint, and how far each witness has come."""
+
+from collections.abc import Sequence
+
+from vault.audit.note import Verifier
+from vault.audit_log import AuditLog
+from vault.audit_permitted import Permitted
+from vault.classes.taxonomy import Taxonomy
+from vault.store.log_queries import altered
+from vault.store.rows import CosignatureRow
+from vault.v1 import audit_service_pb2 as v1
+
+ACTION = "GetCheckpoint"
+
+
+def use_case(request: v1.GetCheckpointRequest, _taxonomy: Taxonomy) -> Permitted:
+    """The call."""
+    return Permitted(ACTION, request, {})
+
+
+def answer(log: AuditLog, _request: v1.GetCheckpointRequest) -> v1.GetCheckpointResponse:
+    """The newest checkpoint, the newest that was cosigned, and the state of each configured witness.
+
+    Raises:
+        VaultError: INTEGRITY, if a checkpoint is not of this log and its tree, or a cosignature is bad.
+    """
+    rows = log.queries.cosignatures()
+    return v1.GetCheckpointResponse(
+        checkpoint=log.published.cosigned(rows, log.witnesses),
+        cosigned_checkpoint=_newest_cosigned(log, rows),
+        log_key=log.key.vkey,
+        witnesses=_states(rows, log.witnesses),
+    )
+
+
+def _newest_cosigned(log: AuditLog, rows: Sequence[CosignatureRow]) -> str:
+    names = {witness.name for witness in log.witnesses}
+    given = [row for row in rows if row.line and row.witness in names]
+    if not given:
+        return ""
+    newest = max(given, key=lambda row: row.size)
+    found = log.opened(newest.checkpoint)
+    if found is None or found.size != newest.size:
+        raise altered("audit_cosignature", f"the checkpoint that {newest.witness} cosigned")
+    return found.cosigned(given, log.witnesses)
+
+
+def _states(rows: Sequence[CosignatureRow], witnesses: Sequence[Verifier]) -> list[v1.WitnessState]:
+    known = {row.witness: row for row in rows}
+    states = []
+    for witness in witnesses:
+        state = v1.WitnessState(name=witness.name)
+        row = known.get(witness.name)
+        if row:
+            state.size, state.problem = row.size, row.problem
+        if row and row.time_us:
+            state.cosign_time.FromMicroseconds(row.time_us)
+        states.append(state)
+    return states

@@ -1,0 +1,36 @@
+"""The methods of AuditService: the call that each begins with, and what is read of the log once that call's event is committed."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from google.protobuf.message import Message
+
+from vault import audit_checkpoint, audit_proofs, audit_query
+from vault.audit_log import AuditLog
+from vault.server.methods import Method
+from vault.v1 import audit_service_pb2 as v1
+
+SERVICE = "vault.v1.AuditService"
+
+Answer = Callable[[AuditLog, Any], Message]
+"""The response to a request that was admitted and resolved; may raise VaultError."""
+
+
+def _one(_request: Any) -> int:
+    return 1
+
+
+METHODS = (
+    Method(audit_query.ACTION, v1.QueryRequest, _one, audit_query.Query),
+    Method(audit_checkpoint.ACTION, v1.GetCheckpointRequest, _one, audit_checkpoint.use_case),
+    Method(audit_proofs.INCLUSION, v1.GetInclusionProofRequest, _one, audit_proofs.inclusion_use_case),
+    Method(audit_proofs.CONSISTENCY, v1.GetConsistencyProofRequest, _one, audit_proofs.consistency_use_case),
+)
+"""Those with one answer."""
+
+ANSWERS: Mapping[str, Answer] = {
+    audit_query.ACTION: audit_query.answer,
+    audit_checkpoint.ACTION: audit_checkpoint.answer,
+    audit_proofs.INCLUSION: audit_proofs.inclusion,
+    audit_proofs.CONSISTENCY: audit_proofs.consistency,
+}

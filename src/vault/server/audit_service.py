@@ -1,0 +1,117 @@
+"""Reading logs for auditors whose calls were admitted: outside of the lane, on threads and connections of its own.
+
+So whatever an auditor asks holds up no call. Each piece of work sees one snapshot of the database, and a tenant has a few pieces
+under way at once, however many it asks for.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from vault.audit.note import Verifier
+from vault.audit_log import AuditLog
+from vault.call import check_size
+from vault.errors import VaultError
+from vault.server.audit_methods import ANSWERS, METHODS
+from vault.store import engine as engines
+from vault.store.faults import DATABASE_ERRORS, translate
+from vault.store.log_queries import LogQueries
+from vault.v1 import common_pb2
+
+THREADS = 4
+EACH_TENANT = 2
+"""Pieces of work of one tenant at once."""
+
+Result = TypeVar("Result")
+
+_REQUESTS = {method.name: method.request for method in METHODS}
+
+
+class AuditService:
+    """Reads logs. Close it when done."""
+
+    def __init__(
+        self, engine: sa.Engine, keeping: sa.Engine, public_key: Callable[[bytes], bytes], witnesses: Sequence[Verifier]
+    ) -> None:
+        """Make it.
+
+        Args:
+            engine: of the role by which calls are served.
+            keeping: of the role that keeps the logs, for cosignatures.
+            public_key: of a tenant's log, 32 bytes, as the KMS has it.
+            witnesses: the configured witnesses' keys.
+        """
+        self._engine = engines.apart(engine)
+        self._keeping = keeping
+        self._public_key = public_key
+        self._witnesses = witnesses
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="audit")
+        self._turns = _Turns()
+
+    async def answer(self, action: str, tenant_uid: bytes, resolved: bytes, deadline: float) -> bytes:
+        """The serialised response to a request that was admitted.
+
+        Args:
+            action: the method's name.
+            tenant_uid: whose log.
+            resolved: the request as the lane answered it.
+            deadline: monotonic seconds.
+
+        Raises:
+            VaultError: the refusal.
+        """
+        request = _REQUESTS[action].FromString(resolved)
+        answer = (await self.read(tenant_uid, lambda log: ANSWERS[action](log, request), deadline)).SerializeToString()
+        check_size(answer)
+        return answer
+
+    async def read(self, tenant_uid: bytes, work: Callable[[AuditLog], Result], deadline: float) -> Result:
+        """What ``work`` makes of a tenant's log, in one snapshot.
+
+        Raises:
+            VaultError: the refusal.
+        """
+        async with self._turns.of(tenant_uid):
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._read, tenant_uid, work, deadline)
+
+    def close(self) -> None:
+        """Wait for what is under way."""
+        self._threads.shutdown()
+        self._engine.dispose()
+
+    def _read(self, tenant_uid: bytes, work: Callable[[AuditLog], Result], deadline: float) -> Result:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise VaultError(common_pb2.ERROR_REASON_DEADLINE_EXCEEDED, "the deadline passed before the log was read")
+        try:
+            with engines.reading(self._engine, left) as connection:
+                return work(AuditLog(LogQueries(connection, tenant_uid), self._public_key, self._witnesses, deadline))
+        except DATABASE_ERRORS as error:
+            raise translate(error) from None
+
+
+class _Turns:
+    """Each tenant's turns, for as long as it wants any. Used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._gates = defaultdict[bytes, asyncio.Semaphore](lambda: asyncio.Semaphore(EACH_TENANT))
+        self._wanted = defaultdict[bytes, int](int)
+
+    @asynccontextmanager
+    async def of(self, tenant_uid: bytes) -> AsyncIterator[None]:
+        """One turn of a tenant."""
+        self._wanted[tenant_uid] += 1
+        try:
+            async with self._gates[tenant_uid]:
+                yield
+        finally:
+            self._wanted[tenant_uid] -= 1
+            if not self._wanted[tenant_uid]:
+                del self._wanted[tenant_uid], self._gates[tenant_uid]

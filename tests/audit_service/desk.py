@@ -1,0 +1,170 @@
+"""An auditor's desk: a vault opened in this process, a log that tests write what they like into, and requests about it.
+
+Requests take the way they take in a server, without the network: intake, call, runner; then what is read outside of the lane.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from google.protobuf.message import Message
+from tests.harness import Tenant, add_tenant
+from tests.use_cases.inside import PATIENCE_S, Inside
+
+from vault.access.policy import PolicyEngine
+from vault.audit.chain import Chain
+from vault.audit.cosignature import cosign
+from vault.audit.events import Draft
+from vault.audit.note import COSIGNATURE, parse_note, verifier
+from vault.call import Call
+from vault.classes.taxonomy import BUILT_IN
+from vault.errors import VaultError
+from vault.server.audit_methods import METHODS
+from vault.server.audit_service import AuditService
+from vault.server.intake import Intake
+from vault.store import tables as t
+from vault.store.integrator import Integrator
+from vault.store.log_lease import Lease
+from vault.store.rows import EntryRow, PendingRow
+from vault.store.writes import insert
+from vault.v1 import audit_pb2, audit_service_pb2
+
+_METHODS = {method.name: method for method in METHODS}
+
+
+class _Watcher:
+    """Chains that tests break are none of the integrator's tests' business."""
+
+    def broken(self, *_: object) -> None:
+        """Nothing."""
+
+    def refused(self, _tenant_uid: bytes, reason: str) -> None:
+        """A log that does not grow fails its test at once."""
+        raise AssertionError(f"a log does not grow: {reason}")
+
+
+def _alert(text: str) -> None:
+    raise AssertionError(f"a policy could not be evaluated: {text}")
+
+
+class TestWitness:
+    """A witness that cosigns whatever it is given."""
+
+    __test__ = False
+
+    def __init__(self, name: str) -> None:
+        self._key = Ed25519PrivateKey.generate()
+        self.key = verifier(name, self._key.public_key().public_bytes_raw(), COSIGNATURE)
+
+    def cosign(self, signed: str, time_s: int) -> str:
+        """A signed checkpoint with this witness's cosignature added."""
+        note = parse_note(signed)
+        return signed + cosign(note.text, self.key, self._key.sign, time_s).line()
+
+
+class Desk:
+    """A vault's logs, and those who read them."""
+
+    def __init__(self, inside: Inside) -> None:
+        self.inside = inside
+        self.witnesses = [TestWitness("witness-a.example.org"), TestWitness("witness-b.example.org/2")]
+        self.audit = AuditService(
+            inside.engine, inside.node.log_engine, inside.node.gate.public_key, [witness.key for witness in self.witnesses]
+        )
+        self._loop = asyncio.Runner()
+        self._policy = PolicyEngine.built_in(on_error=_alert)
+        self._intake = Intake(BUILT_IN, self._policy)
+
+    def new_tenant(self) -> str:
+        """The name of a new tenant, whose log no other test touches."""
+        name = f"t-{secrets.token_hex(6)}"
+        self.inside.vault.tenants[name] = add_tenant(self.inside.node, name)
+        self.integrate()
+        return name
+
+    def tenant(self, name: str) -> Tenant:
+        """A tenant."""
+        return self.inside.tenant(name)
+
+    def write(self, drafts: Sequence[Draft], time_us: int, node: str = "node-9") -> None:
+        """Have a node of this name leave events in one commit at that time. They are not in the log yet."""
+        leaves = Chain(node).extend(list(drafts), {}, time_us).leaves
+        with self.inside.engine.begin() as connection:
+            insert(connection, t.audit_pending, [PendingRow(*leaf) for leaf in leaves])
+
+    def integrate(self) -> None:
+        """Put all events that wait into their logs, and publish these."""
+        node = self.inside.node
+        integrator = Integrator(
+            node.log_engine, node.key_manager, Lease(node.log_engine, node.config.node, secrets.token_hex(8)), _Watcher()
+        )
+        while integrator.round().has_more:
+            pass
+        integrator.end()
+
+    def entries(self, tenant: str) -> list[EntryRow]:
+        """All entries of a log, as they are stored."""
+        return sorted(self.inside.rows(t.audit_entry, tenant_uid=self.tenant(tenant).uid), key=lambda row: row.leaf_index)
+
+    def call(self, request: Message, who: str, tenant: str) -> Call:
+        """The call that a request begins with."""
+        method = _METHODS[request.DESCRIPTOR.name.removesuffix("Request")]
+        caller = self.inside.caller(who, tenant)
+        call, _ = self._intake.call(caller, method, request.SerializeToString(), PATIENCE_S, time.monotonic())
+        return call
+
+    def resolved(self, request: Message, who: str = "auditor", tenant: str = "acme") -> bytes:
+        """What the lane answers to a request.
+
+        Raises:
+            VaultError: the refusal.
+        """
+        (answer,) = self.inside.answers([self.call(request, who, tenant)])
+        if not isinstance(answer, bytes):
+            raise answer
+        return answer
+
+    def ask(self, request: Message, who: str = "auditor", tenant: str = "acme") -> Any:
+        """The response to a request.
+
+        Raises:
+            VaultError: the refusal.
+        """
+        resolved, action = self.resolved(request, who, tenant), request.DESCRIPTOR.name.removesuffix("Request")
+
+        deadline = time.monotonic() + PATIENCE_S
+        raw = self._loop.run(self.audit.answer(action, self.tenant(tenant).uid, resolved, deadline))
+        return getattr(audit_service_pb2, f"{action}Response").FromString(raw)
+
+    def refused(self, request: Message, who: str = "auditor", tenant: str = "acme") -> VaultError:
+        """The refusal of a request."""
+        with pytest.raises(VaultError) as refusal:
+            self.ask(request, who, tenant)
+        return refusal.value
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        self._loop.close()
+        self.audit.close()
+
+    @contextmanager
+    def behind_its_back(self, table: sa.Table, where: dict[str, Any], **values: Any) -> Iterator[None]:
+        """One row changed behind the vault's back for the time of the block."""
+        (row,) = self.inside.rows(table, **where)
+        before = {name: getattr(row, name) for name in values}
+        self.inside.edit(table, where, **values)
+        try:
+            yield
+        finally:
+            self.inside.edit(table, where | {name: value for name, value in values.items() if name in where}, **before)
+
+
+def event_of(entry: audit_service_pb2.LogEntry) -> audit_pb2.AuditEvent:
+    """What an entry says."""
+    return audit_pb2.AuditEvent.FromString(entry.leaf)
