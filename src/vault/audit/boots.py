@@ -26,9 +26,13 @@ _SIGNED_END = 67
 class Census(NamedTuple):
     """How many boots there were, and how their chains stand.
 
-    ``open`` ones have no BootEnded: they still run, ended uncleanly, or end outside of the range. ``unendorsed`` ones only
-    refused. ``cut`` ones end in leaves that their boot signs only after the range. Boots ``outside`` occur beside the range only,
-    without their beginnings, so that their chains were not checked; they are in no other number.
+    Args:
+        boots: whose chains were checked.
+        ended: with BootEnded.
+        open: without: they still run, ended uncleanly, or end outside of the range.
+        unendorsed: without the endorsement of the log's key; they only refused.
+        cut: end in leaves that their boot signs only after the range, or after the log's end.
+        outside: occur beside the range only, without their beginnings; not checked, and in no other number.
     """
 
     boots: int
@@ -127,6 +131,8 @@ class Boots:
     def finish(self, size: int) -> Census:
         """Check how the chains end.
 
+        A log may end within a commit, since commits enter it in batches: the last leaf of all may be one that its boot signs next.
+
         Args:
             size: of the whole log.
 
@@ -136,7 +142,7 @@ class Boots:
         """
         for boot_id, boot in self._running.items():
             _check_signature(boot_id, boot)
-            if boot.is_cut and self._next == size:
+            if boot.is_cut and self._next == size and boot.last_index != size - 1:
                 raise WrongError(f"entry {boot.last_index} is the last one of boot {boot_id.hex()}, and not signed by it")
         still = {**self._parked, **self._running}
         for boot_id, boot in still.items():

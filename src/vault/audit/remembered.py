@@ -28,7 +28,7 @@ class Remembered:
         log_key: whose signature its checkpoints have.
         note: the newest checkpoint seen, as it was signed; the proof, should another one turn up.
         checkpoint: the same, parsed.
-        seen: (size, root) of every checkpoint found good and consistent with those before, by size.
+        seen: (size, root) of every checkpoint found signed, and consistent with those before, by size.
     """
 
     log_key: Verifier

@@ -6,9 +6,9 @@ In this order, and the first thing that is wrong ends it:
 2. the checkpoint is signed by the log's key and cosigned as asked for, and is neither older than nor another one than those seen
    before (``verify_trust``);
 3. the tiles have the checkpoint's root, and every full tile is what the level above says (``verify_tree``);
-4. the tree begins with the tree seen last;
+4. the tree begins with the tree seen last; it is remembered, whatever its entries are, since the log can't take it back;
 5. every entry is what was hashed, is an event of this log (``leaf_shapes``), and stands in its boot's chain (``boots``);
-6. the chains end as they must; then the checkpoint is remembered.
+6. the chains end as they must.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -38,6 +38,7 @@ class Report(NamedTuple):
         end: one beyond the last.
         entries: how many entries were checked, also those beside the range that chains begin with.
         boots: how the chains stand.
+        chains: the chains themselves, to be followed further.
         seen_size: of the newest checkpoint seen before, with which this one is consistent; None if there was none.
     """
 
@@ -46,6 +47,7 @@ class Report(NamedTuple):
     end: int
     entries: int
     boots: Census
+    chains: Boots
     seen_size: int | None
 
 
@@ -57,7 +59,7 @@ def verify(
     Args:
         bundle: complete, and believed no further.
         policy: keys given, witnesses known, quorum asked for.
-        memory: checkpoints seen before; this one is added if all is good.
+        memory: checkpoints seen before; this one is added.
         now_us: the time, in microseconds since 1970.
         older: accept a checkpoint older than the newest, if it was verified here before.
         observe: is given every entry that was found good, in order.
@@ -81,6 +83,7 @@ def verify(
         tree.check_tile(0, index, split(tree.tile(0, index)))
         yield 0
     _check_consistency(tree, checkpoint, known)
+    memory.keep(signed.log_key, signed.note.encode(), checkpoint)
     boots = Boots(manifest.tenant_uid, signed.log_key, *_whole_bundles(manifest.start_index, manifest.end_index))
     checker = LeafChecker(manifest.tenant_uid, now_us)
     entries = 0
@@ -93,9 +96,8 @@ def verify(
         entries += len(leaves)
         yield entries
     census = boots.finish(manifest.size)
-    memory.keep(signed.log_key, signed.note.encode(), checkpoint)
     seen_size = known.checkpoint.size if known else None
-    return Report(signed, manifest.start_index, manifest.end_index, entries, census, seen_size)
+    return Report(signed, manifest.start_index, manifest.end_index, entries, census, boots, seen_size)
 
 
 def _check_manifest(bundle: Bundle, signed: Signed) -> None:

@@ -23,6 +23,8 @@ FUTURE_US = 24 * 3600 * 1_000_000
 STARTED, ENDORSED, ENDED = "BootStarted", "BootEndorsed", "BootEnded"
 
 _OWN = frozenset((STARTED, ENDORSED, ENDED))
+_SAID_UNENDORSED = _OWN | {"NodeStarted", "NodeStopping"}
+"""Where nothing was allowed to anybody, whatever the decision: what a server says of itself, also while the KMS is away."""
 _DONE = frozenset((DECISION_ALLOWED, DECISION_PARTIAL))
 _DECISIONS = frozenset(Decision.values()) - {0}
 _CHANGES = frozenset(Change.values())
@@ -74,7 +76,7 @@ def check_leaf(index: int, leaf: bytes, tenant_uid: bytes, now_us: int) -> Link:
         event.previous_hash,
         event.time_us,
         bool(event.boot_signature),
-        not is_own and event.decision in _DONE,
+        event.decision in _DONE and event.action not in _SAID_UNENDORSED,
         event if is_own else None,
     )
 

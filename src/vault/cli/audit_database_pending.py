@@ -1,0 +1,58 @@
+"""Events that are not in the tree yet, against the chains of their boots: one that was edited, moved or taken out is named."""
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from vault.audit.boots import Boots
+from vault.audit.merkle import leaf_hash
+from vault.audit.verify_errors import UncheckedError, WrongError
+from vault.audit.verify_leaves import check_leaf
+from vault.cli.audit_database_rows import Findings, select
+
+_PENDING = (
+    "SELECT boot_id, boot_sequence, time_us, leaf FROM audit_pending WHERE tenant_uid = :tenant ORDER BY boot_id, boot_sequence"
+)
+
+
+def sound_pending(
+    connection: sa.Connection, tenant_uid: bytes, chains: Boots, size: int, now_us: int, findings: Findings
+) -> Iterator[bytes]:
+    """The leaves of pending events that go on with their boots' chains; what breaks one is noted, once a boot.
+
+    Args:
+        connection: on a snapshot of the database.
+        tenant_uid: whose log.
+        chains: as the tree has them.
+        size: of the tree.
+        now_us: the time, in microseconds since 1970.
+        findings: takes what is wrong.
+    """
+    broken, boot_id, last = b"", b"", True
+    name = ""
+    for row in select(connection, _PENDING, tenant_uid):
+        leaf = bytes(row.leaf)
+        if bytes(row.boot_id) != boot_id:
+            _note_unsigned(name, findings, is_signed=last)
+            boot_id = bytes(row.boot_id)
+        if boot_id == broken:
+            continue
+        name = f"number {row.boot_sequence} of boot {boot_id.hex()}"
+        try:
+            link = check_leaf(size, leaf, tenant_uid, now_us)
+            if (link[0], link[1], link[3]) != (boot_id, row.boot_sequence, row.time_us):
+                raise WrongError("its columns are not what its leaf says")
+            chains.follow(size, [leaf], [leaf_hash(leaf)], [link])
+        except (WrongError, UncheckedError) as error:
+            findings.add("audit_pending", f"{name} was edited or moved, or one before it was taken out: {error}")
+            broken, last = boot_id, True
+            continue
+        last = link[4]
+        size += 1
+        yield leaf
+    _note_unsigned(name, findings, is_signed=last)
+
+
+def _note_unsigned(name: str, findings: Findings, *, is_signed: bool) -> None:
+    if not is_signed:
+        findings.add("audit_pending", f"what followed {name} was taken out: the last event of a commit is signed, and this is not")
