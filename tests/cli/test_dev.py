@@ -25,7 +25,7 @@ def dev(folder: Path) -> Iterator[dict[str, dict[str, Any]]]:
     with process:
         try:
             assert process.stdout
-            rows = [json.loads(process.stdout.readline() or (folder / "err").read_bytes()) for _ in range(4)]
+            rows = [json.loads(process.stdout.readline() or (folder / "err").read_bytes()) for _ in range(5)]
             yield {row["principal"]: row for row in rows}
         finally:
             process.send_signal(signal.SIGINT)
@@ -50,6 +50,7 @@ def test_it_is_ready_to_be_called_as_anybody_and_remembers_everything(tmp_path: 
             "support": ["reader_masked"],
             "payout": ["reader_plain"],
             "admin": ["admin"],
+            "auditor": ["auditor"],
         }
         call = ("--subject", "S1", "--purpose", "payout")
         done = pdvault("tokenize", "--class", "phone", *call, stdin=VALUE, environment=variables(tmp_path, principals["app"]))
@@ -82,7 +83,7 @@ def test_an_interrupted_first_start_leaves_nothing_half_made(tmp_path: Path, pdv
         assert pdvault("dev", "--folder", folder).code == 1
     assert not folder.exists()
     with dev(tmp_path) as principals:
-        assert len(principals) == 4
+        assert len(principals) == 5
 
 
 @pytest.mark.parametrize(

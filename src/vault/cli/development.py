@@ -1,4 +1,4 @@
-"""A vault for development: certificates, local keys, an SQLite file, one tenant and four principals, all in one folder.
+"""A vault for development: certificates, local keys, an SQLite file, one tenant and five principals, all in one folder.
 
 Its keys lie beside its data, so it protects nothing and proves nothing.
 """
@@ -24,6 +24,7 @@ PRINCIPALS: Mapping[str, Sequence[str]] = {
     "support": ("reader_masked",),
     "payout": ("reader_plain",),
     "admin": ("admin",),
+    "auditor": ("auditor",),
 }
 """Short name and roles of each principal."""
 

@@ -33,7 +33,7 @@ _WARNING = "FOR DEVELOPMENT ONLY: the keys lie beside the data, so this vault pr
 def dev(folder: Path, address: str, metrics_address: str, output: str | None) -> None:
     """A whole vault for development, in one folder.
 
-    SQLite, local keys, certificates, a tenant with four principals. The first start makes it, the next ones find it as it
+    SQLite, local keys, certificates, a tenant with five principals. The first start makes it, the next ones find it as it
     was. Ends with Ctrl-C. Prints each principal with a file that sets PDVAULT_ADDRESS, PDVAULT_CACERT, PDVAULT_CERT and
     PDVAULT_KEY to call as it.
     """
@@ -63,7 +63,7 @@ def _ready(vault: "DevVault", address: str, output: str | None) -> None:
         output,
         ({"principal": name, "roles": list(roles), "env_file": _short(vault.env_file(name))} for name, roles in PRINCIPALS.items()),
     )
-    app, support, payout = (_short(vault.env_file(name)) for name in ("app", "support", "payout"))
+    app, support, payout, auditor = (_short(vault.env_file(name)) for name in ("app", "support", "payout", "auditor"))
     say(
         f"Ready: serving at {address} after {time.monotonic() - _STARTED:.1f} s. In another terminal:\n\n"
         f"  . {app}\n"
@@ -72,7 +72,9 @@ def _ready(vault: "DevVault", address: str, output: str | None) -> None:
         "  pdvault reveal TOKEN --purpose support                 # masked\n"
         "  pdvault reveal TOKEN --purpose support --form plain    # denied\n"
         f"  . {payout}\n"
-        "  pdvault reveal TOKEN --purpose support --form plain\n\n"
+        "  pdvault reveal TOKEN --purpose support --form plain\n"
+        f"  . {auditor}\n"
+        "  pdvault audit timeline --subject-id customer-17        # who saw whose data, when and why\n\n"
         "Ctrl-C ends it."
     )
 
