@@ -10,12 +10,14 @@ from collections.abc import Sequence
 import click
 
 from vault.cli import failures
-from vault.cli.commands import db, dev, init, principal, reveal, search, serve, tenant, tokenize
+from vault.cli.commands import audit, db, dev, init, principal, reveal, search, serve, tenant, tokenize, witness
 
 _EPILOG = """\b
 Call a vault:           tokenize, reveal, search
+See who touched what:   audit
 Try one:                dev
 Run one for others:     init, tenant, principal, db, serve
+Watch one:              witness
 \b
 Exit codes: 0 done; 1 wrong here; 2 the server refused or can't be reached."""
 
@@ -36,6 +38,8 @@ for _command in (
     tokenize.tokenize,
     reveal.reveal,
     search.search,
+    audit.audit,
+    witness.witness,
 ):
     pdvault.add_command(_command)
 
