@@ -1,6 +1,7 @@
 """Logs of any size on both databases, without a server."""
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -34,3 +35,18 @@ def new_log(engine: sa.Engine) -> Callable[[], BuiltLog]:
         return BuiltLog(engine, uid, f"log.example.org/{uid.hex()}", key.public_key().public_bytes_raw(), key.sign)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[[Callable[[], object]], None]:
+    """Waits for a condition, for at most a minute."""
+    tick = threading.Event()
+
+    def wait(condition: Callable[[], object]) -> None:
+        for _ in range(300):
+            if condition():
+                return
+            tick.wait(0.2)
+        pytest.fail("the condition never held")
+
+    return wait

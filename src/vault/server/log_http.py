@@ -26,7 +26,7 @@ from vault.call import Call
 from vault.errors import VaultError
 from vault.read_log_file import ENTRIES, HASHES, ReadLogFile, beyond_the_log
 from vault.server.dispatcher import Dispatcher
-from vault.server.log_http_bounds import Slots, refusal
+from vault.server.log_http_bounds import Slots, break_off, send_refusal, while_it_is_taken
 from vault.server.log_http_files import Content, LogFiles, Published, Wanted, parse_url_path
 from vault.server.metrics import Metrics
 from vault.server.trust import Trust
@@ -40,9 +40,7 @@ T = TypeVar("T")
 READING_THREADS = 2
 """Reads at once: they share the database's connections with calls."""
 _CALL_S = 10.0
-_SENDING_S = 10.0
-_MIN_BYTES_PER_S = 32 * 1024
-"""A reader that takes an answer more slowly, beyond ``_SENDING_S``, is dropped."""
+_METHODS = ("GET", "HEAD")
 _STATUS = {
     code_pb2.INVALID_ARGUMENT: 404,
     code_pb2.OUT_OF_RANGE: 404,
@@ -92,23 +90,20 @@ class LogHttp:
         """Answer one request."""
         begin, action, outcome = time.monotonic(), HASHES, "CALLER_GONE"
         try:
-            if request.method not in ("GET", "HEAD"):
-                outcome = "MALFORMED_REQUEST"
-                return _method_not_allowed()
-            wanted = parse_url_path(request.raw_path)
-            action = ENTRIES if wanted.is_bundle else HASHES
-            answer = await self._answer(request, wanted, action)
-            outcome = "OK"
+            try:
+                wanted = _wanted(request)
+                action = ENTRIES if wanted.is_bundle else HASHES
+                answer, result = await self._answer(request, wanted, action), "OK"
+            except VaultError as error:
+                answer, result = await _refuse(request, error), error.reason_name
+            except ConnectionError:
+                raise
+            except Exception as unforeseen:  # noqa: BLE001  its text could hold anything: only its type is logged
+                log.error("unforeseen error while a log was served", method=action, error=type(unforeseen).__name__)
+                internal = VaultError(common_pb2.ERROR_REASON_INTERNAL, "an error nobody foresaw; the operator's log names it")
+                answer, result = await _refuse(request, internal), internal.reason_name
+            outcome = result
             return answer
-        except VaultError as error:
-            outcome = error.reason_name
-            return refusal(error, _STATUS.get(error.code, 503))
-        except ConnectionError:
-            raise
-        except Exception as unforeseen:  # noqa: BLE001  its text could hold anything: only its type is logged
-            log.error("unforeseen error while a log was served", method=action, error=type(unforeseen).__name__)
-            outcome = "INTERNAL"
-            return refusal(VaultError(common_pb2.ERROR_REASON_INTERNAL, "an error nobody foresaw"), 500)
         finally:
             self._metrics.calls.labels(action, outcome).inc()
             self._metrics.seconds.labels(action).observe(time.monotonic() - begin)
@@ -171,17 +166,20 @@ class LogHttp:
             raise beyond_the_log()
         answer = web.StreamResponse(headers=self._headers(wanted))
         answer.content_length = content.length
-        try:
-            async with asyncio.timeout(_SENDING_S + content.length / _MIN_BYTES_PER_S):
-                await answer.prepare(request)
-                for piece in content.pieces if request.method == "GET" else ():
-                    await answer.write(await self._in_thread(piece))
-                await answer.write_eof()
-        except (TimeoutError, VaultError):
-            if request.transport:
-                request.transport.abort()
-            raise ConnectionResetError("the answer could not be ended") from None
+        async with while_it_is_taken(request, content.length):
+            await answer.prepare(request)
+            for piece in content.pieces if request.method == "GET" else ():
+                await answer.write(await self._piece(request, piece))
+            await answer.write_eof()
         return answer
+
+    async def _piece(self, request: web.BaseRequest, read: Callable[[], bytes]) -> bytes:
+        """The next piece of an answer that is begun, so that it can't be refused any more."""
+        try:
+            return await self._in_thread(read)
+        except VaultError as error:
+            log.error("a log's file could not be read to its end", reason=error.reason_name)
+            break_off(request)
 
     def _content(self, wanted: Wanted, published: Published) -> Content | None:
         if wanted.tile:
@@ -217,8 +215,13 @@ def _certificate(request: web.BaseRequest) -> bytes:
     return ssl.DER_cert_to_PEM_cert(der).encode()
 
 
-def _method_not_allowed() -> web.Response:
-    error = VaultError(common_pb2.ERROR_REASON_MALFORMED_REQUEST, "only GET and HEAD are answered")
-    answer = refusal(error, 405)
-    answer.headers["Allow"] = "GET, HEAD"
-    return answer
+def _wanted(request: web.BaseRequest) -> Wanted:
+    if request.method not in _METHODS:
+        raise VaultError(common_pb2.ERROR_REASON_MALFORMED_REQUEST, "only GET and HEAD are answered")
+    return parse_url_path(request.raw_path)
+
+
+async def _refuse(request: web.BaseRequest, error: VaultError) -> web.StreamResponse:
+    if request.method not in _METHODS:
+        return await send_refusal(request, error, 405, Allow=", ".join(_METHODS))
+    return await send_refusal(request, error, _STATUS.get(error.code, 503))

@@ -6,8 +6,9 @@ not read, connections are few.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import NoReturn
 
 from aiohttp import web
 
@@ -21,6 +22,11 @@ MAX_OF_ONE = 8
 """Under way at once for one certificate or, without one, one address."""
 IDLE_S = 10.0
 """Within this time of its beginning, or of its last answer, a connection must have brought a whole request head."""
+SENDING_S = 10.0
+MIN_BYTES_PER_S = 32 * 1024
+"""A reader that takes an answer more slowly, beyond ``SENDING_S``, is dropped."""
+MAX_UNSENT = 128 * 1024
+"""Bytes of answers that wait for one connection before it is waited for."""
 MAX_LINE = 1024
 """Bytes of a request line. The longest path of a log has some 80."""
 MAX_HEADER = 4096
@@ -74,6 +80,11 @@ class BoundedServer(web.Server):
 class _Connection(web.RequestHandler):
     __slots__ = ()
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See ``asyncio.Protocol``."""
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=MAX_UNSENT)  # type: ignore[attr-defined]
+
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
@@ -89,6 +100,50 @@ class _Connection(web.RequestHandler):
 class _Refusing(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport.abort()  # type: ignore[attr-defined]
+
+
+@asynccontextmanager
+async def while_it_is_taken(request: web.BaseRequest, length: int) -> AsyncIterator[None]:
+    """For the block that sends an answer of so many bytes: it ends when the client has taken most of it, or is dropped.
+
+    Only whoever drains is held up by a client that does not read; without that, answers pile up in memory.
+
+    Raises:
+        ConnectionError: the client did not take it in time.
+    """
+    try:
+        async with asyncio.timeout(SENDING_S + length / MIN_BYTES_PER_S):
+            yield
+            await request.writer.drain()
+    except TimeoutError:
+        break_off(request)
+
+
+def break_off(request: web.BaseRequest) -> NoReturn:
+    """Hang up in the middle of an answer, so that the client notices.
+
+    Raises:
+        ConnectionError: always.
+    """
+    if request.transport:
+        request.transport.abort()
+    raise ConnectionResetError("the answer could not be ended")
+
+
+async def send_refusal(request: web.BaseRequest, error: VaultError, status: int, **headers: str) -> web.StreamResponse:
+    """Refuse a request, unless an answer is begun.
+
+    Raises:
+        ConnectionError: it is, or the client did not take it in time.
+    """
+    if request.writer.output_size:
+        break_off(request)
+    answer = refusal(error, status)
+    answer.headers.update(headers)
+    async with while_it_is_taken(request, 0):
+        await answer.prepare(request)
+        await answer.write_eof()
+    return answer
 
 
 def refusal(error: VaultError, status: int) -> web.Response:
