@@ -45,7 +45,7 @@ def whole(event: "Event", zone: Zone) -> dict[str, Any]:
         "node": event.node,
         "certificate_sha256": event.certificate_sha256.hex(),
         "touched": [_touched(touched) for touched in event.touched],
-        "details": dict(event.details),
+        "details": dict(sorted(event.details.items())),
     }
 
 
@@ -55,7 +55,7 @@ def flat(event: "Event", zone: Zone) -> Fields:
     row["touched"] = what(event)
     row["subject_uids"] = list(dict.fromkeys(uid.hex() for touched in event.touched for uid in touched.subject_uids))
     row["token_uids"] = [uid.hex() for touched in event.touched for uid in touched.token_uids]
-    row["details"] = [f"{name}={value}" for name, value in event.details.items()]
+    row["details"] = _details(event)
     return row
 
 
@@ -100,8 +100,7 @@ def what(event: "Event") -> str:
         counted[f"{touched.data_class or 'unknown'} {form(touched)}".rstrip()] += touched.count
     items = [f"{count} {name}" for name, count in counted.items() if count]
     asked = [f"search in {touched.data_class}" for touched in event.touched if touched.queries]
-    details = [f"{name}={value}" for name, value in event.details.items()]
-    return ", ".join(items + asked + details)
+    return ", ".join(items + asked + _details(event))
 
 
 def form(touched: "Touched") -> str:
@@ -125,6 +124,10 @@ def _touched(touched: "Touched") -> Fields:
         "subject_uids": [uid.hex() for uid in touched.subject_uids],
         "token_uids": [uid.hex() for uid in touched.token_uids],
     }
+
+
+def _details(event: "Event") -> list[str]:
+    return [f"{name}={value}" for name, value in sorted(event.details.items())]
 
 
 def _time(event: "Event", zone: Zone) -> str:

@@ -1,5 +1,6 @@
 """``pdvault audit checkpoint``, ``prove`` and ``export``: what shows that nothing is missing and nothing was changed."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -90,7 +91,13 @@ def prove(
     signed = _checked(proof, trust, offered)
     write_private(leaf, proof.event.leaf)
     write_private(out, proof.proof_file.encode())
-    say(f"Wrote {out} and {leaf}; signed by {signed.log_key.vkey}, {_SOURCES[signed.source]}.")
+    key = signed.log_key.vkey
+    say(f"Signed by {key}, {_SOURCES[signed.source]}. To check it:")
+    say(
+        clean(
+            f"  pdvault audit verify --proof {shlex.quote(str(out))} --leaf {shlex.quote(str(leaf))} --log-key {shlex.quote(key)}"
+        )
+    )
     emit(output, [{**brief(proof.event, zone, Names()), "size": signed.checkpoint.size, "proof": str(out), "leaf": str(leaf)}])
 
 
