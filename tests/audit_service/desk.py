@@ -112,6 +112,12 @@ class Desk:
         """All entries of a log, as they are stored."""
         return sorted(self.inside.rows(t.audit_entry, tenant_uid=self.tenant(tenant).uid), key=lambda row: row.leaf_index)
 
+    def last_event(self, tenant: str) -> audit_pb2.AuditEvent:
+        """The newest event of a log that is no boot's."""
+        self.integrate()
+        events = [event_of(row) for row in self.entries(tenant)]
+        return next(event for event in reversed(events) if not event.action.startswith("Boot"))
+
     def call(self, request: Message, who: str, tenant: str) -> Call:
         """The call that a request begins with."""
         method = _METHODS[request.DESCRIPTOR.name.removesuffix("Request")]
@@ -165,6 +171,6 @@ class Desk:
             self.inside.edit(table, where | {name: value for name, value in values.items() if name in where}, **before)
 
 
-def event_of(entry: audit_service_pb2.LogEntry) -> audit_pb2.AuditEvent:
+def event_of(entry: audit_service_pb2.LogEntry | EntryRow) -> audit_pb2.AuditEvent:
     """What an entry says."""
     return audit_pb2.AuditEvent.FromString(entry.leaf)

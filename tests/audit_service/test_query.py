@@ -4,7 +4,8 @@ from itertools import combinations
 
 import pytest
 from tests.audit_service.desk import Desk
-from tests.audit_service.synthetic import BEGIN_US, HOUR_US, NODES, PURPOSES, UIDS, Matches, dice, draft, filters, mentions
+from tests.audit_service.filling import fill
+from tests.audit_service.synthetic import BEGIN_US, NODES, PURPOSES, UIDS, Matches, dice, draft, filters, mentions
 from tests.harness import context
 
 from vault import audit_walk
@@ -14,17 +15,6 @@ from vault.v1 import audit_pb2, audit_service_pb2
 from vault.v1.audit_service_pb2 import EventFilter, QueryRequest
 
 FIELDS = sorted(filters(dice(1)))
-
-
-def fill(desk: Desk, tenant: str, events: int, seed: int) -> None:
-    """Events of two nodes, not in the order of their times."""
-    chance, uid, left = dice(seed), desk.tenant(tenant).uid, events
-    while left:
-        commit = min(left, chance.randrange(1, 12))
-        time_us = BEGIN_US + chance.randrange(40) * HOUR_US + chance.randrange(3)
-        desk.write([draft(chance, uid) for _ in range(commit)], time_us, chance.choice(NODES))
-        left -= commit
-    desk.integrate()
 
 
 def query(wanted: EventFilter | None = None, **fields) -> QueryRequest:

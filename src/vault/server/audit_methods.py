@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from vault import audit_checkpoint, audit_proofs, audit_query
+from vault import audit_aggregate, audit_checkpoint, audit_cosign, audit_proofs, audit_query, audit_timeline
 from vault.audit_log import AuditLog
 from vault.server.methods import Method
 from vault.v1 import audit_service_pb2 as v1
@@ -22,14 +22,19 @@ def _one(_request: Any) -> int:
 
 METHODS = (
     Method(audit_query.ACTION, v1.QueryRequest, _one, audit_query.Query),
+    Method(audit_timeline.ACTION, v1.SubjectTimelineRequest, _one, audit_timeline.SubjectTimeline),
+    Method(audit_aggregate.ACTION, v1.AggregateRequest, _one, audit_aggregate.Aggregate),
     Method(audit_checkpoint.ACTION, v1.GetCheckpointRequest, _one, audit_checkpoint.use_case),
     Method(audit_proofs.INCLUSION, v1.GetInclusionProofRequest, _one, audit_proofs.inclusion_use_case),
     Method(audit_proofs.CONSISTENCY, v1.GetConsistencyProofRequest, _one, audit_proofs.consistency_use_case),
+    Method(audit_cosign.ACTION, v1.AddCosignatureRequest, _one, audit_cosign.use_case),
 )
 """Those with one answer."""
 
 ANSWERS: Mapping[str, Answer] = {
     audit_query.ACTION: audit_query.answer,
+    audit_timeline.ACTION: audit_timeline.answer,
+    audit_aggregate.ACTION: audit_aggregate.answer,
     audit_checkpoint.ACTION: audit_checkpoint.answer,
     audit_proofs.INCLUSION: audit_proofs.inclusion,
     audit_proofs.CONSISTENCY: audit_proofs.consistency,

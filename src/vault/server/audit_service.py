@@ -14,14 +14,18 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
+from vault import audit_cosign
 from vault.audit.note import Verifier
 from vault.audit_log import AuditLog
 from vault.call import check_size
 from vault.errors import VaultError
 from vault.server.audit_methods import ANSWERS, METHODS
+from vault.store import cosignatures
 from vault.store import engine as engines
 from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.log_queries import LogQueries
+from vault.store.rows import CosignatureRow
+from vault.v1 import audit_service_pb2 as v1
 from vault.v1 import common_pb2
 
 THREADS = 4
@@ -67,6 +71,8 @@ class AuditService:
             VaultError: the refusal.
         """
         request = _REQUESTS[action].FromString(resolved)
+        if isinstance(request, v1.AddCosignatureRequest):
+            return (await self._add_cosignature(tenant_uid, request, deadline)).SerializeToString()
         answer = (await self.read(tenant_uid, lambda log: ANSWERS[action](log, request), deadline)).SerializeToString()
         check_size(answer)
         return answer
@@ -85,6 +91,21 @@ class AuditService:
         """Wait for what is under way."""
         self._threads.shutdown()
         self._engine.dispose()
+
+    async def _add_cosignature(
+        self, tenant_uid: bytes, request: v1.AddCosignatureRequest, deadline: float
+    ) -> v1.AddCosignatureResponse:
+        """Verified by one who may only read, stored by one who may not read anybody's data."""
+        rows = await self.read(tenant_uid, lambda log: audit_cosign.verified(log, request), deadline)
+        stored = await asyncio.get_running_loop().run_in_executor(self._threads, self._record, rows)
+        return v1.AddCosignatureResponse(witnesses=stored)
+
+    def _record(self, rows: Sequence[CosignatureRow]) -> list[str]:
+        """Store what is not older than what is there; the names of those witnesses."""
+        try:
+            return [row.witness for row in rows if cosignatures.record(self._keeping, row)]
+        except DATABASE_ERRORS as error:
+            raise translate(error) from None
 
     def _read(self, tenant_uid: bytes, work: Callable[[AuditLog], Result], deadline: float) -> Result:
         left = deadline - time.monotonic()
