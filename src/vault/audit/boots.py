@@ -146,7 +146,7 @@ class Boots:
                 raise WrongError(f"entry {boot.last_index} is the last one of boot {boot_id.hex()}, and not signed by it")
         still = {**self._parked, **self._running}
         for boot_id, boot in still.items():
-            self._check_endorsed(boot_id, boot)
+            _check_endorsed(boot_id, boot, self._absent + size - self._next)
         known = [boot for boot in still.values() if boot.key]
         return Census(
             boots=len(known) + self._ended,
@@ -229,20 +229,22 @@ class Boots:
         _check_signature(boot_id, boot)
         if boot.is_cut:
             raise WrongError(f"entry {index} ends boot {boot_id.hex()}, and is not signed by it")
-        self._check_endorsed(boot_id, boot)
+        _check_endorsed(boot_id, boot, self._absent)
         del self._running[boot_id]
         self._over[boot_id] = index
         if boot.key:
             self._ended += 1
             self._unendorsed += not boot.endorsed
 
-    def _check_endorsed(self, boot_id: bytes, boot: Boot) -> None:
-        if boot.key is None or boot.endorsed or boot.allowed is None:
-            return
-        what = f"entry {boot.allowed} is of boot {boot_id.hex()}, which the log's key has not endorsed, and yet was allowed"
-        if self._absent > boot.absent_at_start:
-            raise UncheckedError(f"{what}: forged, or its BootEndorsed is missing from the bundle")
-        raise WrongError(what)
+
+def _check_endorsed(boot_id: bytes, boot: Boot, absent: int) -> None:
+    """Check that a boot was endorsed if it allowed anything; ``absent`` is how many entries were left out so far."""
+    if boot.key is None or boot.endorsed or boot.allowed is None:
+        return
+    what = f"entry {boot.allowed} is of boot {boot_id.hex()}, which the log's key has not endorsed, and yet was allowed"
+    if absent > boot.absent_at_start:
+        raise UncheckedError(f"{what}: forged, or its BootEndorsed is missing from the bundle")
+    raise WrongError(what)
 
 
 def _check_signature(boot_id: bytes, boot: Boot) -> None:
