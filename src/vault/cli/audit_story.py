@@ -6,8 +6,6 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-import click
-
 from vault.cli.audit_rows import Names, form
 from vault.cli.audit_times import Zone
 from vault.cli.output import clean
@@ -42,7 +40,14 @@ class Told(NamedTuple):
     sentence: str
 
 
-def tell(events: Iterable["Event"], subject_uid: bytes, zone: Zone, width: int | None) -> Iterator[str]:
+class Line(NamedTuple):
+    """A line of the story, and how it stands out: ``bold``, a colour, or not at all."""
+
+    text: str
+    style: str = ""
+
+
+def tell(events: Iterable["Event"], subject_uid: bytes, zone: Zone, width: int | None) -> Iterator[Line]:
     """The story, line by line.
 
     Args:
@@ -56,8 +61,8 @@ def tell(events: Iterable["Event"], subject_uid: bytes, zone: Zone, width: int |
     for _, day in groupby(told, lambda one: zone.here(one.event.time).date()):
         yield from _day(list(day), zone, width)
     if names.shortened():
-        yield ""
-        yield from (clean(f"{short} is {whole}") for short, whole in names.shortened())
+        yield Line("")
+        yield from (Line(clean(f"{short} is {whole}")) for short, whole in names.shortened())
 
 
 def about(event: "Event", subject_uid: bytes) -> list["Touched"]:
@@ -98,9 +103,9 @@ def _told(event: "Event", subject_uid: bytes, names: Names) -> Told:
     return Told(event, sentence(event, subject_uid, names))
 
 
-def _day(told: Sequence[Told], zone: Zone, width: int | None) -> Iterator[str]:
-    yield ""
-    yield click.style(f"{zone.here(told[0].event.time):%a %d %B %Y}", bold=True)
+def _day(told: Sequence[Told], zone: Zone, width: int | None) -> Iterator[Line]:
+    yield Line("")
+    yield Line(f"{zone.here(told[0].event.time):%a %d %B %Y}", "bold")
     for _, alike in groupby(told, lambda one: one.sentence):
         group = list(alike)
         first, last = (f"{zone.here(one.event.time):%H:%M}" for one in (group[0], group[-1]))
@@ -109,8 +114,7 @@ def _day(told: Sequence[Told], zone: Zone, width: int | None) -> Iterator[str]:
         text = f"{first}  {group[0].sentence}{until} [{places}]"
         indent = " " * _INDENT
         lines = textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False) if width else [text]
-        colour = _COLOURS.get(group[0].event.decision.name)
-        yield from (click.style(line, fg=colour) if colour else line for line in lines)
+        yield from (Line(line, _COLOURS.get(group[0].event.decision.name, "")) for line in lines)
 
 
 def _did(event: "Event", group: Sequence["Touched"]) -> str:

@@ -13,6 +13,7 @@ from vault.cli.commands.audit_verify import state_folder
 from vault.cli.failures import RefusedError
 
 if TYPE_CHECKING:
+    from pdvault_client import InclusionProof
     from vault.audit.remembered import Remembered
     from vault.audit.verify_trust import Signed
 
@@ -48,6 +49,32 @@ class Trust:
             raise click.ClickException(f"the server's checkpoint is wrong: {error}") from None
         except UncheckedError as error:
             raise RefusedError(f"the server's checkpoint can't be checked: {error}") from None
+        return signed
+
+    def proven(self, proof: "InclusionProof", offered: str) -> "Signed":
+        """The checkpoint to which a proof leads from its entry.
+
+        Args:
+            proof: with the proof file.
+            offered: as for ``opened``.
+
+        Raises:
+            ClickException: the proof does not lead there.
+            RefusedError: the checkpoint can't be checked.
+        """
+        from vault.audit.merkle import ProofError, leaf_hash, verify_inclusion
+        from vault.audit.note import NoteError
+        from vault.audit.proof_file import parse_proof_file
+
+        index = proof.event.index
+        try:
+            file = parse_proof_file(proof.proof_file)
+            signed = self.opened(file.checkpoint, offered)
+            if file.index != index:
+                raise ProofError(f"it is of entry {file.index}")
+            verify_inclusion(index, signed.checkpoint.size, leaf_hash(proof.event.leaf), file.hashes, signed.checkpoint.root)
+        except (NoteError, ProofError) as error:
+            raise click.ClickException(f"the server's proof of entry {index} is wrong: {error}") from None
         return signed
 
     def known_size(self, note: str) -> int:

@@ -1,10 +1,8 @@
 """``pdvault audit checkpoint``, ``prove`` and ``export``: what shows that nothing is missing and nothing was changed."""
 
 import shlex
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -14,17 +12,7 @@ from vault.cli.audit_export import PlaceType, Range, Watched, recipients
 from vault.cli.audit_times import When, Zone, zone_options
 from vault.cli.audit_trust import Trust, trust_options
 from vault.cli.calling import in_client_words
-from vault.cli.output import Fields, chosen, clean, emit, say
-
-if TYPE_CHECKING:
-    from pdvault_client import InclusionProof, LogCheckpoint
-    from vault.audit.verify_trust import Signed
-
-_SOURCES = {
-    "given": "the key you gave",
-    "remembered": "the key remembered of this log",
-    "first use": "a key the server names: compare it once with what you were given by another way",
-}
+from vault.cli.output import chosen, clean, emit, say
 
 
 @click.command(
@@ -45,16 +33,18 @@ def checkpoint(note: bool, zone: Zone, trust: Trust, calling: AuditCalling, outp
     A checkpoint commits the log to everything before it: keep one, and nothing that it covers can be changed any more without
     being noticed. Its signature is checked, and that it is no older than those seen here before.
     """
+    from vault.cli import audit_checkpoint
+
     with calling.client() as client, in_client_words():
         found = client.checkpoint(**calling.options)
     signed = trust.opened(found.checkpoint, found.log_key)
     if note:
         click.echo(found.checkpoint, nl=False)
     elif chosen(output) == "table":
-        for line in _lines(found, signed, zone):
+        for line in audit_checkpoint.lines(found, signed, zone):
             click.echo(clean(line))
     else:
-        emit(output, [_fields(found, signed, zone)])
+        emit(output, [audit_checkpoint.fields(found, signed, zone)])
 
 
 @click.command(
@@ -79,6 +69,7 @@ def prove(
     anybody can check with tools that are not ours. Both are checked before they are written.
     """
     from vault.access.issuing import write_private
+    from vault.cli.audit_checkpoint import SOURCES
     from vault.cli.audit_rows import Names, brief
 
     out, leaf = out or Path(f"entry-{index}.tlog-proof"), leaf or Path(f"entry-{index}.leaf")
@@ -88,11 +79,11 @@ def prove(
     with calling.client() as client, in_client_words():
         proof = client.inclusion_proof(index, **calling.options)
         offered = "" if trust.log_keys else client.checkpoint(**calling.options).log_key
-    signed = _checked(proof, trust, offered)
+    signed = trust.proven(proof, offered)
     write_private(leaf, proof.event.leaf)
     write_private(out, proof.proof_file.encode())
     key = signed.log_key.vkey
-    say(f"Signed by {key}, {_SOURCES[signed.source]}. To check it:")
+    say(f"Signed by {key}, {SOURCES[signed.source]}. To check it:")
     say(
         clean(
             f"  pdvault audit verify --proof {shlex.quote(str(out))} --leaf {shlex.quote(str(leaf))} --log-key {shlex.quote(key)}"
@@ -161,63 +152,3 @@ def export(
             }
         ],
     )
-
-
-def _checked(proof: "InclusionProof", trust: Trust, offered: str) -> "Signed":
-    """The proof's checkpoint, to which the entry leads.
-
-    Raises:
-        ClickException: the proof does not show that.
-        RefusedError: the checkpoint can't be checked.
-    """
-    from vault.audit.merkle import ProofError, leaf_hash, verify_inclusion
-    from vault.audit.note import NoteError
-    from vault.audit.proof_file import parse_proof_file
-
-    try:
-        file = parse_proof_file(proof.proof_file)
-        signed = trust.opened(file.checkpoint, offered)
-        if file.index != proof.event.index:
-            raise ProofError(f"it is of entry {file.index}")
-        verify_inclusion(file.index, signed.checkpoint.size, leaf_hash(proof.event.leaf), file.hashes, signed.checkpoint.root)
-    except (NoteError, ProofError) as error:
-        raise click.ClickException(f"the server's proof of entry {proof.event.index} is wrong: {error}") from None
-    return signed
-
-
-def _lines(found: "LogCheckpoint", signed: "Signed", zone: Zone) -> Iterator[str]:
-    from vault.audit.note import encode_base64
-
-    yield f"Log      {signed.checkpoint.origin}"
-    yield f"Size     {signed.checkpoint.size:,}"
-    yield f"Root     {encode_base64(signed.checkpoint.root)}"
-    yield f"Signed   by {signed.log_key.vkey}, {_SOURCES[signed.source]}"
-    for witness in found.witnesses:
-        when = f", {zone.here(witness.cosign_time):%a %d %b %Y %H:%M:%S}" if witness.cosign_time else ""
-        said = f"cosigned size {witness.size:,}{when}" if witness.size else "has cosigned nothing"
-        yield f"Witness  {witness.name} {said}" + (f"  {witness.problem}" if witness.problem else "")
-    if not found.witnesses:
-        yield "Witness  none: nobody else would notice if the log showed you another history than others"
-
-
-def _fields(found: "LogCheckpoint", signed: "Signed", zone: Zone) -> Fields:
-    from vault.audit.note import encode_base64
-
-    return {
-        "origin": signed.checkpoint.origin,
-        "size": signed.checkpoint.size,
-        "root": encode_base64(signed.checkpoint.root),
-        "log_key": signed.log_key.vkey,
-        "key_is": signed.source,
-        "checkpoint": found.checkpoint,
-        "cosigned_checkpoint": found.cosigned_checkpoint,
-        "witnesses": [
-            {
-                "name": witness.name,
-                "size": witness.size,
-                "time": zone.here(witness.cosign_time).isoformat() if witness.cosign_time else None,
-                "problem": witness.problem,
-            }
-            for witness in found.witnesses
-        ],
-    }
