@@ -66,6 +66,7 @@ def test_without_time_stats_are_a_table_of_totals(auditor: Auditor) -> None:  # 
         (("--from", "8d"), audit_service_pb2.BUCKET_HOUR),
         (("--from", "9d"), audit_service_pb2.BUCKET_DAY),
         (("--from", "90d", "--to", "89d"), audit_service_pb2.BUCKET_HOUR),
+        (("--to", "89d"), audit_service_pb2.BUCKET_HOUR),
         (("--from", "90d", "--bucket", "hour"), audit_service_pb2.BUCKET_HOUR),
     ],
 )

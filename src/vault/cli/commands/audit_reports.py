@@ -1,5 +1,6 @@
 """``pdvault audit stats`` and ``breach``: what many events come to."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ _DIMENSIONS = {
     "recipient": "RECIPIENT",
     "node": "NODE",
 }
-_WEEK = When("ago", {"days": 7})
+_WEEK = timedelta(days=7)
 _HOURLY = timedelta(days=8, hours=1)
 _STEPS = {"HOUR": timedelta(hours=1), "DAY": timedelta(days=1)}
 
@@ -59,16 +60,17 @@ def stats(
     calling: AuditCalling,
     output: str | None,
 ) -> None:
-    """Draw access over time; of the last seven days unless --from says otherwise.
+    """Draw access over time; of seven days up to --to, or to now, unless --from says otherwise.
 
     Hours that --from and --to fall into are counted whole. In a pipe: a count for each bucket of time and kind. Counts are kept
     beside the log and can't be proven; the events that `pdvault audit query` finds can.
     """
     from pdvault_client import Bucket, Dimension
 
-    filters = Filters(filters.start or _WEEK, filters.end, filters.fields)
     with calling.client() as client, in_client_words():
         wanted = filters.event_filter(calling, zone)
+        if wanted.start_time is None:
+            wanted = replace(wanted, start_time=(wanted.end_time or datetime.now(UTC)) - _WEEK)
         chosen_bucket = Bucket[bucket.upper()] if bucket else _fitting(wanted)
         dimensions = [Dimension[_DIMENSIONS[name]] for name in by]
         counts = client.aggregate(wanted, bucket=chosen_bucket, by=dimensions, **calling.options).counts
