@@ -24,6 +24,13 @@ END_OF_TIME = 2**63 - 1
 _AT_LEAST = 8
 """Rows of a facet that are worth the way to its first one."""
 _FACETS_REMEMBERED = 65_536
+_FACETS_AT_ONCE = 10_000
+_MANY = 200
+"""Facets from which on it is worth looking at the newest events whatever their facet, before looking facet by facet."""
+_SCANNED = 8000
+"""Events that are looked at so."""
+_checked: dict[int, Facet] = {}
+"""Facets that were read and checked once: their numbers are hashes of what they say, so they can't change."""
 
 
 class Spot(NamedTuple):
@@ -82,19 +89,31 @@ class LogQueries(LogReader):
         Raises:
             VaultError: INTEGRITY, if one was altered: its number is a hash of what it says.
         """
-        found = {}
-        for _, number, *fields in self._connection.execute(sa.select(t.audit_facet).where(self._own(t.audit_facet))):
-            facet = Facet(*fields)
-            if number_of(facet) != number:
-                raise altered("audit_facet", f"facet {number}")
-            found[number] = facet
-        return found
+        c = t.audit_facet.c
+        numbers = list(self._connection.scalars(sa.select(c.facet_id).where(self._own(t.audit_facet))))
+        unknown = [number for number in numbers if number not in _checked]
+        if len(_checked) + len(unknown) > _FACETS_REMEMBERED:
+            _checked.clear()
+            unknown = numbers
+        for start in range(0, len(unknown), _FACETS_AT_ONCE):
+            some = unknown[start : start + _FACETS_AT_ONCE]
+            select = sa.select(t.audit_facet).where(self._own(t.audit_facet), c.facet_id.in_(some))
+            for _, number, *fields in self._connection.execute(select):
+                facet = Facet(*fields)
+                if number_of(facet) != number:
+                    raise altered("audit_facet", f"facet {number}")
+                _checked[number] = facet
+        return {number: _checked[number] for number in numbers}
 
     def events(self, facets: Collection[int], window: Window, limit: int) -> list[EventRow]:
         """The newest events of these facets in a window, newest first, at most ``limit``."""
+        found: list[EventRow] = []
+        if len(facets) > _MANY:
+            found, window, is_all = self._scanned(frozenset(facets), window, limit)
+            if is_all:
+                return found
         if len(facets) > limit:  # no others can be among the newest than those whose own newest ones are
             facets = [row.facet_id for row in self.newest_of_each(facets, window)[:limit]]
-        found: list[EventRow] = []
         each = max(_AT_LEAST, 4 * limit // max(1, len(facets)))
         while facets and len(found) < limit:
             rows = self._of_each(facets, window, each, _NEWEST, limit - len(found))
@@ -104,6 +123,21 @@ class LogQueries(LogReader):
                 break
             window, each = window._replace(before=Spot(*found[-1][2:])), 4 * each
         return found
+
+    def _scanned(self, facets: frozenset[int], window: Window, limit: int) -> tuple[list[EventRow], Window, bool]:
+        """The newest events of these facets among the newest of all, the window before what was looked at, whether that is all."""
+        c = t.audit_event.c
+        select = sa.select(t.audit_event).where(self._own(t.audit_event), *_within(c, window))
+        order = (c.time_us.desc(), c.leaf_index.desc())
+        found: list[EventRow] = []
+        for size in (2 * limit, _SCANNED):
+            within = select.where(sa.tuple_(c.time_us, c.leaf_index) < sa.tuple_(*window.before))
+            rows = [EventRow(*row) for row in self._connection.execute(within.order_by(*order).limit(size))]
+            found += [row for row in rows if row.facet_id in facets]
+            if len(found) >= limit or len(rows) < size:
+                return found[:limit], window, True
+            window = window._replace(before=Spot(rows[-1].time_us, rows[-1].leaf_index))
+        return found, window, False
 
     def newest_of_each(self, facets: Collection[int], window: Window) -> list[EventRow]:
         """The newest event of each of these facets in a window, newest first."""
@@ -217,6 +251,13 @@ class LogQueries(LogReader):
 def number_of(facet: Facet) -> int:
     """A facet's number, remembered: it takes a hash."""
     return facet.number()
+
+
+def sizes(connection: sa.Connection, tenant_uids: Collection[bytes]) -> dict[bytes, int]:
+    """How many entries these tenants' logs have."""
+    c = t.audit_log.c
+    rows = connection.execute(sa.select(c.tenant_uid, c.size).where(c.tenant_uid.in_(list(tenant_uids))))
+    return {row.tenant_uid: row.size for row in rows}
 
 
 def altered(table: str, which: str) -> VaultError:

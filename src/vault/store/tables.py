@@ -217,6 +217,7 @@ audit_event = sa.Table(  # one row a leaf
     sa.Column("facet_id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("time_us", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("leaf_index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Index("ix_audit_event_by_time", "tenant_uid", "time_us", "leaf_index", "facet_id"),
 )
 
 audit_mention = sa.Table(  # one row a leaf and uid

@@ -56,6 +56,9 @@ def upgrade() -> None:
         sa.Column("leaf_index", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("tenant_uid", "facet_id", "time_us", "leaf_index", name=op.f("pk_audit_event")),
     )
+    with op.batch_alter_table("audit_event", schema=None) as batch_op:
+        batch_op.create_index("ix_audit_event_by_time", ["tenant_uid", "time_us", "leaf_index", "facet_id"], unique=False)
+
     op.create_table(
         "audit_facet",
         sa.Column("tenant_uid", sa.LargeBinary(length=16), nullable=False),
