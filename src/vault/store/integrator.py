@@ -22,7 +22,7 @@ from vault.store.log_append import GrowingLog, HeadMovedError, Step
 from vault.store.log_chains import Trouble
 from vault.store.log_check import check_log
 from vault.store.log_lease import Lease
-from vault.store.log_pending import waiting
+from vault.store.log_pending import MAX_BATCH, waiting
 from vault.store.log_publish import Publisher
 from vault.store.writes import RowsSwallowedError
 
@@ -67,6 +67,7 @@ class Integrator:
         lease: Lease,
         watcher: Watcher,
         clock: Callable[[], float] = time.monotonic,
+        max_batch: int = MAX_BATCH,
     ) -> None:
         """Begin knowing nothing; ``engine`` connects as the role that keeps the logs."""
         self.publisher = Publisher(engine, key_manager, self.distrust)
@@ -75,6 +76,7 @@ class Integrator:
         self._lease = lease
         self._watcher = watcher
         self._clock = clock
+        self._max_batch = max_batch
         self._logs: dict[bytes, GrowingLog] = {}
         self._refused: dict[bytes, tuple[float, str]] = {}
         self._distrusted: set[bytes] = set()
@@ -158,7 +160,7 @@ class Integrator:
     def _grow(self, growing: GrowingLog) -> Step:
         with self._engine.connect() as connection:
             try:
-                return growing.grow(connection)
+                return growing.grow(connection, self._max_batch)
             except BaseException:
                 connection.invalidate()  # see Runner: what became of its transaction is unknown
                 raise

@@ -45,11 +45,12 @@ class GrowingLog:
         self._boots: dict[bytes, Boot] = {}
         self._facets: set[int] = set()
 
-    def grow(self, connection: sa.Connection) -> Step:
+    def grow(self, connection: sa.Connection, limit: int) -> Step:
         """Add the next pending events, and commit.
 
         Args:
             connection: without a transaction; of the role that keeps the log.
+            limit: about how many events at most.
 
         Raises:
             HeadMovedError: the log is not as remembered.
@@ -59,7 +60,7 @@ class GrowingLog:
         with connection.begin():
             _limit(connection)
             expected = {boot_id: boot.next_sequence for boot_id, boot in self._boots.items()}
-            pending = read(connection, self.tenant_uid, expected)
+            pending = read(connection, self.tenant_uid, expected, limit)
             if not pending.rows:
                 return Step(0, True, [])
             ordered = in_order(pending.rows)

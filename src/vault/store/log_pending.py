@@ -51,7 +51,7 @@ def heads(connection: sa.Connection) -> int:
     return int(connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(t.audit_log.c.size), 0))) or 0)
 
 
-def read(connection: sa.Connection, tenant_uid: bytes, next_sequences: dict[bytes, int], limit: int = MAX_BATCH) -> Pending:
+def read(connection: sa.Connection, tenant_uid: bytes, next_sequences: dict[bytes, int], limit: int) -> Pending:
     """The next rows of a log, oldest first, and with each all that its boot wrote before it.
 
     Args:
@@ -69,7 +69,7 @@ def read(connection: sa.Connection, tenant_uid: bytes, next_sequences: dict[byte
             rows, is_all = rows[:number], False
             break
     if not is_all:
-        rows += _read_skipped(connection, tenant_uid, rows, next_sequences, limit)
+        rows = _with_skipped(connection, tenant_uid, rows, next_sequences, limit)
     return Pending(rows, is_all)
 
 
@@ -106,18 +106,17 @@ def _read_by_time(connection: sa.Connection, tenant_uid: bytes, limit: int) -> l
     return list(map(PendingRow._make, connection.execute(select).all()))
 
 
-def _read_skipped(
+def _with_skipped(
     connection: sa.Connection, tenant_uid: bytes, rows: Sequence[PendingRow], next_sequences: dict[bytes, int], limit: int
 ) -> list[PendingRow]:
-    """Rows that come later by their time, but before others of their boot: the database's clock stepped back between them."""
-    sequences = defaultdict[bytes, set[int]](set)
+    """The rows, with those that come later by their time but before others of their boot: the clock stepped back between them."""
+    by_boot = defaultdict[bytes, list[PendingRow]](list)
     for row in rows:
-        sequences[row.boot_id].add(row.boot_sequence)
-    skipped: list[PendingRow] = []
-    for boot_id, present in sequences.items():
-        last = max(present)
-        if last - next_sequences.get(boot_id, 0) + 1 != len(present):
-            before = (_c.tenant_uid == tenant_uid, _c.boot_id == boot_id, _c.boot_sequence < last)
-            select = sa.select(t.audit_pending).where(*before).order_by(_c.boot_sequence).limit(limit)
-            skipped += [PendingRow(*row) for row in connection.execute(select) if row.boot_sequence not in present]
-    return skipped
+        by_boot[row.boot_id].append(row)
+    for boot_id, some in by_boot.items():
+        last = max(row.boot_sequence for row in some)
+        if last - next_sequences.get(boot_id, 0) + 1 != len(some):
+            chain = (_c.tenant_uid == tenant_uid, _c.boot_id == boot_id, _c.boot_sequence <= last)
+            select = sa.select(t.audit_pending).where(*chain).order_by(_c.boot_sequence).limit(limit)
+            by_boot[boot_id] = list(map(PendingRow._make, connection.execute(select).all()))
+    return [row for some in by_boot.values() for row in some]

@@ -1,0 +1,27 @@
+"""Fixtures of this room."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.harness import make_vault
+from tests.log.kept import Kept
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    """A vault of the module's own on each database, opened in this process; nothing integrates but what a test runs."""
+    database = 'sqlite_file = "vault.db"'
+    if request.param == "postgres":
+        database = f'url = "{request.getfixturevalue("new_postgres_url")()}"'
+    vault = make_vault(tmp_path_factory.mktemp("vault"), database=database)
+    with vault.node() as node:
+        yield Kept(node)
+
+
+@pytest.fixture
+def kept(opened: Kept) -> Kept:
+    """The same, with nothing heard yet and nothing left to integrate from the test before."""
+    opened.run(opened.integrator())
+    opened.watcher.troubles.clear()
+    opened.watcher.refusals.clear()
+    return opened
