@@ -22,6 +22,7 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _CHUNK = 1 << 20
 _LONGEST_RECORD = _RECORD.size + 3 * 0xFFFF
 _IN_EXTRA = 0xFFFFFFFF
+_MANY = 0xFFFF
 _ZIP64 = 0x0001
 _ENCRYPTED = 0x0041
 _STORED, _DEFLATED = 0, 8
@@ -113,18 +114,21 @@ class Archive:
         if length < _END.size:
             raise _damaged("it is too short")
         at = length - _END.size
-        magic, disk, first_disk, _, _, size, start, comment = _END.unpack(self._read(at, _END.size))
+        magic, disk, first_disk, _, count, size, start, comment = _END.unpack(self._read(at, _END.size))
         if magic != b"PK\x05\x06" or comment or disk or first_disk:
             raise _damaged("it does not end as one")
-        if _IN_EXTRA in (size, start) and at >= _LOCATOR.size:
+        if (_IN_EXTRA in (size, start) or count == _MANY) and self._is_locator(at - _LOCATOR.size):
             at, size, start = self._directory64(at - _LOCATOR.size)
         if start + size != at:
             raise _damaged("its directory is not where it should be")
         return start, at
 
+    def _is_locator(self, at: int) -> bool:
+        return at >= 0 and self._read(at, 4) == b"PK\x06\x07"
+
     def _directory64(self, locator: int) -> tuple[int, int, int]:
-        magic, _, at, _ = _LOCATOR.unpack(self._read(locator, _LOCATOR.size))
-        if magic != b"PK\x06\x07" or at + _END64.size != locator:
+        _, _, at, _ = _LOCATOR.unpack(self._read(locator, _LOCATOR.size))
+        if at + _END64.size != locator:
             raise _damaged("it does not end as one")
         end = _END64.unpack(self._read(at, _END64.size))
         if end[0] != b"PK\x06\x06":
