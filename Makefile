@@ -4,13 +4,14 @@ PYTHON ?= python3
 STACK ?= local
 PEOPLE ?= 10000
 TESTS ?= tests
+ROUNDS ?= 300
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := deploy/requirements/dev.txt
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format proto lock clean
+.PHONY: help setup demo test torture lint format proto lock clean
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -29,6 +30,9 @@ demo: $(READY)  ## See the vault at work (STACK=full: with PostgreSQL and OpenBa
 
 test: $(READY)  ## Run the tests (TESTS=tests/store for some of them)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q $(TESTS)
+
+torture: $(READY)  ## Kill processes 300 times where `make test` does it 10 times (ROUNDS=300)
+	PDVAULT_TORTURE_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/log/test_killed.py
 
 lint: $(READY)  ## Check style, types, imports, the contract and its generated code
 	$(BIN)/ruff format --check .
