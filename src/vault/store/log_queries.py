@@ -24,13 +24,12 @@ END_OF_TIME = 2**63 - 1
 _AT_LEAST = 8
 """Rows of a facet that are worth the way to its first one."""
 _FACETS_REMEMBERED = 65_536
-_FACETS_AT_ONCE = 10_000
 _MANY = 200
 """Facets from which on it is worth looking at the newest events whatever their facet, before looking facet by facet."""
 _SCANNED = 8000
 """Events that are looked at so."""
-_checked: dict[int, Facet] = {}
-"""Facets that were read and checked once: their numbers are hashes of what they say, so they can't change."""
+_checked: dict[tuple[Any, ...], Facet] = {}
+"""Facets by their rows, number first, that were checked once: it takes a hash. The rows are read each time, lest one was edited."""
 
 
 class Spot(NamedTuple):
@@ -89,21 +88,12 @@ class LogQueries(LogReader):
         Raises:
             VaultError: INTEGRITY, if one was altered: its number is a hash of what it says.
         """
-        c = t.audit_facet.c
-        numbers = list(self._connection.scalars(sa.select(c.facet_id).where(self._own(t.audit_facet))))
-        unknown = [number for number in numbers if number not in _checked]
-        if len(_checked) + len(unknown) > _FACETS_REMEMBERED:
-            _checked.clear()
-            unknown = numbers
-        for start in range(0, len(unknown), _FACETS_AT_ONCE):
-            some = unknown[start : start + _FACETS_AT_ONCE]
-            select = sa.select(t.audit_facet).where(self._own(t.audit_facet), c.facet_id.in_(some))
-            for _, number, *fields in self._connection.execute(select):
-                facet = Facet(*fields)
-                if number_of(facet) != number:
-                    raise altered("audit_facet", f"facet {number}")
-                _checked[number] = facet
-        return {number: _checked[number] for number in numbers}
+        found = {}
+        for row in self._connection.execute(sa.select(t.audit_facet).where(self._own(t.audit_facet))):
+            fields = tuple(row[1:])
+            facet = _checked.get(fields) or _checked_facet(fields)
+            found[fields[0]] = facet
+        return found
 
     def events(self, facets: Collection[int], window: Window, limit: int) -> list[EventRow]:
         """The newest events of these facets in a window, newest first, at most ``limit``."""
@@ -147,11 +137,11 @@ class LogQueries(LogReader):
         """The oldest event of each of these facets in a window, newest first."""
         return self._of_each(facets, window, 1, _OLDEST, len(facets))
 
-    def events_of(self, facet: int, window: Window, limit: int) -> list[EventRow]:
-        """The oldest events of one facet in a window, oldest first, at most ``limit``."""
+    def spots_of(self, facet: int, window: Window, limit: int) -> list[Spot]:
+        """Where the oldest events of one facet in a window are, oldest first, at most ``limit``."""
         c = t.audit_event.c
-        select = sa.select(t.audit_event).where(self._own(t.audit_event), c.facet_id == facet, *_within(c, window))
-        return [EventRow(*row) for row in self._connection.execute(select.order_by(c.time_us, c.leaf_index).limit(limit))]
+        select = sa.select(c.time_us, c.leaf_index).where(self._own(t.audit_event), c.facet_id == facet, *_within(c, window))
+        return [Spot(*row) for row in self._connection.execute(select.order_by(c.time_us, c.leaf_index).limit(limit))]
 
     def newest_mentions(self, kind: int, uid: bytes, window: Window, limit: int) -> list[MentionRow]:
         """The newest events in a window that mention a subject, token or request (audit/index.py), newest first."""
@@ -245,6 +235,17 @@ class LogQueries(LogReader):
 
     def _own(self, table: sa.Table) -> sa.ColumnElement[bool]:
         return table.c.tenant_uid == self._tenant_uid
+
+
+def _checked_facet(fields: tuple[Any, ...]) -> Facet:
+    number, *rest = fields
+    facet = Facet(*rest)
+    if number_of(facet) != number:
+        raise altered("audit_facet", f"facet {number}")
+    if len(_checked) >= _FACETS_REMEMBERED:
+        _checked.clear()
+    _checked[fields] = facet
+    return facet
 
 
 @lru_cache(_FACETS_REMEMBERED)
