@@ -6,31 +6,22 @@ caller, and the event of it is committed before the file is read.
 """
 
 import asyncio
-import ssl
 import time
-import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from typing import TypeVar
 
 import structlog
 from aiohttp import web
 from google.rpc import code_pb2
 
-from vault.access.identity import read_leaf
-from vault.access.policy import PolicyEngine
-from vault.audit.events import Caller
-from vault.call import Call
 from vault.errors import VaultError
 from vault.read_log_file import ENTRIES, HASHES, ReadLogFile, beyond_the_log
-from vault.server.dispatcher import Dispatcher
+from vault.server.log_http_auditors import Auditors
 from vault.server.log_http_bounds import Slots, break_off, send_refusal, while_it_is_taken
 from vault.server.log_http_files import Content, LogFiles, Published, Wanted, parse_url_path
 from vault.server.metrics import Metrics
-from vault.server.trust import Trust
-from vault.server.unheard import Unheard
 from vault.v1 import common_pb2
 
 log = structlog.get_logger(__name__)
@@ -39,7 +30,6 @@ T = TypeVar("T")
 
 READING_THREADS = 2
 """Reads at once: they share the database's connections with calls."""
-_CALL_S = 10.0
 _METHODS = ("GET", "HEAD")
 _STATUS = {
     code_pb2.INVALID_ARGUMENT: 404,
@@ -56,25 +46,13 @@ _STATUS = {
 class LogHttp:
     """Answers requests for logs' files."""
 
-    def __init__(
-        self,
-        trust: Trust,
-        policy: PolicyEngine,
-        dispatcher: Dispatcher,
-        files: LogFiles,
-        metrics: Metrics,
-        unheard: Unheard,
-        *,
-        public: bool,
-    ) -> None:
-        self._trust = trust
-        self._policy = policy
-        self._dispatcher = dispatcher
+    def __init__(self, auditors: Auditors, files: LogFiles, metrics: Metrics, *, public: bool) -> None:
+        """With ``public``, checkpoints and tiles are for everybody."""
+        self._auditors = auditors
         self._files = files
         self._metrics = metrics
-        self._unheard = unheard
         self._public = public
-        self._strangers, self._auditors = Slots(), Slots()
+        self._public_slots, self._auditors_slots = Slots(), Slots()
         self._threads = ThreadPoolExecutor(READING_THREADS, thread_name_prefix="log-http")
         self._ending = False
 
@@ -111,52 +89,25 @@ class LogHttp:
     async def _answer(self, request: web.BaseRequest, wanted: Wanted, action: str) -> web.StreamResponse:
         if self._public and not wanted.is_bundle:
             self._check_not_ending()
-            with self._strangers.taken_by(str(request.remote)):
+            with self._public_slots.taken_by(str(request.remote)):
                 return await self._send(request, wanted, await self._published(wanted))
-        caller = self._caller(request, action)
+        caller = self._auditors.caller(request, action)
         with ExitStack() as under_way:
-            with self._unheard.counting(caller, action):
+            with self._auditors.unheard.counting(caller, action):
                 self._check_not_ending()
-                under_way.enter_context(self._auditors.taken_by(caller.certificate_sha256))
+                under_way.enter_context(self._auditors_slots.taken_by(caller.certificate_sha256))
                 published = await self._published(wanted) if caller.tenant_uid == wanted.log_uid else None
-            await self._admit(caller, wanted, action, published)
+            await self._auditors.admit(caller, ReadLogFile(action, wanted.log_uid, wanted.path, published is not None))
             return await self._send(request, wanted, published)
 
     def _check_not_ending(self) -> None:
         if self._ending:
             raise VaultError(common_pb2.ERROR_REASON_SHUTTING_DOWN, "the server is shutting down", retry_after_s=1.0)
 
-    def _caller(self, request: web.BaseRequest, action: str) -> Caller:
-        """The caller by its certificate, verified against the one CA that issued it.
-
-        Raises:
-            VaultError: CERTIFICATE_REFUSED; told in the system's log with others, since no tenant is known.
-        """
-        try:
-            leaf = read_leaf(_certificate(request))
-            issuer = self._trust.bundle.identify(leaf, datetime.now(UTC))
-        except VaultError as error:
-            self._metrics.unauthenticated.inc()
-            self._unheard.stranger(action, error.reason_name)
-            log.warning("a certificate was refused", reason=error.reason_name)
-            raise
-        return Caller(issuer.tenant_uid, leaf.name, issuer.sha256, leaf.sha256)
-
     async def _published(self, wanted: Wanted) -> Published | None:
         """The log's newest published checkpoint, if it covers what is wanted."""
         published = await self._in_thread(lambda: self._files.published(wanted.log_uid))
         return published if published and (wanted.tile is None or published.covers(wanted.tile)) else None
-
-    async def _admit(self, caller: Caller, wanted: Wanted, action: str, published: Published | None) -> None:
-        """Let the call be decided, and its event committed.
-
-        Raises:
-            VaultError: the caller may not read this log, or it does not go so far.
-        """
-        use_case = ReadLogFile(action, wanted.log_uid, wanted.path, published is not None)
-        context = common_pb2.CallContext(request_id=str(uuid.uuid4()))
-        call = Call(caller, action, context, use_case, self._policy, time.monotonic() + _CALL_S)
-        await self._dispatcher.run(call, 1)
 
     async def _send(self, request: web.BaseRequest, wanted: Wanted, published: Published | None) -> web.StreamResponse:
         if published is None:
@@ -200,19 +151,6 @@ class LogHttp:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-
-def _certificate(request: web.BaseRequest) -> bytes:
-    """The client's certificate in PEM.
-
-    Raises:
-        VaultError: CERTIFICATE_REFUSED, if it has presented none.
-    """
-    connection = request.transport.get_extra_info("ssl_object") if request.transport else None
-    der = connection.getpeercert(binary_form=True) if connection else None
-    if der is None:
-        raise VaultError(common_pb2.ERROR_REASON_CERTIFICATE_REFUSED, "no client certificate was presented")
-    return ssl.DER_cert_to_PEM_cert(der).encode()
 
 
 def _wanted(request: web.BaseRequest) -> Wanted:

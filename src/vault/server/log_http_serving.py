@@ -10,6 +10,7 @@ from vault.access.policy import PolicyEngine
 from vault.server.config import ConfigError
 from vault.server.dispatcher import Dispatcher
 from vault.server.log_http import LogHttp
+from vault.server.log_http_auditors import Auditors
 from vault.server.log_http_bounds import BoundedServer
 from vault.server.log_http_files import LogFiles
 from vault.server.log_http_tls import HttpsContext
@@ -38,7 +39,8 @@ async def logs_served(
         yield
         return
     context = HttpsContext(trust, node.config.server)
-    answering = LogHttp(trust, policy, dispatcher, LogFiles(node.engine), metrics, unheard, public=settings.public)
+    auditors = Auditors(trust, policy, dispatcher, metrics, unheard)
+    answering = LogHttp(auditors, LogFiles(node.engine), metrics, public=settings.public)
     server = BoundedServer(answering.handle, handler_cancellation=True)
     listener, address = await _listen(server, settings.address, context)
     refreshing = asyncio.create_task(_keep_fresh(context))

@@ -10,25 +10,22 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import aiohttp
 import sqlalchemy as sa
 import structlog
 
-from vault.audit.checkpoint import Checkpoint, parse_checkpoint
+from vault.audit.checkpoint import Checkpoint
 from vault.audit.merkle import consistency_proof, root
-from vault.audit.note import Note, NoteError, parse_note
 from vault.errors import VaultError
 from vault.server.metrics import Metrics
+from vault.server.witnessing_due import Due, altered, not_cosigned, read_checkpoint
 from vault.server.witnessing_http import Contradicted, Cosigned, LastSeen, NoAnswer, Witness, add_checkpoint, new_session
 from vault.store import cosignatures
-from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.faults import DATABASE_ERRORS
 from vault.store.log_reader import LogReader
 from vault.store.rows import CosignatureRow
-from vault.v1 import common_pb2
 
 log = structlog.get_logger(__name__)
 
@@ -43,21 +40,6 @@ _US = 1_000_000
 
 Alarm = Callable[[bytes, dict[str, str]], None]
 """Leaves an event WitnessConflict with these details in a tenant's log, as soon as that can be."""
-
-
-@dataclass(frozen=True)
-class Due:
-    """A log's newest published checkpoint, a witness that is to cosign it, and the row about the two of them."""
-
-    tenant_uid: bytes
-    signed: str
-    witness: Witness
-    row: CosignatureRow | None
-
-    @property
-    def place(self) -> tuple[bytes, str]:
-        """Which log, and which witness."""
-        return self.tenant_uid, self.witness.key.name
 
 
 class Witnessing:
@@ -111,25 +93,17 @@ class Witnessing:
         await asyncio.gather(*map(ask, await asyncio.to_thread(self._due)))
 
     def _due(self) -> list[Due]:
-        """What is to be cosigned: published checkpoints that are newer than a witness's last one, and are not put off."""
+        """What is to be cosigned: published checkpoints other than a witness's last one, and not put off."""
         with reading(self._serving, _PATIENCE_S) as connection:
-            heads = connection.execute(sa.select(t.audit_log).where(t.audit_log.c.checkpoint_size > 0)).all()
-            rows = [CosignatureRow(*row) for row in connection.execute(sa.select(t.audit_cosignature))]
-        known = {(row.tenant_uid, row.witness): row for row in rows}
+            found = [due for witness in self._witnesses for due in not_cosigned(connection, witness)]
         now = time.monotonic()
-        found = []
-        for head in heads:
-            for witness in self._witnesses:
-                due = Due(head.tenant_uid, head.checkpoint, witness, known.get((head.tenant_uid, witness.key.name)))
-                if self._is_new(due) and now >= self._failures.get(due.place, (0, 0.0))[1]:
-                    found.append(due)
-        return found
+        return [due for due in found if self._is_time(due.row) and now >= self._failures.get(due.place, (0, 0.0))[1]]
 
-    def _is_new(self, due: Due) -> bool:
-        if due.row is None:
+    def _is_time(self, row: CosignatureRow | None) -> bool:
+        if row is None:
             return True
-        since_us = time.time_ns() // 1000 - due.row.time_us  # by two clocks: one that is ahead must not put it off for ever
-        return _text(due.signed) != _text(due.row.checkpoint) and not -self._interval_us < since_us < self._interval_us
+        since_us = time.time_ns() // 1000 - row.time_us  # by two clocks: one that is ahead must not put it off for ever
+        return not -self._interval_us < since_us < self._interval_us
 
     async def _ask_safely(self, session: aiohttp.ClientSession, due: Due) -> None:
         try:
@@ -147,7 +121,7 @@ class Witnessing:
 
     async def _ask(self, session: aiohttp.ClientSession, due: Due) -> str:
         """Ask one witness to cosign one checkpoint; answers what is wrong, if anything."""
-        note, checkpoint = _read(due.signed)
+        note, checkpoint = read_checkpoint(due.signed)
         size, old = checkpoint.size, due.row.size if due.row else 0
         if old > size:
             return await self._conflict(due, size, old)
@@ -180,7 +154,7 @@ class Witnessing:
         with reading(self._serving, _PATIENCE_S) as connection:
             hashes = LogReader(connection, tenant_uid).hashes
             if root(hashes, checkpoint.size) != checkpoint.root:
-                raise _altered()
+                raise altered()
             return consistency_proof(hashes, old, checkpoint.size) if 0 < old < checkpoint.size else []
 
     def _published_size(self, tenant_uid: bytes) -> int:
@@ -200,27 +174,3 @@ class Witnessing:
         failures = self._failures.get(due.place, (0, 0.0))[0] + 1
         wait = min(_MAX_BACKOFF_S, _BACKOFF_S * 2 ** min(failures - 1, 10)) * random.uniform(0.5, 1.5)  # noqa: S311
         self._failures[due.place] = failures, time.monotonic() + wait
-
-
-def _read(checkpoint: str) -> tuple[Note, Checkpoint]:
-    """A published checkpoint, with the log's own signature only.
-
-    Raises:
-        VaultError: INTEGRITY, if it is none.
-    """
-    try:
-        note = parse_note(checkpoint)
-        parsed = parse_checkpoint(note.text)
-    except NoteError:
-        raise _altered() from None
-    return Note(note.text, tuple(signature for signature in note.signatures if signature.name == parsed.origin)), parsed
-
-
-def _text(checkpoint: str) -> str:
-    return checkpoint.partition("\n\n")[0]
-
-
-def _altered() -> VaultError:
-    return VaultError(
-        common_pb2.ERROR_REASON_INTEGRITY, "the log's rows do not give the root of its checkpoint; the operator must investigate"
-    )
