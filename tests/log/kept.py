@@ -2,16 +2,15 @@
 
 import random
 import secrets
-import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 from tests.log import naive
 
-from vault.audit.chain import Chain, announcement
+from vault.audit.chain import Chain, Commit, Leaf, announcement
 from vault.audit.events import Caller, Draft
 from vault.server.node import Node
 from vault.store import tables as t
@@ -59,21 +58,17 @@ class Writer:
     def __init__(self, kept: "Kept", seed: int = 0) -> None:
         self._kept = kept
         self._random = random.Random(seed)  # noqa: S311  synthetic events
-        self._lock = threading.Lock()
         self.chain = Chain("test-1")
 
-    def commit(self, tenant_uids: Iterable[bytes], *, shift_us: int = 0, endorsed: bool = True) -> list[Any]:
+    def commit(self, tenant_uids: Iterable[bytes], *, shift_us: int = 0, endorsed: bool = True) -> list[Leaf]:
         """One transaction with an event for each of these tenants; ``shift_us`` is how wrong the database's clock is."""
         drafts = [self.draft(uid) for uid in tenant_uids]
         signatures = {draft.caller.tenant_uid: self._endorsement(draft.caller.tenant_uid) for draft in drafts} if endorsed else {}
-        with self._kept.engine.begin() as connection:
-            commit = self.chain.extend(drafts, signatures, now_us(connection) + shift_us)
-            return self._write(connection, commit)
+        return self._write(lambda now: self.chain.extend(drafts, signatures, now + shift_us))
 
     def end(self) -> None:
         """End the boot, and begin another."""
-        with self._kept.engine.begin() as connection:
-            self._write(connection, self.chain.finish(now_us(connection)))
+        self._write(self.chain.finish)
         self.chain = Chain("test-1")
 
     def begin_new_boot(self) -> None:
@@ -91,13 +86,17 @@ class Writer:
             draft.touch(self._random.choice(CLASSES), secrets.token_bytes(16), secrets.token_bytes(16))
         return draft
 
-    def _write(self, connection: sa.Connection, commit: Any) -> list[Any]:
-        if commit.leaves:
-            insert(connection, t.audit_pending, [PendingRow(*leaf) for leaf in commit.leaves])
+    def _write(self, make: Callable[[int], Commit]) -> list[Leaf]:
+        with self._kept.engine.begin() as connection:
+            commit = make(now_us(connection))
+            if commit.leaves:
+                insert(connection, t.audit_pending, [PendingRow(*leaf) for leaf in commit.leaves])
+            self._kept.tell("may", commit.leaves)
+        self._kept.tell("did", commit.leaves)
         self.chain.settle(commit)
         for leaf in commit.leaves:
             self._kept.committed.setdefault(leaf.tenant_uid, []).append(leaf.leaf)
-        return list(commit.leaves)
+        return commit.leaves
 
     def _endorsement(self, tenant_uid: bytes) -> bytes:
         text = announcement(tenant_uid, self.chain.boot_id, self.chain.public_key)
@@ -113,6 +112,8 @@ class Kept:
         self.watcher = Watcher()
         self.now = 1000.0
         self.committed: dict[bytes, list[bytes]] = {}
+        self.tell: Callable[[str, Sequence[Leaf]], None] = lambda _word, _leaves: None
+        """Told ``may`` before leaves are committed, and ``did`` after that."""
 
     def new_tenant(self) -> bytes:
         """A tenant whose log holds what its creation left there, integrated."""
