@@ -5,7 +5,7 @@ within a run of entries a chain must be whole, across a gap it is joined by its 
 verified, the last one: ``previous_hash`` makes it cover all before it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from vault.audit.chain import announcement
@@ -156,6 +156,15 @@ class Boots:
             cut=sum(boot.is_cut for boot in known),
             outside=self._outside,
         )
+
+    def problems(self) -> Iterator[tuple[bytes, str]]:
+        """Boot id and what is wrong with the end of its chain so far: a bad signature, or something done without endorsement."""
+        for boot_id, boot in self._running.items():
+            try:
+                _check_signature(boot_id, boot)
+                _check_endorsed(boot_id, boot, self._absent)
+            except (WrongError, UncheckedError) as error:
+                yield boot_id, str(error)
 
     def _park(self, first: int) -> None:
         """Note a gap before ``first``, or that the range begins there."""

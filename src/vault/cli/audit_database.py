@@ -79,6 +79,8 @@ class Comparison:
                 self.findings.add("audit_entry", str(error))
             else:
                 self._note(index, leaf, digest)
+        for _, problem in report.chains.problems():
+            self.findings.add("audit_entry", problem)
         self._log.finish()
         self._index.finish()
         pending, tokens, size = 0, 0, self._log.size

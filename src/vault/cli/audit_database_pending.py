@@ -23,21 +23,21 @@ def sound_pending(
     Args:
         connection: on a snapshot of the database.
         tenant_uid: whose log.
-        chains: as the tree has them.
+        chains: as the tree has them; problems they have already are not noted again.
         size: of the tree.
         now_us: the time, in microseconds since 1970.
         findings: takes what is wrong.
     """
-    broken, boot_id, last = b"", b"", True
-    name = ""
+    broken = {boot_id for boot_id, _ in chains.problems()}
+    last: tuple[bytes, str, bool] | None = None  # boot id, name, whether it is signed
     for row in select(connection, _PENDING, tenant_uid):
-        leaf = bytes(row.leaf)
-        if bytes(row.boot_id) != boot_id:
-            _note_unsigned(name, findings, is_signed=last)
-            boot_id = bytes(row.boot_id)
-        if boot_id == broken:
-            continue
+        boot_id, leaf = bytes(row.boot_id), bytes(row.leaf)
         name = f"number {row.boot_sequence} of boot {boot_id.hex()}"
+        if last and last[0] != boot_id:
+            _check_signed(last, findings)
+            last = None
+        if boot_id in broken:
+            continue
         try:
             link = check_leaf(size, leaf, tenant_uid, now_us)
             if (link[0], link[1], link[3]) != (boot_id, row.boot_sequence, row.time_us):
@@ -45,14 +45,20 @@ def sound_pending(
             chains.follow(size, [leaf], [leaf_hash(leaf)], [link])
         except (WrongError, UncheckedError) as error:
             findings.add("audit_pending", f"{name} was edited or moved, or one before it was taken out: {error}")
-            broken, last = boot_id, True
+            broken.add(boot_id)
+            last = None
             continue
-        last = link[4]
+        last = boot_id, name, link[4]
         size += 1
         yield leaf
-    _note_unsigned(name, findings, is_signed=last)
+    if last:
+        _check_signed(last, findings)
+    for boot_id, problem in chains.problems():
+        if boot_id not in broken:
+            findings.add("audit_pending", f"an event of boot {boot_id.hex()} was edited or forged: were it integrated, {problem}")
 
 
-def _note_unsigned(name: str, findings: Findings, *, is_signed: bool) -> None:
+def _check_signed(last: tuple[bytes, str, bool], findings: Findings) -> None:
+    _, name, is_signed = last
     if not is_signed:
         findings.add("audit_pending", f"what followed {name} was taken out: the last event of a commit is signed, and this is not")
