@@ -119,32 +119,37 @@ def test_a_wait_between_streams_is_what_the_server_asks_for(connect, scripted):
     assert len(scripted.requests()) == 1
 
 
-def listening(events) -> tuple[threading.Thread, list[int]]:
-    seen: list[int] = []
-    thread = threading.Thread(target=lambda: seen.extend(event.index for event in events))
-    thread.start()
-    return thread, seen
+class Listener(threading.Thread):
+    """Somebody who iterates a tail until it ends."""
+
+    def __init__(self, events):
+        super().__init__()
+        self.events = events
+        self.seen: list[int] = []
+        self.heard = threading.Event()
+        self.start()
+
+    def run(self):
+        """Iterate."""
+        for event in self.events:
+            self.seen.append(event.index)
+            self.heard.set()
 
 
 @pytest.mark.parametrize("ended_by", ["tail", "client"])
-def test_another_thread_can_end_a_tail_that_waits_for_events(connect, scripted, ended_by):
+@pytest.mark.parametrize("begun", [True, False], ids=["begun", "nothing has come"])
+def test_another_thread_can_end_a_tail_that_waits_for_events(connect, scripted, ended_by, begun):
     auditor = connect(AuditClient)
-    arrived = threading.Event()
-
-    def answer(_request):
-        yield tail(5)
-        arrived.set()
-        yield tail(upto=6)
-        yield WAIT
-
-    scripted.script("Tail", answer)
+    called = threading.Event()
+    scripted.script("Tail", lambda _request: called.set() or ([tail(5), WAIT] if begun else [WAIT]))
     events = auditor.tail(start_index=5)
-    thread, seen = listening(events)
-    assert arrived.wait(5)
+    listener = Listener(events)
+    assert called.wait(5)
+    assert not begun or listener.heard.wait(5)
     (events if ended_by == "tail" else auditor).close()
-    thread.join(5)
-    assert not thread.is_alive()
-    assert seen == [5]
+    listener.join(5)
+    assert not listener.is_alive()
+    assert listener.seen == ([5] if begun else [])
     assert scripted.received[0].ended.wait(5)
 
 
@@ -154,12 +159,18 @@ def test_another_thread_can_end_a_tail_that_waits_to_connect_again(connect, scri
     again = threading.Event()
     scripted.script("Tail", [tail(5)], lambda _request: again.set() or [STALLED])
     events = auditor.tail(start_index=5)
-    thread, seen = listening(events)
+    listener = Listener(events)
     assert again.wait(5)
     (events if ended_by == "tail" else auditor).close()
-    thread.join(5)
-    assert not thread.is_alive()
-    assert seen == [5]
+    listener.join(5)
+    assert not listener.is_alive()
+    assert listener.seen == [5]
+
+
+def test_a_tail_of_a_closed_client_has_no_events(auditor):
+    events = auditor.tail(start_index=5)
+    auditor.close()
+    assert list(events) == []
 
 
 def test_it_survives_the_restart_of_its_server(connect, authority):

@@ -37,7 +37,8 @@ class Tail(Iterator[Event]):
 
     def __init__(
         self,
-        begin: Callable[[int | None], Stream | None],
+        begin: Callable[[int | None], Stream],
+        is_over: Callable[[], bool],
         start_index: int | None,
         policy: RetryPolicy,
         timeout_s: float,
@@ -46,7 +47,8 @@ class Tail(Iterator[Event]):
         """Nothing is sent yet.
 
         Args:
-            begin: makes the call from an index on; None if the client is closed.
+            begin: makes the call from an index on.
+            is_over: whether the client was closed, which ends the tail too.
             start_index: where to begin; None from now on.
             policy: how breaks are got over.
             timeout_s: seconds for the first answer.
@@ -54,6 +56,7 @@ class Tail(Iterator[Event]):
         """
         self.next_index = start_index
         self._begin = begin
+        self._is_over = is_over
         self._policy = policy
         self._patience_s = patience_s
         self._stream: Stream | None = None
@@ -84,7 +87,7 @@ class Tail(Iterator[Event]):
             VaultError: the vault refused; or it could not be reached for too long.
         """
         while not self._events:
-            if self._closed.is_set():
+            if self._closed.is_set() or self._is_over():
                 raise StopIteration
             self._read()
         event = self._events.popleft()
@@ -98,19 +101,21 @@ class Tail(Iterator[Event]):
             if self._stream is None:
                 self._opened_at = time.monotonic()
                 self._stream = self._begin(self._read_to)
-            if self._stream is None or self._closed.is_set():  # the client was closed; the tail was, while the stream began
-                self.close()
-                return
+            if self._closed.is_set():  # while the stream was begun
+                self._stream.close()
             answer = next(self._stream)
         except StopIteration:
             pass
+        except ValueError:  # what gRPC says of a channel that was closed just now
+            if not self._is_over():
+                raise
         except VaultError as failure:
             error = failure
         else:
             self._take(answer)
             return
         self._stream = None
-        if not self._closed.is_set():
+        if not (self._closed.is_set() or self._is_over()):
             self._wait(error)
 
     def _take(self, answer: Answer) -> None:

@@ -75,11 +75,11 @@ class AuditClient(Connection):
         chosen = _audit_requests.event_filter(wanted)
         options["request_id"] = options.get("request_id") or str(uuid.uuid4())  # the same for all streams of one tail
 
-        def begin(index: int | None) -> Stream | None:
+        def begin(index: int | None) -> Stream:
             start = {} if index is None else {"start_index": index}
-            return None if self._closed else self._stream("Tail", Hidden({"filter": chosen.content, **start}), **options)
+            return self._stream("Tail", Hidden({"filter": chosen.content, **start}), **options)
 
-        return Tail(begin, start_index, self._transport.policy, self._timeout_s, patience_s)
+        return Tail(begin, lambda: self._closed, start_index, self._transport.policy, self._timeout_s, patience_s)
 
     def checkpoint(self, **options: Unpack[CallOptions]) -> LogCheckpoint:
         """The newest signed checkpoint, and how far each witness has come."""
