@@ -1,4 +1,4 @@
-"""Who reads a log over HTTPS, and whether they may: by certificate, through the lane like any call, so that each leaves its event."""
+"""Who reads a log over HTTPS, and whether they may: by certificate, through the lane like any call, so each leaves its event."""
 
 import ssl
 import time
