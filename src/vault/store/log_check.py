@@ -76,14 +76,13 @@ def check_log(connection: sa.Connection, tenant_uid: bytes, anchor: Anchored | N
 
 def _is_published(reader: LogReader, head: LogRow, key: Verifier, anchor: Anchored) -> bool:
     """Whether the checkpoint in the log's row is one that this log has signed, of the size that the row says."""
-    if head.checkpoint == anchor.text:
-        return True
     try:
         published, _ = open_checkpoint(head.checkpoint, key)
     except NoteError:
         return False
-    fits = published.size == head.checkpoint_size <= head.size
-    return fits and root(reader.hashes, published.size) == published.root
+    if not published.size == head.checkpoint_size <= head.size:
+        return False
+    return head.checkpoint == anchor.text or root(reader.hashes, published.size) == published.root
 
 
 def _check_nothing_beyond(connection: sa.Connection, head: LogRow) -> None:
