@@ -80,5 +80,5 @@ def answer(log: AuditLog, request: v1.AggregateRequest) -> v1.AggregateResponse:
 
 def _value(facet: Facet, dimension: int) -> str:
     if dimension == v1.DIMENSION_DECISION:
-        return audit_pb2.Decision.Name(facet.decision).removeprefix("DECISION_")  # type: ignore[arg-type]
+        return audit_pb2.Decision.Name(facet.decision).removeprefix("DECISION_")
     return str(getattr(facet, _FIELDS[dimension]))

@@ -29,19 +29,33 @@ class Found(NamedTuple):
         return audit_service_pb2.LogEntry(index=self.leaf_index, leaf=self.leaf)
 
 
+def read(row: EntryRow) -> Found | None:
+    """An entry whose leaf hashes to what the tree was made of; None if its leaf is no event of this log.
+
+    That can be: what is edited while it waits to be added to the log is added as it is, so that everybody can see it.
+
+    Raises:
+        VaultError: INTEGRITY, if the leaf is not the one that was added.
+    """
+    if leaf_hash(row.leaf) != row.leaf_hash:
+        raise altered("audit_entry", f"entry {row.leaf_index}")
+    try:
+        event = AuditEvent.FromString(row.leaf)
+    except DecodeError:
+        return None
+    return Found(row.leaf_index, row.leaf, event, index(event)) if event.tenant_uid == row.tenant_uid else None
+
+
 def opened(row: EntryRow) -> Found:
-    """An entry whose leaf hashes to what the tree was made of, and is an event of this log.
+    """The same of an entry that an index points to, which is an event.
 
     Raises:
         VaultError: INTEGRITY.
     """
-    try:
-        event = AuditEvent.FromString(row.leaf)
-    except DecodeError:
-        event = AuditEvent()
-    if leaf_hash(row.leaf) != row.leaf_hash or event.tenant_uid != row.tenant_uid:
+    found = read(row)
+    if found is None:
         raise altered("audit_entry", f"entry {row.leaf_index}")
-    return Found(row.leaf_index, row.leaf, event, index(event))
+    return found
 
 
 def found_by(log: LogQueries, rows: Sequence[EventRow | MentionRow]) -> Iterator[Found]:

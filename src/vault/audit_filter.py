@@ -87,6 +87,11 @@ class Selection:
         self.mentions = tuple(_mentions(wanted))
         """What events must mention, that of which there are the fewest events first."""
 
+    @property
+    def is_all(self) -> bool:
+        """Whether every event is meant."""
+        return not self._wanted.ListFields()
+
     def window(self, size: int) -> Window:
         """Where in a log of ``size`` entries matching events can be."""
         return Window.between(size, self.start_us, self.end_us)

@@ -114,6 +114,15 @@ class AuditLog:
             )
 
 
+class Snapshots:
+    """A log for work in steps, each of which may see it in a new snapshot of the database, since none should live for long.
+
+    What a step sees is ``log``. Entries never change, so several snapshots are as good as one.
+    """
+
+    log: AuditLog
+
+
 def _cosignature(signed: str, row: CosignatureRow, witness: Verifier) -> bool:
     try:
         time_s = verify_cosignature(parse_note(signed + row.line), witness)

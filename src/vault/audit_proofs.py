@@ -2,7 +2,6 @@
 
 from vault.audit import merkle
 from vault.audit.proof_file import ProofFile
-from vault.audit_entries import opened
 from vault.audit_log import AuditLog
 from vault.audit_permitted import Permitted
 from vault.classes.taxonomy import Taxonomy
@@ -39,7 +38,7 @@ def inclusion(log: AuditLog, request: v1.GetInclusionProofRequest) -> v1.GetIncl
         merkle.verify_inclusion(request.index, size, merkle.leaf_hash(row.leaf), hashes, _root(log, size))
     except merkle.ProofError:
         raise altered("audit_entry", f"entry {request.index}, or a hash on its way to the root,") from None
-    response = v1.GetInclusionProofResponse(entry=opened(row).entry(), hashes=hashes, size=size)
+    response = v1.GetInclusionProofResponse(entry=v1.LogEntry(index=request.index, leaf=row.leaf), hashes=hashes, size=size)
     if size == log.published.size:
         checkpoint = log.published.cosigned(log.queries.cosignatures(), log.witnesses)
         response.proof_file = ProofFile(request.index, tuple(hashes), checkpoint).encode()

@@ -25,9 +25,14 @@ from vault.audit.note import COSIGNATURE, parse_note, verifier
 from vault.call import Call
 from vault.classes.taxonomy import BUILT_IN
 from vault.errors import VaultError
-from vault.server.audit_methods import METHODS
+from vault.server.audit_methods import METHODS, STREAMS
 from vault.server.audit_service import AuditService
+from vault.server.dispatcher import Dispatcher
 from vault.server.intake import Intake
+from vault.server.lane import Lane
+from vault.server.metrics import Metrics
+from vault.server.streams import Streams
+from vault.server.unheard import Unheard
 from vault.store import tables as t
 from vault.store.integrator import Integrator
 from vault.store.log_lease import Lease
@@ -35,7 +40,8 @@ from vault.store.rows import EntryRow, PendingRow
 from vault.store.writes import insert
 from vault.v1 import audit_pb2, audit_service_pb2
 
-_METHODS = {method.name: method for method in METHODS}
+_METHODS = {method.name: method for method in (*METHODS, *STREAMS)}
+_STREAMED = {method.name for method in STREAMS}
 
 
 class _Watcher:
@@ -78,6 +84,8 @@ class Desk:
             inside.engine, inside.node.log_engine, inside.node.gate.public_key, [witness.key for witness in self.witnesses]
         )
         self._loop = asyncio.Runner()
+        self._lane = Lane(inside.node.runner, 100, lambda _: None)
+        self._dispatcher = Dispatcher(self._lane, inside.node.loader, inside.node.keys, Metrics(), Unheard())
         self._policy = PolicyEngine.built_in(on_error=_alert)
         self._intake = Intake(BUILT_IN, self._policy)
 
@@ -148,16 +156,41 @@ class Desk:
         raw = self._loop.run(self.audit.answer(action, self.tenant(tenant).uid, resolved, deadline))
         return getattr(audit_service_pb2, f"{action}Response").FromString(raw)
 
+    def stream(self, request: Message, who: str = "auditor", tenant: str = "acme") -> list[Any]:
+        """All messages of a stream that ends by itself.
+
+        Raises:
+            VaultError: why it ended early.
+        """
+        action = request.DESCRIPTOR.name.removesuffix("Request")
+        response = getattr(audit_service_pb2, f"{action}Response")
+        found: list[Any] = []
+
+        async def send(raw: bytes) -> None:
+            found.append(response.FromString(raw))
+
+        async def run() -> None:
+            call = self.call(request, who, tenant)
+            resolved = await self._dispatcher.run(call, 1)
+            streams = Streams(self.audit, self._dispatcher, self.inside.node.keys, self._lane.submit)
+            await streams.by_method[action].run(call, resolved, time.monotonic() + PATIENCE_S, send)
+
+        self._loop.run(run())
+        return found
+
     def refused(self, request: Message, who: str = "auditor", tenant: str = "acme") -> VaultError:
         """The refusal of a request."""
+        ask = self.stream if request.DESCRIPTOR.name.removesuffix("Request") in _STREAMED else self.ask
         with pytest.raises(VaultError) as refusal:
-            self.ask(request, who, tenant)
+            ask(request, who, tenant)
         return refusal.value
 
     def close(self) -> None:
         """Let go of threads and connections."""
         self._loop.close()
         self.audit.close()
+        self._lane.close()
+        self._dispatcher.close()
 
     @contextmanager
     def behind_its_back(self, table: sa.Table, where: dict[str, Any], **values: Any) -> Iterator[None]:

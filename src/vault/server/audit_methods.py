@@ -5,15 +5,29 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from vault import audit_aggregate, audit_checkpoint, audit_cosign, audit_proofs, audit_query, audit_timeline
+from vault import (
+    audit_aggregate,
+    audit_breach,
+    audit_checkpoint,
+    audit_cosign,
+    audit_export,
+    audit_proofs,
+    audit_query,
+    audit_tail,
+    audit_timeline,
+)
 from vault.audit_log import AuditLog
-from vault.server.methods import Method
+from vault.server.methods import Deadlines, Method
 from vault.v1 import audit_service_pb2 as v1
 
 SERVICE = "vault.v1.AuditService"
 
 Answer = Callable[[AuditLog, Any], Message]
 """The response to a request that was admitted and resolved; may raise VaultError."""
+
+
+_LONG = Deadlines(needed=True, longest_s=600.0)
+_OPEN = Deadlines(needed=False, longest_s=float("inf"))
 
 
 def _one(_request: Any) -> int:
@@ -30,6 +44,13 @@ METHODS = (
     Method(audit_cosign.ACTION, v1.AddCosignatureRequest, _one, audit_cosign.use_case),
 )
 """Those with one answer."""
+
+STREAMS = (
+    Method(audit_tail.ACTION, v1.TailRequest, _one, audit_tail.Tail, _OPEN),
+    Method(audit_breach.ACTION, v1.BreachReportRequest, _one, audit_breach.BreachReport, _LONG),
+    Method(audit_export.ACTION, v1.ExportRequest, _one, audit_export.Export, _LONG),
+)
+"""Those that answer with a stream."""
 
 ANSWERS: Mapping[str, Answer] = {
     audit_query.ACTION: audit_query.answer,

@@ -7,7 +7,7 @@ under way at once, however many it asks for.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -23,12 +23,16 @@ from vault.server.audit_methods import ANSWERS, METHODS
 from vault.store import cosignatures
 from vault.store import engine as engines
 from vault.store.faults import DATABASE_ERRORS, translate
-from vault.store.log_queries import LogQueries
+from vault.store.log_queries import LogQueries, sizes
+from vault.store.queries import fetch
+from vault.store.reads import Head, Reads, Rows
 from vault.store.rows import CosignatureRow
 from vault.v1 import audit_service_pb2 as v1
 from vault.v1 import common_pb2
 
 THREADS = 4
+_LOOK_S = 5.0
+"""For what is read of few rows."""
 EACH_TENANT = 2
 """Pieces of work of one tenant at once."""
 
@@ -83,9 +87,33 @@ class AuditService:
         Raises:
             VaultError: the refusal.
         """
+
+        def read(connection: sa.Connection) -> Result:
+            return work(AuditLog(LogQueries(connection, tenant_uid), self._public_key, self._witnesses, deadline))
+
         async with self._turns.of(tenant_uid):
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._read, tenant_uid, work, deadline)
+            return await self._in_thread(read, deadline)
+
+    async def admission_rows(self, head: Head) -> Rows:
+        """The rows by which a call would be admitted now.
+
+        Raises:
+            VaultError: the database does not answer.
+        """
+
+        def read(connection: sa.Connection) -> Rows:
+            (rows,) = fetch(connection, [(head, Reads())])
+            return rows
+
+        return await self._in_thread(read, time.monotonic() + _LOOK_S)
+
+    async def sizes(self, tenant_uids: Collection[bytes]) -> dict[bytes, int]:
+        """How many entries these logs have.
+
+        Raises:
+            VaultError: the database does not answer.
+        """
+        return await self._in_thread(lambda connection: sizes(connection, tenant_uids), time.monotonic() + _LOOK_S)
 
     def close(self) -> None:
         """Wait for what is under way."""
@@ -107,13 +135,16 @@ class AuditService:
         except DATABASE_ERRORS as error:
             raise translate(error) from None
 
-    def _read(self, tenant_uid: bytes, work: Callable[[AuditLog], Result], deadline: float) -> Result:
+    async def _in_thread(self, read: Callable[[sa.Connection], Result], deadline: float) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, read, deadline)
+
+    def _read(self, read: Callable[[sa.Connection], Result], deadline: float) -> Result:
         left = deadline - time.monotonic()
         if left <= 0:
             raise VaultError(common_pb2.ERROR_REASON_DEADLINE_EXCEEDED, "the deadline passed before the log was read")
         try:
             with engines.reading(self._engine, left) as connection:
-                return work(AuditLog(LogQueries(connection, tenant_uid), self._public_key, self._witnesses, deadline))
+                return read(connection)
         except DATABASE_ERRORS as error:
             raise translate(error) from None
 

@@ -12,7 +12,7 @@ import structlog
 
 from vault.call import Call
 from vault.errors import VaultError
-from vault.kms.tenant_keys import KeyCache, KeysMissingError
+from vault.kms.tenant_keys import KeyCache, KeysMissingError, TenantKeys
 from vault.server.lane import Lane
 from vault.server.metrics import Metrics
 from vault.server.unheard import Unheard
@@ -54,6 +54,21 @@ class Dispatcher:
                 call = await self._with_keys(call, answer)
         with self._unheard.counting(call.caller, call.action):
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "the tenant's keys kept changing; retry the call")
+
+    async def keys_of(self, tenant_uid: bytes) -> TenantKeys:
+        """A tenant's keys, fetched if they are not in memory.
+
+        Raises:
+            VaultError: they can't be had.
+        """
+        try:
+            return self._keys.get(tenant_uid)
+        except KeysMissingError:
+            await asyncio.shield(self._fetch(tenant_uid))
+        try:
+            return self._keys.get(tenant_uid)
+        except KeysMissingError:  # dropped again at once
+            raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "the tenant's keys kept changing; retry the call") from None
 
     def close(self) -> None:
         """Wait for fetches under way."""

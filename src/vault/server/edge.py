@@ -5,6 +5,7 @@ a Python exception).
 """
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,8 @@ from vault.server.dispatcher import Dispatcher
 from vault.server.intake import Intake
 from vault.server.methods import METHODS, SERVICE, Method
 from vault.server.metrics import Metrics
+from vault.server.streams import Streams
+from vault.server.streams_slots import StreamSlots
 from vault.server.trust import Trust
 from vault.server.turnstile import Turnstile
 from vault.server.unheard import Unheard
@@ -51,10 +54,18 @@ class Edge:
     """Answers the methods of VaultService and AuditService."""
 
     def __init__(
-        self, trust: Trust, intake: Intake, dispatcher: Dispatcher, audit: AuditService, metrics: Metrics, unheard: Unheard
+        self,
+        trust: Trust,
+        intake: Intake,
+        dispatcher: Dispatcher,
+        audit: AuditService,
+        streams: Streams,
+        metrics: Metrics,
+        unheard: Unheard,
     ) -> None:
         self._trust = trust
         self._audit = audit
+        self._streams = streams
         self._intake = intake
         self._dispatcher = dispatcher
         self._metrics = metrics
@@ -69,7 +80,9 @@ class Edge:
         """Add every method to a server."""
         unary = grpc.unary_unary_rpc_method_handler
         vault: Handlers = {method.name: unary(self._handler(method, self._answer)) for method in METHODS}
-        audit: Handlers = {method.name: unary(self._handler(method, self._read)) for method in audit_methods.METHODS}
+        stream = grpc.unary_stream_rpc_method_handler
+        streams: Handlers = {method.name: stream(self._handler(method, self._stream)) for method in audit_methods.STREAMS}
+        audit: Handlers = streams | {method.name: unary(self._handler(method, self._read)) for method in audit_methods.METHODS}
         server.add_generic_rpc_handlers(
             (
                 grpc.method_handlers_generic_handler(SERVICE, vault),
@@ -80,8 +93,11 @@ class Edge:
     async def drain(self, patience_s: float) -> None:
         """From now on refuse calls that come; return when those under way are answered and no more come, or patience is over."""
         self._ending = True
+        self._streams.end()
         end = time.monotonic() + patience_s
-        while time.monotonic() < end and (self._under_way or time.monotonic() < self._last_arrival + _QUIET_S):
+        while time.monotonic() < end and (
+            self._under_way or self._streams.are_closing or time.monotonic() < self._last_arrival + _QUIET_S
+        ):
             await asyncio.sleep(0.02)
 
     def close(self) -> None:
@@ -121,8 +137,19 @@ class Edge:
         async with self._admitted(method, raw, context) as (call, resolved):
             return await self._audit.answer(method.name, call.caller.tenant_uid, resolved, call.deadline)
 
+    async def _stream(self, method: Method, raw: bytes, context: Context) -> bytes:
+        """Send all messages of a stream; there is no answer besides."""
+        remaining_s = context.time_remaining()
+        deadline = math.inf if remaining_s is None else time.monotonic() + remaining_s
+        stream = self._streams.by_method[method.name]
+        async with self._admitted(method, raw, context, stream.slots) as (call, resolved):
+            await stream.run(call, resolved, deadline, context.write)
+        return b""
+
     @asynccontextmanager
-    async def _admitted(self, method: Method, raw: bytes, context: Context) -> AsyncIterator[tuple[Call, bytes]]:
+    async def _admitted(
+        self, method: Method, raw: bytes, context: Context, slots: StreamSlots | None = None
+    ) -> AsyncIterator[tuple[Call, bytes]]:
         """The call and what the lane answers to it; it counts as under way until the end of the block."""
         caller = self._caller(method, context)
         with ExitStack() as under_way:
@@ -137,6 +164,8 @@ class Edge:
                     call, weight = await loop.run_in_executor(
                         self._threads, self._intake.call, caller, method, raw, context.time_remaining(), time.monotonic()
                     )
+            if slots:
+                under_way.enter_context(slots.taken_by(call))
             yield call, await self._dispatcher.run(call, weight)
 
     def _caller(self, method: Method, context: Context) -> Caller:

@@ -32,6 +32,7 @@ from vault.server.log_keeping import LogKeeping, keeping_logs
 from vault.server.methods import SERVICE
 from vault.server.metrics import Metrics
 from vault.server.node import Node
+from vault.server.streams import Streams
 from vault.server.trust import REFRESH_S, Trust
 from vault.server.unheard import Unheard
 from vault.server.witnessing_running import witnessed
@@ -98,7 +99,8 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
     dispatcher = Dispatcher(lane, node.loader, node.keys, metrics, unheard)
     witnesses = [parse_vkey(witness.key) for witness in config.log.witness]
     audit = AuditService(node.engine, node.log_engine, node.gate.public_key, witnesses)
-    edge = Edge(trust, Intake(BUILT_IN, policy), dispatcher, audit, metrics, unheard)
+    streams = Streams(audit, dispatcher, node.keys, lane.submit)
+    edge = Edge(trust, Intake(BUILT_IN, policy), dispatcher, audit, streams, metrics, unheard)
     server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT)
     edge.register(server)
     health = health_aio.HealthServicer()

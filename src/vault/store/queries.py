@@ -93,6 +93,7 @@ class _Lookup(NamedTuple):
 
 _LOOKUPS = (
     _Lookup("subjects", _KNOWN, (t.subject.c.lookup,), _known, lambda known: known.subject.lookup),
+    _Lookup("subject_uids", _KNOWN, (t.subject.c.uid,), _known, lambda known: known.subject.uid),
     _Lookup("tokens", _HELD, (t.token.c.text,), _held, lambda held: held.token.text),
     _Lookup(
         "token_ids",

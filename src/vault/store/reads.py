@@ -57,11 +57,12 @@ class Reads:
     waiting until the commit.
 
     ``envelopes`` is up to how many bytes of each item's envelope are read: none unless its value is to be opened.
-    ``subjects`` are look-up hashes, ``tokens`` texts, ``token_ids`` pairs (subject uid, token uid), ``deterministic`` the keyed
-    hashes of deterministic items.
+    ``subjects`` are look-up hashes, ``subject_uids`` uids, ``tokens`` texts, ``token_ids`` pairs (subject uid, token uid),
+    ``deterministic`` the keyed hashes of deterministic items.
     """
 
     subjects: frozenset[bytes] = frozenset()
+    subject_uids: frozenset[bytes] = frozenset()
     tokens: frozenset[str] = frozenset()
     token_ids: frozenset[tuple[bytes, bytes]] = frozenset()
     deterministic: frozenset[bytes] = frozenset()
@@ -96,6 +97,7 @@ class Rows:
     principal: PrincipalRow | None = None
     idempotency: IdempotencyRow | None = None
     subjects: dict[bytes, Known] = field(default_factory=dict)
+    subject_uids: dict[bytes, Known] = field(default_factory=dict)
     tokens: dict[str, Held] = field(default_factory=dict)
     token_ids: dict[tuple[bytes, bytes], Held] = field(default_factory=dict)
     deterministic: dict[bytes, Held] = field(default_factory=dict)
