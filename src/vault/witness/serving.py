@@ -5,9 +5,11 @@ import signal
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from aiohttp import web
 
+from vault.witness.bounds import LIMITS, BoundedConnections
 from vault.witness.errors import OutdatedError, RefusedError, WitnessError
 from vault.witness.witness import Witness
 
@@ -16,6 +18,7 @@ MAX_BODY = 256 * 1024
 
 _READ_S = 10.0
 _SHUTDOWN_S = 5.0
+_HANDSHAKE_S = 5.0
 _SIZE_TYPE = "text/x.tlog.size"
 
 
@@ -85,12 +88,17 @@ async def serve(app: web.Application, host: str, port: int, tls: ssl.SSLContext 
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stopped.set)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S, **LIMITS)
     await runner.setup()
+    connections = BoundedConnections(cast(web.Server, runner.server))  # there is one after setup
+    patience = _HANDSHAKE_S if tls else None
     try:
-        await web.TCPSite(runner, host, port, ssl_context=tls).start()
-        ready(runner.addresses[0][1])
+        listener = await loop.create_server(
+            connections, host, port, ssl=tls, ssl_handshake_timeout=patience, ssl_shutdown_timeout=patience
+        )
+        ready(listener.sockets[0].getsockname()[1])
         await stopped.wait()
+        listener.close()
     finally:
         await runner.cleanup()
 
