@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 from tests.harness import make_vault
 from tests.log.kept import Kept
+from tests.server.conftest import until
+
+__all__ = ["kept", "opened", "until"]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
