@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from deploy.demo.people import Person
 from deploy.demo.story import Story
 from deploy.demo.tokens_csv import PURPOSES
-from pdvault_client import Form, FormKind, NewValue, Revealed, RevealItem, VaultClient, VaultError
+from pdvault_client import AuditClient, Form, FormKind, NewValue, Revealed, RevealItem, VaultClient, VaultError
 from vault.cli.development import DevVault
 
 _CARE, _PAYOUT = PURPOSES
@@ -26,15 +26,19 @@ class Callers:
 
     def client(self, principal: str, purpose: str = _CARE) -> VaultClient:
         """A client with the principal's certificate."""
+        return VaultClient(self.address, **self._files(principal), purpose=purpose, timeout_s=30.0)
+
+    def auditor(self) -> AuditClient:
+        """The auditor's client."""
+        return AuditClient(self.address, **self._files("auditor"), purpose="audit", timeout_s=30.0)
+
+    def _files(self, principal: str) -> dict[str, str]:
         found = self.vault.environment(principal, self.address)
-        return VaultClient(
-            self.address,
-            ca_file=found["PDVAULT_CACERT"],
-            certificate_file=found["PDVAULT_CERT"],
-            key_file=found["PDVAULT_KEY"],
-            purpose=purpose,
-            timeout_s=30.0,
-        )
+        return {
+            "ca_file": found["PDVAULT_CACERT"],
+            "certificate_file": found["PDVAULT_CERT"],
+            "key_file": found["PDVAULT_KEY"],
+        }
 
 
 def identifier(person: Person) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-from deploy.demo import calls, events, search, tokens_csv
+from deploy.demo import auditing, calls, events, search, tokens_csv
 from deploy.demo.calls import Callers
 from deploy.demo.people import Person, people
 from deploy.demo.plaintexts import values
@@ -40,6 +40,10 @@ def run(folder: Path, count: int, seed: int, stack: str) -> bool:
         with story.step("Tokenise everything that is known of them"):
             tokens = _tokenise(story, callers, crowd, folder / TOKENS_FILE)
         _use(story, callers, crowd)
+        with story.step("Hear, as the auditor, what happened to that person"):
+            auditing.hear(story, callers, _somebody(crowd))
+        with story.step("Take the log home, and check it without the vault"):
+            auditing.take_home(story, callers, folder)
         with story.step("Stop the server, and read what its audit log says of all that"):
             _keep_wal(made, folder)
             server.stop()
@@ -138,6 +142,8 @@ def _tell_how_to_go_on(story: Story, folder: Path, stack: str, person: Person) -
         else:
             story.note("make demo     the same on SQLite and a local keyring; that vault stays and can be served again.")
         story.note(f"{here}/{TOKENS_FILE}     what the application keeps. {here}/server.log     what the server logged.")
+        taken_home = f"{here}/{auditing.BUNDLE} --state {here}/{auditing.STATE}"
+        story.note(f"{pdvault} audit verify {taken_home}     checks again the log that was taken home.")
         story.note(
             "README.md     what the vault is. docs/cli.md     its command. clients/python/README.md     calling it from Python."
         )

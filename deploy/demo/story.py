@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 _WIDTH = 120
+_INDENT = 3
 
 
 class Story:
@@ -23,6 +24,11 @@ class Story:
             self._console = Console(highlight=False, width=_WIDTH)
         self._steps = 0
         self._begin = time.monotonic()
+
+    @property
+    def width(self) -> int:
+        """How many columns a note has."""
+        return self._console.width - _INDENT
 
     def title(self, text: str) -> None:
         """The first line."""
@@ -39,7 +45,7 @@ class Story:
 
     def note(self, text: str, style: str = "") -> None:
         """A sentence or two."""
-        self._console.print(Padding(Text(text, style), (0, 0, 0, 3), expand=False))
+        self._console.print(Padding(Text(text, style), (0, 0, 0, _INDENT), expand=False))
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A table; cells are shown as they are."""
@@ -48,7 +54,7 @@ class Story:
             table.add_column(name, overflow="fold")
         for row in rows:
             table.add_row(*(Text(str(cell)) for cell in row))
-        self._console.print(Padding(table, (0, 0, 0, 3), expand=False))
+        self._console.print(Padding(table, (0, 0, 0, _INDENT), expand=False))
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Progress]:

@@ -303,7 +303,7 @@ STORED = event(
         (STORED, "support stored the email, the phone and the bank account for payout — allowed by stores"),
         (DENIED, "support tried to reveal the email (PLAIN) for care — denied: POLICY_DENIED"),
         (
-            event(decision=audit_pb2.DECISION_FAILED, reason=21, policy_ids=[], touched=[touched("email", form=1, reason=21)]),
+            event(decision=audit_pb2.DECISION_FAILED, reason=21, touched=[touched("email", form=1, reason=21)]),
             "billing tried to reveal the email (masked) for payout — failed: TOKEN_EXPIRED",
         ),
         (
@@ -314,6 +314,13 @@ STORED = event(
                 touched=[touched("email", form=1), touched("phone", form=3, partial_name="last4", reason=22)],
             ),
             "billing revealed the email (masked) for payout — partial by p; not the phone (last4): TOKEN_USED_UP",
+        ),
+        (
+            event(
+                touched=[touched("email", form=2), touched("phone", form=1), touched("phone", form=2), touched("card", form=2)],
+                policy_ids=["p", "q"],
+            ),
+            "billing revealed the email, the phone and the card (all PLAIN) and the phone (masked) for payout — allowed by p, q",
         ),
         (
             event(action="Verify", touched=[touched("email", mismatched=1)], policy_ids=[]),

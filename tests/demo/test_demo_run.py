@@ -43,6 +43,8 @@ def test_the_demo_tells_its_story_and_finds_no_plaintext(stack: str, tmp_path: P
     out = told(tmp_path / "demo", "--people", "60", "--stack", stack)
     for said in ("POLICY_DENIED", "PURPOSE_NOT_COLLECTED", "TOKEN_USED_UP", "PrincipalAdded", "It found none of the values"):
         assert said in out
+    for said in ("support tried to reveal the bank account (PLAIN)", "OK pdvault.invalid/", "BAD entry"):
+        assert said in out
     assert ("permission denied for table audit_pending" in out) == (stack == "full")
     text = (tmp_path / "demo" / TOKENS_FILE).read_text()
     header, *rows = text.splitlines()

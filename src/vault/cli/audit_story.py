@@ -91,7 +91,8 @@ def sentence(event: "Event", subject_uid: bytes, names: Names) -> str:
     said += f" for {event.purpose}" if event.purpose else ""
     for word, value in (("ground", event.ground), ("reference", event.reference), ("released to", event.recipient)):
         said += f", {word} {value}" if value else ""
-    said += f" — {decision.lower()}" + (f" by {', '.join(event.policy_ids)}" if event.policy_ids else "")
+    said += f" — {decision.lower()}"
+    said += f" by {', '.join(event.policy_ids)}" if event.policy_ids and decision != "FAILED" else ""
     if decision in _DONE:
         said += "".join(f"; not {_things([item]) or 'all'}: {item.reason}" for item in refused)
     elif event.reason:
@@ -137,9 +138,17 @@ def _object(event: "Event", group: Sequence["Touched"]) -> str:
 
 
 def _things(group: Sequence["Touched"]) -> str:
-    named = [touched.data_class.replace("_", " ") + (f" ({form(touched)})" if form(touched) else "") for touched in group]
-    unique = list(dict.fromkeys(f"the {name}" for name in named if name.strip()))
-    return unique[0] if len(unique) == 1 else " and ".join(part for part in (", ".join(unique[:-1]), *unique[-1:]) if part)
+    """Which classes in which forms, those of one form together."""
+    by_form: dict[str, dict[str, None]] = {}
+    for touched in group:
+        if touched.data_class:
+            by_form.setdefault(form(touched), {})[f"the {touched.data_class.replace('_', ' ')}"] = None
+    parts = [_listed([*names]) + (f" ({'all ' * (len(names) > 1)}{kind})" if kind else "") for kind, names in by_form.items()]
+    return _listed(parts)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 def _compared(group: Sequence["Touched"]) -> str:
