@@ -2,6 +2,7 @@
 
 from vault.audit import merkle
 from vault.audit.proof_file import ProofFile
+from vault.audit_entries import read
 from vault.audit_log import AuditLog
 from vault.audit_permitted import Permitted
 from vault.classes.taxonomy import Taxonomy
@@ -33,6 +34,7 @@ def inclusion(log: AuditLog, request: v1.GetInclusionProofRequest) -> v1.GetIncl
     if not request.index < size <= log.published.size:
         raise out_of_range(f"no entry {request.index} in a tree of {size}", log)
     (row,) = log.queries.entries(request.index, request.index + 1)
+    read(row)
     hashes = merkle.inclusion_proof(log.queries.hashes, request.index, size)
     try:
         merkle.verify_inclusion(request.index, size, merkle.leaf_hash(row.leaf), hashes, _root(log, size))
