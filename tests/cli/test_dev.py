@@ -63,6 +63,8 @@ def test_it_is_ready_to_be_called_as_anybody_and_remembers_everything(tmp_path: 
         reveal = ("reveal", token, "--purpose", "payout", "--form", "plain")
         assert pdvault(*reveal, environment=variables(tmp_path, principals["payout"])).rows[0]["value"] == VALUE.decode()
         assert pdvault(*reveal, environment=variables(tmp_path, principals["support"])).code == 2
+        history = pdvault("audit", "timeline", "--subject-id", "S1", environment=variables(tmp_path, principals["auditor"]))
+        assert history.rows[0]["action"] == "Tokenize"  # of the run before, so that it is in the log for sure
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path, pdvault: Run) -> None:
