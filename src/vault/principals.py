@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from vault.administration import Act, next_authority, operator
+from vault.audit.events import SYSTEM_TENANT
 from vault.errors import FieldViolation, VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.safe import new_uid
@@ -11,6 +12,9 @@ from vault.store.rows import PrincipalRow
 from vault.store.sealing import check, sealed
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
+
+AUDITOR = "auditor"
+"""The role that reads the log."""
 
 
 def add(tenant_uid: bytes, name: str, kind: str, roles: Sequence[str]) -> Act:
@@ -25,6 +29,9 @@ def add(tenant_uid: bytes, name: str, kind: str, roles: Sequence[str]) -> Act:
     chosen = ",".join(sorted(set(roles)))
 
     def effect(rows: Rows, keys: TenantKeys) -> Writes:
+        if tenant_uid == SYSTEM_TENANT and set(roles) != {AUDITOR}:
+            rule = f"must be {AUDITOR} alone: the system has a log, and nothing else that anybody could use"
+            raise VaultError(common_pb2.ERROR_REASON_INVALID_FIELD, f"roles {rule}", violations=[FieldViolation("roles", rule)])
         if rows.principal is not None:
             rule = "must be new: a principal with this name exists"
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, f"name {rule}", violations=[FieldViolation("name", rule)])

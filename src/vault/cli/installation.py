@@ -20,6 +20,8 @@ from vault.safe import new_uid
 from vault.server.config import Config, LocalKms
 from vault.server.node import Node, create_database_key, database_key_path, postgres_engine, provisioner
 from vault.store import schema
+from vault.store.rows import TenantRow
+from vault.trust_ca import TrustCa
 
 _INITIALISED = (
     "this vault is initialised already. Go on with `pdvault tenant create`; `pdvault db upgrade` brings an older one up to date"
@@ -97,10 +99,30 @@ def create_tenant(node: Node, name: str, cas: Sequence[x509.Certificate]) -> byt
     if name == "system" or any(row.name == name for row in registry.tenants(node)):
         raise click.ClickException(f"there is a tenant {name} already: choose another name")
     uid, known = new_uid(), registry.authorities(node)
-    own = []
-    for ca in cas:
-        check_authority(ca, known, datetime.now(UTC))
-        own.append(TrustedCa(uid, ca.fingerprint(hashes.SHA256()), ca))
-        known.append(own[-1])
-    node.create_tenant(uid, name, [(ca.sha256, ca.certificate.public_bytes(serialization.Encoding.DER)) for ca in own])
+    node.create_tenant(uid, name, [(ca.sha256, _der(ca)) for ca in _checked(uid, cas, known)])
     return uid
+
+
+def trust(node: Node, tenant: TenantRow, cas: Sequence[x509.Certificate]) -> None:
+    """Add issuing CAs to a tenant.
+
+    Raises:
+        VaultError: INVALID_FIELD, if a CA does not keep the rules; or the KMS or the database refuses.
+    """
+    checked = _checked(tenant.uid, cas, registry.authorities(node))
+    node.keys.put(node.loader.load(SYSTEM_TENANT))  # it is noted in the system's log too, in a chain that its key endorses
+    for ca in checked:
+        node.act(TrustCa(tenant.uid, tenant.name, ca.sha256, _der(ca)))
+
+
+def _checked(tenant_uid: bytes, cas: Sequence[x509.Certificate], known: Sequence[TrustedCa]) -> list[TrustedCa]:
+    """The CAs as a tenant's, each told apart from all that are known and from one another."""
+    own: list[TrustedCa] = []
+    for ca in cas:
+        check_authority(ca, [*known, *own], datetime.now(UTC))
+        own.append(TrustedCa(tenant_uid, ca.fingerprint(hashes.SHA256()), ca))
+    return own
+
+
+def _der(ca: TrustedCa) -> bytes:
+    return ca.certificate.public_bytes(serialization.Encoding.DER)

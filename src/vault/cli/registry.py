@@ -20,17 +20,18 @@ def tenants(node: Node) -> list[TenantRow]:
 
 
 def find_tenant(node: Node, name: str) -> TenantRow:
-    """The tenant of this name.
+    """The tenant of this name; ``system`` is the one whose log is the system's own.
 
     Raises:
         ClickException: there is none.
     """
-    found = next((row for row in tenants(node) if row.name == name), None)
+    with node.engine.connect() as connection:
+        found = connection.execute(sa.select(t.tenant).where(t.tenant.c.name == name)).first()
     if found is None:
         raise click.ClickException(
             f"there is no tenant {name}: `pdvault tenant list` names them, `pdvault tenant create` makes one"
         )
-    return found
+    return TenantRow(*found)
 
 
 def authorities(node: Node) -> list[TrustedCa]:

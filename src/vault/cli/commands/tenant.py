@@ -44,6 +44,35 @@ def create(name: str, ca_files: tuple[Path, ...], config_file: Path, output: str
 
 
 @tenant.command(
+    epilog=options.examples(
+        "pdvault tenant trust acme --ca acme-ca-2.pem",
+        "pdvault tenant trust system --ca auditors-ca.pem",
+    )
+)
+@click.argument("name")
+@click.option(
+    "--ca", "ca_files", type=options.READABLE, multiple=True, required=True, help="A CA that issues its clients' certificates."
+)
+@options.config_option
+@options.output_option
+def trust(name: str, ca_files: tuple[Path, ...], config_file: Path, output: str | None) -> None:
+    """Let a tenant have another issuing CA.
+
+    That of the tenant system issues certificates to those who audit the system's own log: its principals have the role
+    auditor and no other.
+    """
+    config = options.read_config(config_file)
+    from vault.cli import installation, registry
+    from vault.cli.opening import administered
+
+    cas = [certificate for path in ca_files for certificate in _certificates(path)]
+    with administered(config) as node:
+        found = registry.find_tenant(node, name)
+        installation.trust(node, found, cas)
+    emit(output, [{"tenant": name, "uid": found.uid.hex(), "added": len(cas)}])
+
+
+@tenant.command(
     "list",
     epilog=options.examples(
         "pdvault tenant list -o table",
