@@ -262,20 +262,25 @@ def on_postgres(tmp_path: Path, new_postgres_url: Callable[[], str], pdvault: Ru
     vault = DevVault(tmp_path / "vault")
     write_certificates(vault, ANY_PORT)
     url = sa.make_url(new_postgres_url())
-    made = OnPostgres(vault, vault.folder / "owner.toml", f"server_{secrets.token_hex(4)}", pdvault)
-    for config, file, user in ((made.owner, "owner-url", url.username), (vault.config_file, "server-url", made.role)):
+    suffix = secrets.token_hex(4)
+    made = OnPostgres(vault, vault.folder / "owner.toml", f"server_{suffix}", f"log_{suffix}", pdvault)
+    for file, user in (("owner-url", url.username), ("server-url", made.role), ("log-url", made.log_role)):
         address = url.set(username=user).render_as_string(hide_password=False)
         write_private(vault.folder / file, address.encode())
-        write_config(config, ANY_PORT, ANY_PORT, f'[database]\nurl_file = "{file}"\n{LOCAL_KMS}')
+    write_config(made.owner, ANY_PORT, ANY_PORT, f'[database]\nurl_file = "owner-url"\n{LOCAL_KMS}')
+    served = f'[database]\nurl_file = "server-url"\nlog_url_file = "log-url"\n{LOCAL_KMS}'
+    write_config(vault.config_file, ANY_PORT, ANY_PORT, served)
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE ROLE {made.role} LOGIN")
+        for role in (made.role, made.log_role):
+            connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN")
         made.admin("init")
-        made.admin("db", "upgrade", "--grant-to", made.role)
+        made.admin("db", "upgrade", "--grant-to", made.role, "--grant-log-to", made.log_role)
         made.admin("tenant", "create", "dev", "--ca", vault.folder / "tenant-ca.pem")
         yield made
-        connection.exec_driver_sql(f"DROP OWNED BY {made.role}")
-        connection.exec_driver_sql(f"DROP ROLE {made.role}")
+        for role in (made.role, made.log_role):
+            connection.exec_driver_sql(f"DROP OWNED BY {role}")
+            connection.exec_driver_sql(f"DROP ROLE {role}")
     engine.dispose()
 
 
@@ -286,6 +291,7 @@ class OnPostgres:
     vault: DevVault
     owner: Path
     role: str
+    log_role: str
     pdvault: Run
 
     def admin(self, *arguments: object) -> None:
