@@ -45,6 +45,7 @@ def test_in_a_pipe_stats_are_the_counts(auditor: Auditor) -> None:  # noqa: F811
     ]
     (request,) = auditor.vault.requests()
     assert (request.bucket, [*request.dimensions]) == (audit_service_pb2.BUCKET_HOUR, [1, 4])
+    assert "█" not in auditor("stats", *options, "-o", "table").out
     lines = auditor("stats", *options, "-o", "csv").out.splitlines()
     assert lines == [
         "time,action,class,events,items",

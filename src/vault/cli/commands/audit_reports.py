@@ -1,5 +1,6 @@
 """``pdvault audit stats`` and ``breach``: what many events come to."""
 
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -62,8 +63,8 @@ def stats(
 ) -> None:
     """Draw access over time; of seven days up to --to, or to now, unless --from says otherwise.
 
-    Hours that --from and --to fall into are counted whole. In a pipe: a count for each bucket of time and kind. Counts are kept
-    beside the log and can't be proven; the events that `pdvault audit query` finds can.
+    Hours that --from and --to fall into are counted whole. Elsewhere than on a terminal: a count for each bucket of time and
+    kind. Counts are kept beside the log and can't be proven; the events that `pdvault audit query` finds can.
     """
     from pdvault_client import Bucket, Dimension
 
@@ -74,7 +75,7 @@ def stats(
         chosen_bucket = Bucket[bucket.upper()] if bucket else _fitting(wanted)
         dimensions = [Dimension[_DIMENSIONS[name]] for name in by]
         counts = client.aggregate(wanted, bucket=chosen_bucket, by=dimensions, **calling.options).counts
-    if chosen(output) == "table" and chosen_bucket is not Bucket.TOTAL:
+    if chosen(output) == "table" and sys.stdout.isatty() and chosen_bucket is not Bucket.TOTAL:
         _draw(counts, wanted, chosen_bucket, measure, by, zone)
         return
     time = {} if chosen_bucket is Bucket.TOTAL else {"time": None}
