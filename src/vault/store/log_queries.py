@@ -29,7 +29,7 @@ _MANY = 200
 _SCANNED = 8000
 """Events that are looked at so."""
 _checked: dict[tuple[Any, ...], Facet] = {}
-"""Facets by their rows, number first, that were checked once: it takes a hash. The rows are read each time, lest one was edited."""
+"""Facets by their rows that were checked once: it takes a hash. The rows are read each time, lest one was edited."""
 
 
 class Spot(NamedTuple):
@@ -88,12 +88,8 @@ class LogQueries(LogReader):
         Raises:
             VaultError: INTEGRITY, if one was altered: its number is a hash of what it says.
         """
-        found = {}
-        for row in self._connection.execute(sa.select(t.audit_facet).where(self._own(t.audit_facet))):
-            fields = tuple(row[1:])
-            facet = _checked.get(fields) or _checked_facet(fields)
-            found[fields[0]] = facet
-        return found
+        rows = self._connection.execute(sa.select(t.audit_facet).where(self._own(t.audit_facet))).all()
+        return {row[1]: _checked.get(row) or _checked_facet(row) for row in map(tuple, rows)}
 
     def events(self, facets: Collection[int], window: Window, limit: int) -> list[EventRow]:
         """The newest events of these facets in a window, newest first, at most ``limit``."""
@@ -115,18 +111,22 @@ class LogQueries(LogReader):
         return found
 
     def _scanned(self, facets: frozenset[int], window: Window, limit: int) -> tuple[list[EventRow], Window, bool]:
-        """The newest events of these facets among the newest of all, the window before what was looked at, whether that is all."""
+        """The newest events of these facets among the newest of all, the window before what was looked at, whether that is all.
+
+        Gives up where the share of events found so far says that it would take more than ``_SCANNED``.
+        """
         c = t.audit_event.c
-        select = sa.select(t.audit_event).where(self._own(t.audit_event), *_within(c, window))
-        order = (c.time_us.desc(), c.leaf_index.desc())
+        select = sa.select(t.audit_event).where(self._own(t.audit_event)).order_by(c.time_us.desc(), c.leaf_index.desc())
         found: list[EventRow] = []
-        for size in (2 * limit, _SCANNED):
-            within = select.where(sa.tuple_(c.time_us, c.leaf_index) < sa.tuple_(*window.before))
-            rows = [EventRow(*row) for row in self._connection.execute(within.order_by(*order).limit(size))]
-            found += [row for row in rows if row.facet_id in facets]
+        scanned, size = 0, 2 * limit
+        while scanned + size <= _SCANNED:
+            rows = self._connection.execute(select.where(*_within(c, window)).limit(size)).all()
+            found += [EventRow(*row) for row in rows if row.facet_id in facets]
             if len(found) >= limit or len(rows) < size:
                 return found[:limit], window, True
             window = window._replace(before=Spot(rows[-1].time_us, rows[-1].leaf_index))
+            scanned += size
+            size = 2 * scanned * (limit - len(found)) // max(1, len(found)) + limit
         return found, window, False
 
     def newest_of_each(self, facets: Collection[int], window: Window) -> list[EventRow]:
@@ -237,14 +237,14 @@ class LogQueries(LogReader):
         return table.c.tenant_uid == self._tenant_uid
 
 
-def _checked_facet(fields: tuple[Any, ...]) -> Facet:
-    number, *rest = fields
-    facet = Facet(*rest)
+def _checked_facet(row: tuple[Any, ...]) -> Facet:
+    _, number, *fields = row
+    facet = Facet(*fields)
     if number_of(facet) != number:
         raise altered("audit_facet", f"facet {number}")
     if len(_checked) >= _FACETS_REMEMBERED:
         _checked.clear()
-    _checked[fields] = facet
+    _checked[row] = facet
     return facet
 
 
