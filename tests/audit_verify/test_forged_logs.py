@@ -197,23 +197,7 @@ FIELDS = {
     "a key in the middle": (lambda leaf: changed(leaf, boot_public_key=b"x" * 32), "has 32 bytes of boot_public_key"),
     "an endorsement of nothing": (lambda leaf: changed(leaf, boot_endorsement=b"x" * 64), "has 64 bytes of boot_endorsement"),
     "a beginning without a key": (lambda leaf: changed(leaf, action="BootStarted"), "has 0 bytes of boot_public_key"),
-    "half a subject": (lambda leaf: touched(leaf, subject_uids=b"x" * 24), "has touched uids of a wrong length"),
-    "half a token": (lambda leaf: touched(leaf, token_uids=b"x" * 15), "has touched uids of a wrong length"),
-    "no such change": (lambda leaf: touched(leaf, change=9), "has a change that does not exist, 9"),
-    "a hash of nothing": (
-        lambda leaf: touched(leaf, envelope_hashes=b"x" * 32),
-        "has 32 bytes of envelope_hashes for 1 token_uids",
-    ),
-    "something made without its hash": (lambda leaf: touched(leaf, change=1), "has 0 bytes of envelope_hashes for 1 token_uids"),
 }
-
-
-def touched(leaf: bytes, **fields: object) -> bytes:
-    """A leaf that touched something else."""
-    event = parsed(leaf)
-    for name, value in fields.items():
-        setattr(event.touched[0], name, value)
-    return event.SerializeToString(deterministic=True)
 
 
 @pytest.mark.parametrize(("change", "problem"), FIELDS.values(), ids=FIELDS.keys())
@@ -221,7 +205,6 @@ def touched(leaf: bytes, **fields: object) -> bytes:
 def test_a_leaf_that_is_not_as_the_format_says_is_named(
     change: Callable[[bytes], bytes], problem: str, before: int, tmp_path: Path
 ) -> None:
-    """Also where hundreds of the same shape came before, which is when most checks are done by pattern."""
     log, first, _ = written()
     for _ in range(before):
         log.commit(first, [log.draft()] * 2)

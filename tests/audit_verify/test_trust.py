@@ -103,7 +103,7 @@ def test_two_trees_of_one_size_are_a_fork(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seen", [0, 1, 2, 64, 255, 256, 257, 300, 512, 999])
 def test_growth_is_shown_by_tiles_or_by_a_proof(seen: int, tmp_path: Path) -> None:
     log = grown(1000)
-    for known_size in (0, seen):
+    for known_size in {0, seen}:
         state = tmp_path / str(known_size)
         keep(log, seen, state)
         report = verified(log.bundle(known_size=known_size), state)

@@ -11,12 +11,15 @@ from typing import NamedTuple
 from vault.audit.chain import announcement
 from vault.audit.note import Verifier, verifier
 from vault.audit.verify_errors import UncheckedError, WrongError
-from vault.audit.verify_leaves import ENDED, ENDORSED, STARTED, Link
-from vault.v1.audit_pb2 import AuditEvent
+from vault.audit.verify_leaves import ENDED, ENDORSED, OWN, STARTED, Links
+from vault.v1.audit_pb2 import DECISION_ALLOWED, DECISION_PARTIAL, AuditEvent
 
 MAX_STEP_BACK_US = 60 * 1_000_000
 """How far time may go back within a boot: a node believes the database's clock to within 30 s of its own, either way."""
 
+_DONE = frozenset((DECISION_ALLOWED, DECISION_PARTIAL))
+_SAID_UNENDORSED = OWN | {"NodeStarted", "NodeStopping"}
+"""Where nothing was allowed to anybody, whatever the decision: what a server says of itself, also while the KMS is away."""
 _CHAIN_START = bytes(32)
 _SIGNATURE = 64
 _SIGNED_END = 67
@@ -88,7 +91,7 @@ class Boots:
         self._over: dict[bytes, int] = {}  # index of BootEnded
         self._ended = self._unendorsed = self._outside = 0
 
-    def follow(self, first: int, leaves: Sequence[bytes], hashes: Sequence[bytes], links: Sequence[Link]) -> None:
+    def follow(self, first: int, leaves: Sequence[bytes], hashes: Sequence[bytes], links: Links) -> None:
         """Go on with consecutive entries.
 
         Args:
@@ -103,29 +106,26 @@ class Boots:
         """
         if first != self._next or first == self._start:
             self._park(first)
-        running = self._running
-        for index, (leaf, digest, link) in enumerate(zip(leaves, hashes, links, strict=True), first):
-            boot_id, sequence, previous, time_us, is_signed, done, own = link
+        running, about_boots = self._running, not OWN.isdisjoint(links.actions)
+        entries = zip(leaves, hashes, *links, strict=True)
+        for index, (leaf, digest, boot_id, sequence, previous, time_us, signature, action, decision) in enumerate(entries, first):
             boot = running.get(boot_id)
             if boot is None:
-                boot = self._enter(index, link)
+                boot = self._enter(index, AuditEvent.FromString(leaf))
             if sequence != boot.sequence or previous != boot.last:
-                raise WrongError(f"entry {index} {_breach(link, boot.sequence)}")
+                raise WrongError(f"entry {index} {_breach(AuditEvent.FromString(leaf), boot.sequence)}")
             if time_us > boot.time_us:
                 boot.time_us = time_us
             elif time_us + MAX_STEP_BACK_US < boot.time_us:
-                raise WrongError(
-                    f"entry {index} is dated {(boot.time_us - time_us) // 1_000_000} s before an earlier one of its boot"
-                )
-            if is_signed:
+                back_s = (boot.time_us - time_us) // 1_000_000
+                raise WrongError(f"entry {index} is dated {back_s} s before an earlier one of its boot")
+            if signature:
                 boot.signed = index, leaf
-            if done and not boot.endorsed and boot.allowed is None:
+            boot.sequence, boot.last, boot.last_index = sequence + 1, digest, index
+            if not boot.endorsed and boot.allowed is None and decision in _DONE and action not in _SAID_UNENDORSED:
                 boot.allowed = index
-            boot.sequence = sequence + 1
-            boot.last = digest
-            boot.last_index = index
-            if own:
-                self._note_own(index, own, boot)
+            if about_boots and action in OWN:
+                self._note_own(index, AuditEvent.FromString(leaf), boot)
         self._next = first + len(leaves)
 
     def finish(self, size: int) -> Census:
@@ -175,45 +175,46 @@ class Boots:
         self._parked.update(self._running)
         self._running.clear()
 
-    def _enter(self, index: int, link: Link) -> Boot:
+    def _enter(self, index: int, event: AuditEvent) -> Boot:
         """The boot of an event that is its first, or its first since a gap."""
-        boot_id, _, _, _, _, _, own = link
+        boot_id = event.boot_id
         if boot_id in self._over:
             raise WrongError(f"entry {index} follows the end of its boot, which is entry {self._over[boot_id]}")
         boot = self._parked.pop(boot_id, None)
         if boot is not None:
-            self._join(index, link, boot)
-        elif own and own.action == STARTED:
-            boot = Boot(verifier("boot", own.boot_public_key), self._absent)
+            self._join(index, event, boot)
+        elif event.action == STARTED:
+            boot = Boot(verifier("boot", event.boot_public_key), self._absent)
         else:
-            boot = self._without_beginning(index, link)
+            boot = self._without_beginning(index, event)
         self._running[boot_id] = boot
         return boot
 
-    def _without_beginning(self, index: int, link: Link) -> Boot:
+    def _without_beginning(self, index: int, event: AuditEvent) -> Boot:
         if not self._absent:
-            raise WrongError(f"entry {index} is number {link[1]} of boot {link[0].hex()}, whose beginning is missing")
-        self._need_beginning(index, link)
+            what = f"number {event.boot_sequence} of boot {event.boot_id.hex()}"
+            raise WrongError(f"entry {index} is {what}, whose beginning is missing")
+        self._need_beginning(index, event)
         boot = Boot(None, self._absent)
-        boot.sequence, boot.last = link[1:3]
+        boot.sequence, boot.last = event.boot_sequence, event.previous_hash
         self._outside += 1
         return boot
 
-    def _join(self, index: int, link: Link, boot: Boot) -> None:
+    def _join(self, index: int, event: AuditEvent, boot: Boot) -> None:
         """Go on after a gap: leaves between may be among the entries left out, but no more of them than were."""
         if boot.key is None:
-            self._need_beginning(index, link)
-        between = link[1] - boot.sequence
+            self._need_beginning(index, event)
+        between = event.boot_sequence - boot.sequence
         if not 0 <= between <= self._absent - boot.absent:
-            raise WrongError(f"entry {index} {_breach(link, boot.sequence)}")
+            raise WrongError(f"entry {index} {_breach(event, boot.sequence)}")
         if between:
-            boot.sequence, boot.last = link[1:3]
+            boot.sequence, boot.last = event.boot_sequence, event.previous_hash
         boot.signed = None
 
-    def _need_beginning(self, index: int, link: Link) -> None:
+    def _need_beginning(self, index: int, event: AuditEvent) -> None:
         if self._start <= index < self._end:
             raise UncheckedError(
-                f"the bundle is incomplete: entry {index} is of boot {link[0].hex()}, whose BootStarted it does not hold"
+                f"the bundle is incomplete: entry {index} is of boot {event.boot_id.hex()}, whose BootStarted it does not hold"
             )
 
     def _note_own(self, index: int, event: AuditEvent, boot: Boot) -> None:
@@ -265,9 +266,9 @@ def _check_signature(boot_id: bytes, boot: Boot) -> None:
         raise WrongError(f"entry {index}: its signature is not by the key of boot {boot_id.hex()}")
 
 
-def _breach(link: Link, expected: int) -> str:
+def _breach(event: AuditEvent, expected: int) -> str:
     """In which way an entry does not follow its boot's last one."""
-    boot, number = link[0].hex(), link[1]
+    boot, number = event.boot_id.hex(), event.boot_sequence
     if number > expected:
         return f"is number {number} of boot {boot}: number {expected} is missing before it"
     if number < expected:

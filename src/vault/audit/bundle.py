@@ -87,9 +87,12 @@ class Bundle:
             raise WrongError(f"{path} has {len(data)} bytes instead of {width * _HASH}")
         return data
 
-    def tile_indexes(self, level: int) -> Iterator[int]:
-        """Which tiles of a level are there, ascending."""
-        return iter(self._tiles[level].indexes) if level in self._tiles else iter(())
+    def lone_tiles(self) -> Iterator[int]:
+        """Which tiles of level 0 are there without their entries, ascending."""
+        entries = self._tiles.get(None)
+        for index in self._tiles[0].indexes if 0 in self._tiles else ():
+            if entries is None or entries.find(index) is None:
+                yield index
 
     def bundle_indexes(self) -> Sequence[int]:
         """Which entry bundles are there, ascending."""

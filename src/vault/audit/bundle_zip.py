@@ -89,7 +89,7 @@ class Archive:
             raise WrongError(f"{name} has {max(record.size, record.packed)} bytes, more than the {limit} it may have")
         if record.flags & _ENCRYPTED or record.method not in (_STORED, _DEFLATED):
             raise _damaged(f"{name} is packed in a way that is not read here")
-        packed = self._read(self._data(record), record.packed)
+        packed = self._data(record)
         content = packed if record.method == _STORED else _inflate(name, packed, record.size)
         if len(content) != record.size:
             raise _damaged(f"{name} has {len(content)} bytes instead of {record.size}")
@@ -100,14 +100,16 @@ class Archive:
         variable = sum(_RECORD.unpack(fixed)[10:13])
         return _record(fixed + self._read(number + _RECORD.size, variable), 0)
 
-    def _data(self, record: _Record) -> int:
-        """Where a member's data begins, once its own header agrees with the directory on its name."""
-        header = _LOCAL.unpack(self._read(record.offset, _LOCAL.size))
-        name_length, extra_length = header[-2:]
-        name = self._read(record.offset + _LOCAL.size, name_length)
-        if header[0] != b"PK\x03\x04" or name != record.name:
+    def _data(self, record: _Record) -> bytes:
+        """A member's data as it is packed, once its own header agrees with the directory on its name."""
+        named = _LOCAL.size + len(record.name)
+        found = self._read(record.offset, named + record.packed)
+        magic, *_, name_length, extra_length = _LOCAL.unpack_from(found)
+        if magic != b"PK\x03\x04" or name_length != len(record.name) or found[_LOCAL.size : named] != record.name:
             raise _damaged(f"{record.name.decode('ascii')} is not where the directory says")
-        return int(record.offset + _LOCAL.size + name_length + extra_length)
+        if extra_length:
+            return self._read(record.offset + named + extra_length, record.packed)
+        return found[named:]
 
     def _directory(self, length: int) -> tuple[int, int]:
         """Where the central directory begins and ends."""

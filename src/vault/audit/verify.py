@@ -7,7 +7,7 @@ In this order, and the first thing that is wrong ends it:
    before (``verify_trust``);
 3. the tiles have the checkpoint's root, and every full tile is what the level above says (``verify_tree``);
 4. the tree begins with the tree seen last; it is remembered, whatever its entries are, since the log can't take it back;
-5. every entry is what was hashed, is an event of this log (``leaf_shapes``), and stands in its boot's chain (``boots``);
+5. every entry is what was hashed, is an event of this log (``verify_leaves``), and stands in its boot's chain (``boots``);
 6. the chains end as they must.
 """
 
@@ -17,11 +17,11 @@ from typing import NamedTuple
 from vault.audit.boots import Boots, Census
 from vault.audit.bundle import Bundle
 from vault.audit.checkpoint import Checkpoint
-from vault.audit.leaf_shapes import LeafChecker
 from vault.audit.policy_file import Policy
 from vault.audit.remembered import Memory, Remembered
 from vault.audit.tiles import TILE_WIDTH
 from vault.audit.verify_errors import UncheckedError, WrongError
+from vault.audit.verify_leaves import check_leaves
 from vault.audit.verify_tree import Tree, split
 from vault.audit.verify_trust import Signed, check_not_older, open_signed
 
@@ -79,18 +79,17 @@ def verify(
     tree.check_root(checkpoint)
     for _ in tree.check_upper_tiles():
         yield 0
-    for index in bundle.tile_indexes(0):
+    for index in bundle.lone_tiles():
         tree.check_tile(0, index, split(tree.tile(0, index)))
         yield 0
     _check_consistency(tree, checkpoint, known)
     memory.keep(signed.log_key, signed.note.encode(), checkpoint)
     boots = Boots(manifest.tenant_uid, signed.log_key, *_whole_bundles(manifest.start_index, manifest.end_index))
-    checker = LeafChecker(manifest.tenant_uid, now_us)
     entries = 0
     for index in bundle.bundle_indexes():
         first, leaves = index * TILE_WIDTH, bundle.entries(index)
         hashes = tree.check_entries(index, leaves)
-        boots.follow(first, leaves, hashes, checker.check(first, leaves))
+        boots.follow(first, leaves, hashes, check_leaves(first, leaves, manifest.tenant_uid, now_us))
         if observe:
             observe(first, leaves, hashes)
         entries += len(leaves)

@@ -85,17 +85,19 @@ class Tree:
             )
 
     def check_entries(self, index: int, entries: list[bytes]) -> list[bytes]:
-        """Check an entry bundle's entries against their hashes; the hashes.
+        """Check an entry bundle's entries against their hashes, and these against the level above; the hashes.
 
         Raises:
-            WrongError: an entry is not what was hashed; the message names the first.
+            WrongError: an entry is not what was hashed; the message names the first. Or its tile is not what the level above says.
         """
-        hashes = leaf_hashes(entries)
-        tile = self.tile(0, index)
-        if b"".join(hashes) != tile:
-            wrong = next(at for at, (hash_, known) in enumerate(zip(hashes, split(tile), strict=True)) if hash_ != known)
-            raise WrongError(f"entry {index * TILE_WIDTH + wrong} was altered: its hash is not the one in the tree")
-        return hashes
+        hashes, tile = leaf_hashes(entries), self.tile(0, index)
+        if b"".join(hashes) == tile:
+            self.check_tile(0, index, hashes)
+            return hashes
+        known = split(tile)
+        self.check_tile(0, index, known)
+        wrong = next(at for at, pair in enumerate(zip(hashes, known, strict=True)) if pair[0] != pair[1])
+        raise WrongError(f"entry {index * TILE_WIDTH + wrong} was altered: its hash is not the one in the tree")
 
     def root_at(self, size: int) -> bytes | None:
         """The root of the first ``size`` entries; None if the bundle does not hold the tile of level 0 that it takes."""

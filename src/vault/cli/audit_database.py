@@ -14,7 +14,7 @@ from vault.audit.bundle import Bundle
 from vault.audit.merkle import leaf_hash
 from vault.audit.verify import Report
 from vault.audit.verify_errors import UncheckedError, WrongError
-from vault.audit.verify_leaves import check_leaf
+from vault.audit.verify_leaves import check_leaves
 from vault.cli.audit_database_index import IndexTables
 from vault.cli.audit_database_items import PENDING, ItemTables
 from vault.cli.audit_database_log import LogTables
@@ -74,7 +74,7 @@ class Comparison:
         for index, leaf in self._log.newer(report.signed.log_key):
             digest = leaf_hash(leaf)
             try:
-                report.chains.follow(index, [leaf], [digest], [check_leaf(index, leaf, self._tenant_uid, now_us)])
+                report.chains.follow(index, [leaf], [digest], check_leaves(index, [leaf], self._tenant_uid, now_us))
             except (WrongError, UncheckedError) as error:
                 self.findings.add("audit_entry", str(error))
             else:

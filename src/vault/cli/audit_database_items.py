@@ -12,6 +12,7 @@ from typing import IO, Any, NamedTuple
 
 import sqlalchemy as sa
 
+from vault.audit.verify_leaves import fault_of_touched
 from vault.cli.audit_database_rows import Findings, Row, select
 from vault.v1.audit_pb2 import CHANGE_CREATED, CHANGE_DELETED, CHANGE_UPDATED, DECISION_ALLOWED, DECISION_PARTIAL, AuditEvent
 
@@ -67,7 +68,7 @@ class ItemTables:
         if event.decision not in _DONE:
             return
         for touched in event.touched:
-            if touched.change and not touched.reason:
+            if touched.change and not touched.reason and not fault_of_touched(touched):
                 tokens, hashes = touched.token_uids, touched.envelope_hashes
                 for number in range(len(tokens) // 16):
                     envelope_hash = hashes[32 * number : 32 * number + 32].ljust(32, b"\0")

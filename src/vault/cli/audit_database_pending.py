@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from vault.audit.boots import Boots
 from vault.audit.merkle import leaf_hash
 from vault.audit.verify_errors import UncheckedError, WrongError
-from vault.audit.verify_leaves import check_leaf
+from vault.audit.verify_leaves import check_leaves
 from vault.cli.audit_database_rows import Findings, select
 
 _PENDING = (
@@ -39,16 +39,16 @@ def sound_pending(
         if boot_id in broken:
             continue
         try:
-            link = check_leaf(size, leaf, tenant_uid, now_us)
-            if (link[0], link[1], link[3]) != (boot_id, row.boot_sequence, row.time_us):
+            links = check_leaves(size, [leaf], tenant_uid, now_us)
+            if (links.boot_ids[0], links.sequences[0], links.times_us[0]) != (boot_id, row.boot_sequence, row.time_us):
                 raise WrongError("its columns are not what its leaf says")
-            chains.follow(size, [leaf], [leaf_hash(leaf)], [link])
+            chains.follow(size, [leaf], [leaf_hash(leaf)], links)
         except (WrongError, UncheckedError) as error:
             findings.add("audit_pending", f"{name} was edited or moved, or one before it was taken out: {error}")
             broken.add(boot_id)
             last = None
             continue
-        last = boot_id, name, link[4]
+        last = boot_id, name, bool(links.signatures[0])
         size += 1
         yield leaf
     if last:
