@@ -6,7 +6,7 @@ Requests take the way they take in a server, without the network: intake, call, 
 import asyncio
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -84,8 +84,8 @@ class Desk:
             inside.engine, inside.node.log_engine, inside.node.gate.public_key, [witness.key for witness in self.witnesses]
         )
         self._loop = asyncio.Runner()
-        self._lane = Lane(inside.node.runner, 100, lambda _: None)
-        self._dispatcher = Dispatcher(self._lane, inside.node.loader, inside.node.keys, Metrics(), Unheard())
+        self.lane = Lane(inside.node.runner, 100, lambda _: None)
+        self.dispatcher = Dispatcher(self.lane, inside.node.loader, inside.node.keys, Metrics(), Unheard())
         self._policy = PolicyEngine.built_in(on_error=_alert)
         self._intake = Intake(BUILT_IN, self._policy)
 
@@ -171,12 +171,16 @@ class Desk:
 
         async def run() -> None:
             call = self.call(request, who, tenant)
-            resolved = await self._dispatcher.run(call, 1)
-            streams = Streams(self.audit, self._dispatcher, self.inside.node.keys, self._lane.submit)
+            resolved = await self.dispatcher.run(call, 1)
+            streams = Streams(self.audit, self.dispatcher, self.inside.node.keys, self.lane.submit)
             await streams.by_method[action].run(call, resolved, time.monotonic() + PATIENCE_S, send)
 
         self._loop.run(run())
         return found
+
+    def run(self, story: Coroutine[Any, Any, None]) -> None:
+        """Run what must be on the event loop."""
+        self._loop.run(story)
 
     def refused(self, request: Message, who: str = "auditor", tenant: str = "acme") -> VaultError:
         """The refusal of a request."""
@@ -189,8 +193,8 @@ class Desk:
         """Let go of threads and connections."""
         self._loop.close()
         self.audit.close()
-        self._lane.close()
-        self._dispatcher.close()
+        self.lane.close()
+        self.dispatcher.close()
 
     @contextmanager
     def behind_its_back(self, table: sa.Table, where: dict[str, Any], **values: Any) -> Iterator[None]:

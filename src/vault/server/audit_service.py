@@ -8,8 +8,8 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -32,7 +32,7 @@ from vault.v1 import common_pb2
 
 THREADS = 4
 _LOOK_S = 5.0
-"""For what is read of few rows."""
+"""For what is read of few rows. That has a thread of its own: all tails depend on it, whatever others read meanwhile."""
 EACH_TENANT = 2
 """Pieces of work of one tenant at once."""
 
@@ -60,6 +60,7 @@ class AuditService:
         self._public_key = public_key
         self._witnesses = witnesses
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="audit")
+        self._looking = ThreadPoolExecutor(1, thread_name_prefix="audit-look")
         self._turns = _Turns()
 
     async def answer(self, action: str, tenant_uid: bytes, resolved: bytes, deadline: float) -> bytes:
@@ -92,7 +93,7 @@ class AuditService:
             return work(AuditLog(LogQueries(connection, tenant_uid), self._public_key, self._witnesses, deadline))
 
         async with self._turns.of(tenant_uid):
-            return await self._in_thread(read, deadline)
+            return await self._done(self._threads.submit(self._read, read, deadline))
 
     async def admission_rows(self, head: Head) -> Rows:
         """The rows by which a call would be admitted now.
@@ -105,7 +106,7 @@ class AuditService:
             (rows,) = fetch(connection, [(head, Reads())])
             return rows
 
-        return await self._in_thread(read, time.monotonic() + _LOOK_S)
+        return await self._look(read)
 
     async def sizes(self, tenant_uids: Collection[bytes]) -> dict[bytes, int]:
         """How many entries these logs have.
@@ -113,11 +114,12 @@ class AuditService:
         Raises:
             VaultError: the database does not answer.
         """
-        return await self._in_thread(lambda connection: sizes(connection, tenant_uids), time.monotonic() + _LOOK_S)
+        return await self._look(lambda connection: sizes(connection, tenant_uids))
 
     def close(self) -> None:
         """Wait for what is under way."""
         self._threads.shutdown()
+        self._looking.shutdown()
         self._engine.dispose()
 
     async def _add_cosignature(
@@ -135,8 +137,26 @@ class AuditService:
         except DATABASE_ERRORS as error:
             raise translate(error) from None
 
-    async def _in_thread(self, read: Callable[[sa.Connection], Result], deadline: float) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, read, deadline)
+    async def _look(self, read: Callable[[sa.Connection], Result]) -> Result:
+        deadline = time.monotonic() + _LOOK_S
+        return await asyncio.get_running_loop().run_in_executor(self._looking, self._read, read, deadline)
+
+    @staticmethod
+    async def _done(work: "Future[Result]") -> Result:
+        """What work in a thread comes to.
+
+        Who goes away meanwhile has gone once it has ended: nobody stops a thread, and its tenant would have more of them by calling
+        and hanging up than by waiting.
+        """
+        ended = asyncio.wrap_future(work)
+        try:
+            return await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            work.cancel()  # if no thread has begun with it
+            while not ended.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([ended])
+            raise
 
     def _read(self, read: Callable[[sa.Connection], Result], deadline: float) -> Result:
         left = deadline - time.monotonic()

@@ -165,7 +165,7 @@ class Edge:
                         self._threads, self._intake.call, caller, method, raw, context.time_remaining(), time.monotonic()
                     )
             if slots:
-                under_way.enter_context(slots.taken_by(call))
+                under_way.enter_context(slots.kept_for(call))
             yield call, await self._dispatcher.run(call, weight)
 
     def _caller(self, method: Method, context: Context) -> Caller:

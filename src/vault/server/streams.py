@@ -45,8 +45,9 @@ class Streams:
     ) -> None:
         """Make it; ``submit`` gives the lane events that are due when streams end."""
         self._closings = Closings(submit)
-        self._tails = Tails(audit, HeadWatch(audit.sizes), Recheck(audit, dispatcher, keys), self._closings)
-        reports, slots = Reports(audit, dispatcher), StreamSlots(REPORTS_EACH, REPORTS)
+        recheck = Recheck(audit, dispatcher, keys)
+        self._tails = Tails(audit, HeadWatch(audit.sizes), recheck, self._closings)
+        reports, slots = Reports(audit, dispatcher, recheck), StreamSlots(REPORTS_EACH, REPORTS)
         runs: Mapping[str, Stream] = {
             "Tail": Stream(self._tails.run, StreamSlots(TAILS_EACH, TAILS)),
             "BreachReport": Stream(reports.breach, slots),

@@ -1,5 +1,7 @@
 """Whether who opened a stream may still have it: asked every few seconds of the rows that calls are admitted by."""
 
+import time
+
 from vault.admission import admit
 from vault.audit.events import Draft
 from vault.call import Call
@@ -7,6 +9,8 @@ from vault.kms.tenant_keys import KeyCache, TenantKeys
 from vault.server.audit_service import AuditService
 from vault.server.dispatcher import Dispatcher
 from vault.store.reads import Rows
+
+EVERY_S = 5.0
 
 
 class Recheck:
@@ -16,6 +20,10 @@ class Recheck:
         self._audit = audit
         self._dispatcher = dispatcher
         self._keys = keys
+
+    def of(self, call: Call) -> "Rechecks":
+        """The checks of one stream."""
+        return Rechecks(self, call)
 
     async def check(self, call: Call) -> None:
         """Refuse what would be refused if it were called now.
@@ -35,3 +43,19 @@ class Recheck:
             self._keys.drop(call.caller.tenant_uid)
             keys = await self._dispatcher.keys_of(call.caller.tenant_uid)
         return keys
+
+
+class Rechecks:
+    """When one stream is checked; the first time some seconds after it was admitted."""
+
+    def __init__(self, recheck: Recheck, call: Call) -> None:
+        self._recheck = recheck
+        self._call = call
+        self.due_at = time.monotonic() + EVERY_S
+        """Monotonic seconds."""
+
+    async def when_due(self) -> None:
+        """Check if it is time to; raises VaultError as ``Recheck.check`` does."""
+        if time.monotonic() >= self.due_at:
+            await self._recheck.check(self._call)
+            self.due_at = time.monotonic() + EVERY_S

@@ -1,4 +1,7 @@
-"""Reports that take a while: what a suspect touched, and bundles to take home. Each step has a snapshot of its own."""
+"""Reports that take a while: what a suspect touched, and bundles to take home. Each step has a snapshot of its own.
+
+Who loses the right to them while they are under way gets no more of them.
+"""
 
 import asyncio
 import time
@@ -13,6 +16,7 @@ from vault.audit_names import AT_ONCE, NameSubjects
 from vault.call import Call
 from vault.server.audit_service import AuditService
 from vault.server.dispatcher import Dispatcher
+from vault.server.streams_recheck import Recheck
 from vault.server.streams_tail import Send
 from vault.v1 import audit_service_pb2 as v1
 
@@ -33,9 +37,10 @@ class _Made(NamedTuple):
 class Reports:
     """Runs reports. Used on the event loop only."""
 
-    def __init__(self, audit: AuditService, dispatcher: Dispatcher) -> None:
+    def __init__(self, audit: AuditService, dispatcher: Dispatcher, recheck: Recheck) -> None:
         self._audit = audit
         self._dispatcher = dispatcher
+        self._recheck = recheck
 
     async def export(self, call: Call, resolved: bytes, deadline: float, send: Send) -> None:
         """Send a bundle's files.
@@ -58,8 +63,9 @@ class Reports:
                     return _Made(made, is_all=False)
             return _Made(made, is_all=True)
 
-        is_all = False
+        rechecks, is_all = self._recheck.of(call), False
         while not is_all:
+            await rechecks.when_due()
             made, is_all = await self._audit.read(call.caller.tenant_uid, make, deadline)
             for message in made:
                 await send(message)
@@ -78,10 +84,12 @@ class Reports:
             at.log = log
             return next(steps, _END) is _END
 
+        rechecks = self._recheck.of(call)
         while not await self._audit.read(call.caller.tenant_uid, step, deadline):
-            pass
+            await rechecks.when_due()
         parts = messages(search.tally.rows())
         while part := await asyncio.to_thread(next, parts, None):
+            await rechecks.when_due()
             if request.with_subject_ids:
                 await self._name(call, part, deadline)
             await send(part.SerializeToString())

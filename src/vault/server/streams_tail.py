@@ -16,7 +16,6 @@ from vault.v1 import audit_service_pb2 as v1
 from vault.v1 import common_pb2
 
 HEARTBEAT_S = 10.0
-RECHECK_S = 5.0
 _READ_S = 30.0
 
 Send = Callable[[bytes], Awaitable[None]]
@@ -58,13 +57,11 @@ class Tails:
 
     async def _follow(self, tail: "_Tail", call: Call) -> None:
         await tail.begin()
-        recheck_at = time.monotonic() + RECHECK_S
+        rechecks = self._recheck.of(call)
         while not self._ending.is_set():
-            if time.monotonic() >= recheck_at:
-                await self._recheck.check(call)
-                recheck_at = time.monotonic() + RECHECK_S
+            await rechecks.when_due()
             if not await tail.go_on():
-                await self._wait(tail, call, min(recheck_at, tail.heartbeat_at) - time.monotonic())
+                await self._wait(tail, call, min(rechecks.due_at, tail.heartbeat_at) - time.monotonic())
         raise VaultError(
             common_pb2.ERROR_REASON_SHUTTING_DOWN,
             "the server is shutting down; go on elsewhere, from next_index",
@@ -106,9 +103,9 @@ class _Tail:
         """Read what has come, and send what matches of it, or a sign of life; whether there was anything to read."""
         before = self.next_index
         batch = await self._read(lambda log: next_batch(log, self._request, before), time.monotonic() + _READ_S)
+        if self.range:  # also if it is cut off while it is sent: it may have arrived
+            self.range = Range(self.range.start, batch.next_index, self.range.sent + len(batch.entries))
         if batch.entries or time.monotonic() >= self.heartbeat_at:
             await self._send(batch.SerializeToString())
             self.heartbeat_at = time.monotonic() + HEARTBEAT_S
-        if self.range:
-            self.range = Range(self.range.start, batch.next_index, self.range.sent + len(batch.entries))
         return batch.next_index > before
