@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from vault.audit.note import Verifier
-from vault.audit_log import AuditLog
+from vault.audit_log import AuditLog, cosignatures_by
 from vault.audit_permitted import Permitted
 from vault.classes.taxonomy import Taxonomy
 from vault.store.log_queries import altered
@@ -34,8 +34,7 @@ def answer(log: AuditLog, _request: v1.GetCheckpointRequest) -> v1.GetCheckpoint
 
 
 def _newest_cosigned(log: AuditLog, rows: Sequence[CosignatureRow]) -> str:
-    names = {witness.name for witness in log.witnesses}
-    given = [row for row in rows if row.line and row.witness in names]
+    given = cosignatures_by(rows, log.witnesses)
     if not given:
         return ""
     newest = max(given, key=lambda row: row.size)
@@ -46,14 +45,14 @@ def _newest_cosigned(log: AuditLog, rows: Sequence[CosignatureRow]) -> str:
 
 
 def _states(rows: Sequence[CosignatureRow], witnesses: Sequence[Verifier]) -> list[v1.WitnessState]:
-    known = {row.witness: row for row in rows}
+    problems = {row.witness: row.problem for row in rows}
+    given = {row.witness: row for row in cosignatures_by(rows, witnesses)}
     states = []
     for witness in witnesses:
-        state = v1.WitnessState(name=witness.name)
-        row = known.get(witness.name)
+        state = v1.WitnessState(name=witness.name, problem=problems.get(witness.name, ""))
+        row = given.get(witness.name)
         if row:
-            state.size, state.problem = row.size, row.problem
-        if row and row.time_us:
+            state.size = row.size
             state.cosign_time.FromMicroseconds(row.time_us)
         states.append(state)
     return states

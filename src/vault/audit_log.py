@@ -33,18 +33,17 @@ class Published:
         return self.checkpoint.root
 
     def cosigned(self, rows: Iterable[CosignatureRow], witnesses: Sequence[Verifier]) -> str:
-        """The signed note with the cosignatures that configured witnesses have given it.
+        """The signed note with the cosignatures that configured witnesses have given it, by the keys that they have now.
 
         Raises:
             VaultError: INTEGRITY, if a stored cosignature is bad.
         """
         signed = self.note.encode()
         keys = {key.name: key for key in witnesses}
-        return signed + "".join(
-            row.line
-            for row in rows
-            if row.witness in keys and row.size == self.size and row.line and _cosignature(signed, row, keys[row.witness])
-        )
+        rows = [row for row in cosignatures_by(rows, witnesses) if row.size == self.size]
+        for row in rows:
+            _check_cosignature(signed, row, keys[row.witness])
+        return signed + "".join(row.line for row in rows)
 
 
 class AuditLog:
@@ -123,11 +122,24 @@ class Snapshots:
     log: AuditLog
 
 
-def _cosignature(signed: str, row: CosignatureRow, witness: Verifier) -> bool:
+def cosignatures_by(rows: Iterable[CosignatureRow], witnesses: Sequence[Verifier]) -> list[CosignatureRow]:
+    """The rows with cosignatures of these witnesses, without those by keys that they had before. None is verified."""
+    keys = {key.name: key for key in witnesses}
+    return [row for row in rows if row.line and row.witness in keys and not _is_by_former_key(row, keys[row.witness])]
+
+
+def _is_by_former_key(row: CosignatureRow, witness: Verifier) -> bool:
+    try:
+        lines = parse_note(f"\n\n{row.line}").signatures
+    except NoteError:
+        return False
+    return all(line.name == witness.name and not line.is_by(witness) for line in lines)
+
+
+def _check_cosignature(signed: str, row: CosignatureRow, witness: Verifier) -> None:
     try:
         time_s = verify_cosignature(parse_note(signed + row.line), witness)
     except NoteError:
         time_s = None
     if time_s is None:
         raise altered("audit_cosignature", f"the cosignature of {row.witness}")
-    return True

@@ -7,6 +7,7 @@ from tests.harness import context
 
 from vault.audit.cosignature import verify_cosignature
 from vault.audit.note import parse_note
+from vault.store import cosignatures
 from vault.store import tables as t
 from vault.v1.audit_service_pb2 import AddCosignatureRequest, GetCheckpointRequest, GetCheckpointResponse, GetInclusionProofRequest
 
@@ -92,12 +93,43 @@ def test_a_cosignature_altered_in_the_database_is_named(desk: Desk, tenant: str)
     signed = published(desk, tenant).checkpoint
     desk.ask(add(witness.cosign(signed, 1_800_000_000)), tenant=tenant)
     where = {"tenant_uid": desk.tenant(tenant).uid, "witness": witness.key.name}
-    older = TestWitness(witness.key.name).cosign(signed, 1_800_000_000).splitlines(keepends=True)[-1]
-    for values in ({"line": older}, {"line": other.cosign(signed, 5).splitlines(keepends=True)[-1]}, {"checkpoint": "x"}):
+    bad = witness.cosign(signed.replace("\n", "\n\n", 1), 1_800_000_000).splitlines(keepends=True)[-1]
+    for values in ({"line": bad}, {"line": other.cosign(signed, 5).splitlines(keepends=True)[-1]}, {"checkpoint": "x"}):
         with desk.behind_its_back(t.audit_cosignature, where, **values):
             refusal = desk.refused(GetCheckpointRequest(context=context("audit")), tenant=tenant)
             assert refusal.reason_name == "INTEGRITY"
             assert "audit_cosignature" in refusal.message
+
+
+def test_a_cosignature_by_a_key_that_the_witness_had_before_counts_no_more_and_hinders_nothing(
+    desk: Desk, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former, other = desk.witnesses
+    signed = published(desk, tenant).checkpoint
+    desk.ask(add(former.cosign(signed, 1_800_000_000)), tenant=tenant)
+    successor = TestWitness(former.key.name)
+    monkeypatch.setattr(desk.audit, "_witnesses", [successor.key, other.key])
+    answer = published(desk, tenant)
+    assert (answer.checkpoint, answer.cosigned_checkpoint) == (signed, "")
+    assert (answer.witnesses[0].name, answer.witnesses[0].size) == (successor.key.name, 0)
+    assert not answer.witnesses[0].HasField("cosign_time")
+    desk.ask(add(other.cosign(signed, 1_800_000_000)), tenant=tenant)
+    assert published(desk, tenant).cosigned_checkpoint == other.cosign(signed, 1_800_000_000)
+    desk.ask(add(successor.cosign(signed, 1_800_000_001)), tenant=tenant)
+    assert verify_cosignature(parse_note(published(desk, tenant).cosigned_checkpoint), successor.key) == 1_800_000_001
+
+
+def test_a_conflict_is_not_hidden_by_a_cosignature_that_was_there_before(desk: Desk, tenant: str) -> None:
+    (witness, _) = desk.witnesses
+    signed = published(desk, tenant).checkpoint
+    desk.ask(add(witness.cosign(signed, 1_800_000_000)), tenant=tenant)
+    cosignatures.mark(desk.inside.node.log_engine, desk.tenant(tenant).uid, witness.key.name, cosignatures.CONFLICT)
+    for time_s in (1_800_000_000, 1_700_000_000):
+        desk.ask(add(witness.cosign(signed, time_s)), tenant=tenant)
+        state = published(desk, tenant).witnesses[0]
+        assert (state.problem, state.cosign_time.seconds) == (cosignatures.CONFLICT, 1_800_000_000)
+    desk.ask(add(witness.cosign(signed, 1_800_000_001)), tenant=tenant)
+    assert not published(desk, tenant).witnesses[0].problem
 
 
 def _signed_by_the_log(desk: Desk, tenant: str, text: str) -> str:

@@ -15,7 +15,10 @@ CONFLICT = "CONFLICT"
 
 
 def record(engine: sa.Engine, row: CosignatureRow) -> bool:
-    """Keep a verified cosignature, unless one of a larger checkpoint is there; it ends whatever problem there was.
+    """Keep a verified cosignature, unless a newer one is there: of a larger checkpoint, or a later one of the same.
+
+    One that is newer than what is there ends whatever problem there was. The same one again doesn't: anybody who may add
+    cosignatures could hide a conflict with it.
 
     Returns:
         Whether it is the newest now.
@@ -23,8 +26,11 @@ def record(engine: sa.Engine, row: CosignatureRow) -> bool:
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
-    newer = row._replace(problem="")._asdict()
-    return _write(engine, t.audit_cosignature.c.size <= row.size, newer, newer)
+    c = t.audit_cosignature.c
+    is_again = sa.and_(c.size == row.size, c.time_us == row.time_us)
+    first = row._replace(problem="")._asdict()
+    changed = first | {"problem": sa.case((is_again, c.problem), else_="")}
+    return _write(engine, sa.or_(c.size < row.size, sa.and_(c.size == row.size, c.time_us <= row.time_us)), changed, first)
 
 
 def mark(engine: sa.Engine, tenant_uid: bytes, witness: str, problem: str) -> bool:
