@@ -24,7 +24,8 @@ from vault.access.issuing import Issued, create_ca, issue_client, issue_server, 
 from vault.audit.events import SYSTEM_TENANT
 from vault.kms.local_provisioner import LocalProvisioner
 from vault.server import config as configuration
-from vault.server.node import Node, create_database_key, provisioner
+from vault.server.backends import create_database_key, provisioner
+from vault.server.node import Node
 from vault.store import schema
 from vault.v1 import common_pb2, vault_service_pb2
 

@@ -3,12 +3,15 @@
 import secrets
 
 import pytest
+from tests.harness import Server, Vault
 from tests.log import naive
 from tests.log.kept import Kept, Writer
+from tests.server.requests import good
 
 from vault.create_tenant import begin_log
 from vault.errors import VaultError
-from vault.server.node import provisioner
+from vault.server.backends import provisioner
+from vault.store import tables as t
 
 ORIGIN = "logs.example.org/one"
 
@@ -45,3 +48,31 @@ def test_no_log_begins_where_the_kms_remembers_entries_or_another_log(kept: Kept
         assert refusal.value.reason_name == "LOG_BEHIND_ANCHOR"
         assert "restore" in refusal.value.message
     assert manager.read_anchor(uid) == before
+
+
+def test_tenants_from_before_there_were_logs_get_theirs_with_all_that_was_pending(vault: Vault) -> None:
+    with vault.node() as node:
+        assert node.begin_missing_logs() == 0
+        with node.engine.begin() as connection:
+            connection.execute(t.audit_log.delete())
+        assert node.begin_missing_logs() == 1 + len(vault.tenants)
+    with Server(vault) as server:
+        assert server.caller("all").call(good("ListDataClasses"))
+        assert server.stop() == 0
+    with vault.node() as node, node.engine.connect() as connection:
+        for tenant in vault.tenants.values():
+            found = naive.check(connection, tenant.uid, node.key_manager.log_public_key(tenant.uid))
+            naive.check_chains(found.leaves)
+            assert (found.pending, found.published[0]) == ([], len(found.leaves))
+
+
+def test_a_log_that_somebody_removed_is_not_begun_anew(vault: Vault) -> None:
+    with Server(vault) as server:
+        assert server.stop() == 0
+    with vault.node() as node:
+        with node.engine.begin() as connection:
+            for table in (t.audit_log, t.audit_entry, t.audit_node):
+                connection.execute(table.delete())
+        with pytest.raises(VaultError) as refusal:
+            node.begin_missing_logs()
+        assert refusal.value.reason_name == "LOG_BEHIND_ANCHOR"

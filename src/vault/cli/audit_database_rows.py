@@ -9,8 +9,8 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
+from vault.server.backends import postgres_engine
 from vault.server.config import DatabaseSettings, load, postgres_url
-from vault.server.node import postgres_engine
 
 Row = Any
 """A row with its columns as attributes and by number, whose types the statement decides."""

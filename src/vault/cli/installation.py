@@ -17,8 +17,9 @@ from vault.cli import opening, registry
 from vault.crypto.keys import KEY_BYTES
 from vault.kms.local_provisioner import LocalProvisioner
 from vault.safe import new_uid
+from vault.server.backends import create_database_key, database_key_path, postgres_engine, provisioner
 from vault.server.config import Config, LocalKms
-from vault.server.node import Node, create_database_key, database_key_path, postgres_engine, provisioner
+from vault.server.node import Node
 from vault.store import schema
 from vault.store.rows import TenantRow
 from vault.trust_ca import TrustCa

@@ -9,8 +9,9 @@ import structlog
 
 from vault.audit.events import SYSTEM_TENANT
 from vault.server import logs
+from vault.server.backends import database_key_path
 from vault.server.config import Config
-from vault.server.node import Node, database_key_path
+from vault.server.node import Node
 from vault.store import schema
 from vault.store import tables as t
 

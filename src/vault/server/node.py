@@ -2,33 +2,23 @@
 
 import os
 import ssl
-from pathlib import Path
 
 import sqlalchemy as sa
 
-from vault.access.issuing import write_private
 from vault.administration import Act
 from vault.audit.chain import Chain
 from vault.audit.events import SYSTEM_TENANT
 from vault.create_tenant import CreateTenant, begin_log, make_first_keys
-from vault.crypto.binding import kms_context
-from vault.crypto.keys import Key
-from vault.kms.key_manager import KeyManager, KeyProvisioner
-from vault.kms.keyring_secret import KeyringSecret, Passphrase, RawKey, from_file, from_variable
-from vault.kms.local import LocalKeyManager
-from vault.kms.local_provisioner import LocalProvisioner
 from vault.kms.tenant_keys import KeyCache, KeysMissingError
-from vault.kms.transit import TransitKeyManager
-from vault.kms.transit_provisioner import TransitProvisioner
-from vault.server.config import Config, ConfigError, DatabaseSettings, LocalKms, ServerSettings, postgres_url
+from vault.server.backends import database_key, key_manager, postgres_engine, postgres_log_engine, provisioner
+from vault.server.config import Config, ConfigError, ServerSettings
 from vault.store import engine as engines
-from vault.store import schema
+from vault.store import schema, writes
+from vault.store import tables as t
 from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.key_loader import Boot, KeyLoader
 from vault.store.log_gate import LogGate
 from vault.store.runner import Runner
-
-_DATABASE_KEY = "database"
 
 
 class Node:
@@ -42,7 +32,7 @@ class Node:
             ConfigError: a file that the configuration names is missing.
         """
         self.config = config
-        self.key_manager = _key_manager(config)
+        self.key_manager = key_manager(config)
         self._lock: engines.SingleProcessLock | None = None
         self.engine = self._open_engine()
         self.log_engine = self._open_log_engine()
@@ -79,9 +69,25 @@ class Node:
         if uid != SYSTEM_TENANT:
             self.keys.put(self.loader.load(SYSTEM_TENANT))
         first = make_first_keys(uid, self.key_manager, provisioner(self.config), self.boot())
-        log = begin_log(uid, f"{self.config.log.origin}/{uid.hex()}", self.key_manager)
+        log = begin_log(uid, self._origin(uid), self.key_manager)
         self.keys.put(first.keys)
         self.act(CreateTenant(uid, name, first, log, authorities))
+
+    def begin_missing_logs(self) -> int:
+        """Begin the logs of tenants that were made before there were logs; how many.
+
+        Raises:
+            VaultError: the KMS refuses or does not answer; LOG_BEHIND_ANCHOR, if it remembers entries of such a log.
+            sqlalchemy.exc.SQLAlchemyError: the database does.
+        """
+        without = sa.select(t.tenant.c.uid).where(t.tenant.c.uid.not_in(sa.select(t.audit_log.c.tenant_uid)))
+        with self.engine.connect() as connection:
+            uids = connection.scalars(without).all()
+        rows = [begin_log(uid, self._origin(uid), self.key_manager) for uid in uids]
+        if rows:
+            with self.engine.begin() as connection:
+                writes.insert(connection, t.audit_log, rows)
+        return len(rows)
 
     def check(self) -> None:
         """Refuse to serve what can't be served.
@@ -111,98 +117,20 @@ class Node:
         if self._lock:
             self._lock.release()
 
+    def _origin(self, tenant_uid: bytes) -> str:
+        return f"{self.config.log.origin}/{tenant_uid.hex()}"
+
     def _open_engine(self) -> sa.Engine:
         sqlite_file = self.config.database.sqlite_file
         if sqlite_file is None:
             return postgres_engine(self.config.database)
-        key = _database_key(sqlite_file, self.key_manager)
+        key = database_key(sqlite_file, self.key_manager)
         self._lock = engines.SingleProcessLock(sqlite_file)
         return engines.sqlite(sqlite_file, key)
 
     def _open_log_engine(self) -> sa.Engine:
         """An engine for keeping the logs, as the role that may; for an SQLite file there is but one of either."""
         return self.engine if self.config.database.sqlite_file else postgres_log_engine(self.config.database)
-
-
-def postgres_engine(database: DatabaseSettings) -> sa.Engine:
-    """An engine for the PostgreSQL that the configuration names.
-
-    Raises:
-        ConfigError: the file with its URL can't be read, or holds none.
-    """
-    return _postgres("url", database.url, database.url_file)
-
-
-def postgres_log_engine(database: DatabaseSettings) -> sa.Engine:
-    """An engine for the same PostgreSQL, as the role by which the server keeps the audit logs.
-
-    Raises:
-        ConfigError: as ``postgres_engine``.
-    """
-    if database.log_url or database.log_url_file:
-        return _postgres("log_url", database.log_url, database.log_url_file)
-    return postgres_engine(database)
-
-
-def _postgres(setting: str, url: str | None, file: Path | None) -> sa.Engine:
-    given = _read(file) if file else url
-    try:
-        return engines.postgres(postgres_url(given or ""))
-    except (ValueError, sa.exc.ArgumentError):  # its text would hold the URL, which may hold a password
-        pass
-    raise ConfigError(f"database.{setting}{'_file' if file else ''}: must be a URL like postgresql+psycopg://user@host:5432/vault")
-
-
-def provisioner(config: Config) -> KeyProvisioner:
-    """Whoever may create tenants' keys in the KMS."""
-    if isinstance(config.kms, LocalKms):
-        return LocalProvisioner(config.kms.keyring_file, _keyring_secret(config.kms))
-    return TransitProvisioner(config.kms.as_provisioner())
-
-
-def create_database_key(config: Config) -> None:
-    """Make the page key of a new SQLite file and keep it beside the file, wrapped by the KMS; one that is there stays.
-
-    Raises:
-        VaultError: the KMS refuses or does not answer.
-    """
-    if config.database.sqlite_file is None or database_key_path(config.database.sqlite_file).exists():
-        return
-    manager = _key_manager(config)
-    try:
-        (wrapped,) = manager.wrap(SYSTEM_TENANT, [(Key.generate(), kms_context(SYSTEM_TENANT, _DATABASE_KEY, 1))])
-    finally:
-        manager.close()
-    path = database_key_path(config.database.sqlite_file)
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    write_private(draft, wrapped.blob)
-    os.replace(draft, path)
-
-
-def database_key_path(sqlite_file: Path) -> Path:
-    """Where the wrapped page key of an SQLite file lies."""
-    return sqlite_file.with_name(sqlite_file.name + ".key")
-
-
-def _database_key(sqlite_file: Path, manager: KeyManager) -> Key:
-    path = database_key_path(sqlite_file)
-    if not path.exists():
-        raise ConfigError(f"{path} is missing: without it the database can't be opened; `pdvault init` makes a new vault")
-    (key,) = manager.unwrap(SYSTEM_TENANT, [(path.read_bytes(), kms_context(SYSTEM_TENANT, _DATABASE_KEY, 1))])
-    return key
-
-
-def _key_manager(config: Config) -> KeyManager:
-    if isinstance(config.kms, LocalKms):
-        return LocalKeyManager(config.kms.keyring_file, _keyring_secret(config.kms))
-    return TransitKeyManager(config.kms.as_app())
-
-
-def _keyring_secret(kms: LocalKms) -> KeyringSecret:
-    if kms.passphrase_file:
-        return Passphrase(from_file(kms.passphrase_file))
-    return RawKey(from_file(kms.key_file) if kms.key_file else from_variable(kms.key_variable or ""))
 
 
 def _check_certificate(server: ServerSettings) -> None:
@@ -217,10 +145,3 @@ def _check_certificate(server: ServerSettings) -> None:
     except OSError as error:
         missing = "certificate_file" if not os.access(server.certificate_file, os.R_OK) else "key_file"
         raise ConfigError(f"server.{missing}: {getattr(server, missing)}: {error.strerror}") from None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None

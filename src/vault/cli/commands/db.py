@@ -47,6 +47,7 @@ def upgrade(config_file: Path, output: str | None, grant_to: str | None, grant_l
     opening.refuse_if_nothing_is_there(config)
     with opening.opened(config) as node, opening.changing_schema():
         version = schema.upgrade(node.engine)
+        node.begin_missing_logs()
         if grant_to:
             _grant(node.engine, "--grant-to", grant_to, schema.SERVER_MAY)
         if grant_log_to:
