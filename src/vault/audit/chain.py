@@ -59,6 +59,10 @@ class Commit:
     leaves: list[Leaf] = field(default_factory=list)
     ends: dict[bytes, _End] = field(default_factory=dict)
 
+    def last_hashes(self) -> dict[bytes, bytes]:
+        """The hash of the last leaf in each log, by tenant uid."""
+        return {tenant_uid: end.previous_hash for tenant_uid, end in self.ends.items()}
+
 
 class Chain:
     """One boot. Used by one thread at a time."""

@@ -123,6 +123,8 @@ class Runner:
         self.chain = new_chain()
         self.on_commit: Callable[[], None] = lambda: None
         """Called after each commit, and so each time there are new events."""
+        self.on_settled: Callable[[float, dict[bytes, bytes]], None] = lambda _began, _last_hashes: None
+        """Called after each commit too: when it began, in monotonic seconds, and the hash of its last leaf in each log."""
         self.on_unheard: Callable[[Call, str], None] = lambda _call, _reason: None
         """Called with each call that is answered without having left an event, or not surely, and why."""
 
@@ -207,6 +209,7 @@ class Runner:
             self._run([plan])
 
     def _transact(self, plans: list[_Plan]) -> None:
+        began = time.monotonic()
         with self._engine.connect() as connection:
             transaction = connection.begin()
             self._limit_statements(connection, plans)
@@ -229,6 +232,7 @@ class Runner:
                     raise
                 raise _UncertainCommitError from None  # whatever went wrong, the end is unknown
         self.chain.settle(commit)
+        self.on_settled(began, commit.last_hashes())
         self.on_commit()
         for plan, outcome in decided:
             plan.answer, plan.is_heard = outcome.answer, True
