@@ -46,7 +46,8 @@ class Integrating:
     def catch_up(self) -> None:
         """Integrate, or wait for the node that does, until no event has waited for more than a second.
 
-        A log that does not grow is not waited for: its tenant's calls are refused, with the reason.
+        A log that does not grow is not waited for: its tenant's calls are refused, with the reason. What was integrated is
+        published, so that no log looks as if it could not be anchored when the first calls come.
 
         Raises:
             ConfigError: the role that keeps the logs lacks rights.
@@ -58,14 +59,15 @@ class Integrating:
             round_ = self._integrator.round()
             late, sizes = self._late()
             if not late - self._integrator.refused().keys():
-                return
+                break
             if (len(late), sizes) != before:
                 hope_until, before = time.monotonic() + _HOPE_S, (len(late), sizes)
             elif time.monotonic() > hope_until:
                 log.warning("logs do not grow; calls of their tenants will be refused", tenants=len(late))
-                return
+                break
             if not round_.has_more:
                 self._ending.wait(_LOOK_S)
+        self._integrator.publisher.publish(every_s=0.0)
 
     def start(self) -> None:
         """Begin to integrate and to publish."""

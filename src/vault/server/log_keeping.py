@@ -35,6 +35,7 @@ def keeping_logs(node: Node) -> Iterator[LogKeeping]:
     integrating = Integrating(node, log_metrics, alarms)
     integrating.catch_up()
     node.gate.expects_integration = True
+    node.runner.on_settled = node.gate.committed
     node.runner.on_commit = integrating.wake
     guard = LogGuard(node.gate, node.keys, log_metrics, integrating.distrust)
     integrating.start()

@@ -1,58 +1,114 @@
 """The gate: a tenant's keys are given to nobody while its audit log is not in order."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from vault.errors import VaultError
-from vault.kms.key_manager import KeyManager
-from vault.store import tables as t
+from vault.kms.key_manager import Anchored, KeyManager, KmsDeniedError, KmsSealedError, KmsUnavailableError
 from vault.store.engine import reading
 from vault.store.faults import DATABASE_ERRORS, translate
-from vault.store.log_check import check_log
-from vault.store.queries import now_us
+from vault.store.log_check import Verified, check_log
+from vault.store.log_committed import CommittedLeaves
+from vault.store.log_late import MAX_ANCHOR_AGE_S, MISSING, PENDING, UNANCHORED, Late, has_unanchored, has_waiting, holds
 from vault.v1 import common_pb2
 
-MAX_PENDING_S = 10.0
-"""How old an event may get by the database's clock before it is in the log."""
 _PATIENCE_S = 5.0
-_SECOND_LOOK_S = 1.0
-"""An event of a transaction that took long is old when it appears; within this time the integrator takes it."""
+_MEMORY_S = 10.0
+"""How long something late is remembered for the next look."""
+_RECOVERY_S = 10.0
+"""How long after the KMS did not answer it may take until logs of tenants that are served are anchored again."""
+
+
+class Seen(NamedTuple):
+    """What a look at a log that is in order showed: how many entries are anchored, and how many published."""
+
+    anchored: int
+    published: int
+
+
+class _Look(NamedTuple):
+    seen: Seen
+    late: Late | None
+
+
+class _Doubt(NamedTuple):
+    since: float
+    last: float
 
 
 class LogGate:
     """Checks logs; shared by threads. What it refuses is a tenant, not the server."""
 
-    def __init__(self, engine: sa.Engine, key_manager: KeyManager, sleep: Callable[[float], None] = time.sleep) -> None:
-        """Begin as for a process that does not wait for an integrator; ``sleep`` is between two looks at an old event."""
+    def __init__(
+        self,
+        engine: sa.Engine,
+        key_manager: KeyManager,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin as for a process that does not wait for an integrator.
+
+        Args:
+            engine: of the database.
+            key_manager: whose anchors are compared.
+            sleep: is between two looks at a log in which something is late.
+            clock: monotonic seconds, those of the runner.
+        """
         self._engine = engine
         self._key_manager = key_manager
         self._sleep = sleep
+        self._clock = clock
+        self._lock = threading.Lock()
         self._public_keys: dict[bytes, bytes] = {}
+        self._anchors: dict[bytes, Anchored] = {}
+        self._unanswered: dict[bytes, float] = {}
+        self._doubts: dict[bytes, _Doubt] = {}
+        self._committed = CommittedLeaves(MAX_ANCHOR_AGE_S, clock)
         self.expects_integration = False
-        """Whether events that wait for longer than ``MAX_PENDING_S`` close the gate: where a server is to integrate them."""
+        """Whether what is late closes the gate (``log_late``): where a server is to integrate and to anchor."""
 
     def check(self, tenant_uid: bytes) -> None:
-        """Refuse unless the tenant's log is in order.
+        """Refuse keys unless the tenant's log is in order. Looks a second time, after a pause, where something is late.
 
         Raises:
             VaultError: LOG_BEHIND_ANCHOR, LOG_STALLED, INTEGRITY; KMS_UNAVAILABLE, KMS_SEALED, KMS_DENIED; DATABASE_UNAVAILABLE.
         """
-        public_key = self.public_key(tenant_uid)
-        anchor = self._key_manager.read_anchor(tenant_uid)
+        late = self._check(tenant_uid)
+        if late and not self._is_confirmed(tenant_uid, late):
+            self._sleep(late.pause_s)
+            late = self._check(tenant_uid)
+        if late:
+            raise late.error()
+
+    def watch(self, tenant_uid: bytes) -> Seen:
+        """Look once at the log of a tenant that is served; to be called every few seconds.
+
+        What is late is refused when it was at an earlier look too. A KMS that does not answer is none of the log's faults: the
+        anchor of the last look takes its place, and nothing has to be anchored until the KMS has been back for a while.
+
+        Raises:
+            VaultError: as ``check``; of the KMS's only if there was no look before.
+        """
         try:
-            with reading(self._engine, _PATIENCE_S) as connection:
-                verified = check_log(connection, tenant_uid, anchor, public_key)
-            if verified.forged:
-                raise VaultError(
-                    common_pb2.ERROR_REASON_INTEGRITY,
-                    "the audit log's published checkpoint is none that it has signed; nothing is served until it is replaced",
-                )
-            if self.expects_integration:
-                self._check_age(tenant_uid)
-        except DATABASE_ERRORS as error:
-            raise translate(error) from None
+            anchor = self._read_anchor(tenant_uid)
+        except (KmsUnavailableError, KmsSealedError, KmsDeniedError):
+            anchor = self._anchors.get(tenant_uid)
+            if anchor is None:
+                raise
+            self._unanswered[tenant_uid] = self._clock()
+        is_back = self._clock() - self._unanswered.get(tenant_uid, -_RECOVERY_S) >= _RECOVERY_S
+        seen, late = self._look(tenant_uid, anchor, must_be_anchored=is_back)
+        if late and self._is_confirmed(tenant_uid, late):
+            raise late.error()
+        return seen
+
+    def committed(self, began: float, last_hashes: Mapping[bytes, bytes]) -> None:
+        """This node has certainly committed leaves, and answers for them (``CommittedLeaves.note``)."""
+        self._committed.note(began, last_hashes)
 
     def public_key(self, tenant_uid: bytes) -> bytes:
         """The public key of a tenant's log, which never changes: the KMS is asked once.
@@ -64,19 +120,56 @@ class LogGate:
             self._public_keys[tenant_uid] = self._key_manager.log_public_key(tenant_uid)
         return self._public_keys[tenant_uid]
 
-    def _check_age(self, tenant_uid: bytes) -> None:
-        if self._too_old(tenant_uid):
-            self._sleep(_SECOND_LOOK_S)
-            if self._too_old(tenant_uid):
-                raise VaultError(
-                    common_pb2.ERROR_REASON_LOG_STALLED,
-                    f"audit events have waited for more than {MAX_PENDING_S:.0f} s to be added to the log, so nothing is released; "
-                    "the operator must find out why the integrator stands still",
-                    retry_after_s=_SECOND_LOOK_S,
-                )
+    def _check(self, tenant_uid: bytes) -> Late | None:
+        return self._look(tenant_uid, self._read_anchor(tenant_uid), must_be_anchored=True).late
 
-    def _too_old(self, tenant_uid: bytes) -> bool:
-        c = t.audit_pending.c
-        with reading(self._engine, _PATIENCE_S) as connection:
-            oldest = connection.scalar(sa.select(sa.func.min(c.time_us)).where(c.tenant_uid == tenant_uid))
-            return oldest is not None and now_us(connection) - oldest > MAX_PENDING_S * 1e6
+    def _read_anchor(self, tenant_uid: bytes) -> Anchored | None:
+        self.public_key(tenant_uid)
+        return self._key_manager.read_anchor(tenant_uid)
+
+    def _look(self, tenant_uid: bytes, anchor: Anchored | None, *, must_be_anchored: bool) -> _Look:
+        late = None
+        try:
+            with reading(self._engine, _PATIENCE_S) as connection:
+                verified = check_log(connection, tenant_uid, anchor, self.public_key(tenant_uid))
+                if verified.forged:
+                    raise VaultError(
+                        common_pb2.ERROR_REASON_INTEGRITY,
+                        "the audit log's published checkpoint is none that it has signed; nothing is served until it is replaced",
+                    )
+                if self.expects_integration:
+                    late = self._late(connection, verified, must_be_anchored=must_be_anchored)
+        except DATABASE_ERRORS as error:
+            raise translate(error) from None
+        self._remember(verified, late)
+        return _Look(Seen(verified.anchored.size, verified.head.checkpoint_size), late)
+
+    def _late(self, connection: sa.Connection, verified: Verified, *, must_be_anchored: bool) -> Late | None:
+        tenant_uid = verified.head.tenant_uid
+        if has_waiting(connection, tenant_uid):
+            return PENDING
+        if must_be_anchored and has_unanchored(connection, verified):
+            return UNANCHORED
+        due = self._committed.due(tenant_uid)
+        if due and not holds(connection, tenant_uid, verified.anchored if must_be_anchored else verified.head, due):
+            return MISSING
+        if due and must_be_anchored:
+            self._committed.found(tenant_uid, due)
+        return None
+
+    def _remember(self, verified: Verified, late: Late | None) -> None:
+        tenant_uid, now = verified.head.tenant_uid, self._clock()
+        self._committed.mark(tenant_uid, verified.head.size)
+        with self._lock:
+            known = self._anchors.get(tenant_uid)
+            if known is None or known.version < verified.anchor.version:
+                self._anchors[tenant_uid] = verified.anchor
+            doubt = self._doubts.pop(tenant_uid, _Doubt(now, now))
+            if late:
+                self._doubts[tenant_uid] = _Doubt(doubt.since if now - doubt.last <= _MEMORY_S else now, now)
+
+    def _is_confirmed(self, tenant_uid: bytes, late: Late) -> bool:
+        """Whether something was late already so long ago that a server would have done it since."""
+        with self._lock:
+            doubt = self._doubts.get(tenant_uid)
+            return doubt is not None and self._clock() - doubt.since >= late.pause_s
