@@ -8,7 +8,7 @@ import structlog
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeyCache
 from vault.server.log_metrics import LogMetrics
-from vault.store.log_gate import LogGate
+from vault.store.log_gate import LogGate, Seen
 from vault.v1 import common_pb2
 
 log = structlog.get_logger(__name__)
@@ -30,6 +30,7 @@ class LogGuard:
         self._keys = keys
         self._metrics = metrics
         self._distrust = distrust
+        self._anchored: dict[bytes, int] = {}
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="log guard", daemon=True)
 
@@ -38,12 +39,14 @@ class LogGuard:
         self._thread.start()
 
     def look(self) -> None:
-        """Look at all logs once."""
-        for tenant_uid in self._keys.tenants():
+        """Look at all logs once, without waiting for any: what is late there is looked at again next time."""
+        tenant_uids = self._keys.tenants()
+        self._anchored = {uid: self._anchored[uid] for uid in tenant_uids if uid in self._anchored}
+        for tenant_uid in tenant_uids:
             if self._ending.is_set():
                 return
             try:
-                self._gate.check(tenant_uid)
+                self._compare(tenant_uid, self._gate.watch(tenant_uid))
             except VaultError as error:
                 if error.reason in _SERIOUS:
                     self._close(tenant_uid, error)
@@ -53,6 +56,13 @@ class LogGuard:
         self._ending.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def _compare(self, tenant_uid: bytes, seen: Seen) -> None:
+        """What was anchored at the last look is published by now, unless an older checkpoint was put back in its place."""
+        if seen.published < self._anchored.get(tenant_uid, 0):
+            log.warning("a log shows an older checkpoint than the anchored one; it is published again", tenant=tenant_uid.hex())
+            self._distrust(tenant_uid)
+        self._anchored[tenant_uid] = seen.anchored
 
     def _close(self, tenant_uid: bytes, error: VaultError) -> None:
         """Drop the keys: the next call must load them, is refused with the reason, and is audited."""
