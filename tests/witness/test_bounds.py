@@ -9,7 +9,7 @@ import pytest
 from tests.witness.log_twin import LogTwin
 from tests.witness.witness_process import WitnessProcess
 
-from vault.witness.bounds import MAX_OF_ONE
+from vault.witness.serving import MAX_OF_ONE
 
 PATIENCE_S = 60.0
 HALF_A_BODY = b"POST /add-checkpoint HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\nold 0"

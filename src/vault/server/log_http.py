@@ -17,9 +17,10 @@ from aiohttp import web
 from google.rpc import code_pb2
 
 from vault.errors import VaultError
+from vault.http_bounds import break_off, while_it_is_taken
 from vault.read_log_file import ENTRIES, HASHES, ReadLogFile, beyond_the_log
 from vault.server.log_http_auditors import Auditors
-from vault.server.log_http_bounds import Slots, break_off, send_refusal, while_it_is_taken
+from vault.server.log_http_bounds import Slots, send_refusal
 from vault.server.log_http_files import Content, LogFiles, Published, Wanted, parse_url_path
 from vault.server.metrics import Metrics
 from vault.v1 import common_pb2

@@ -1,37 +1,28 @@
-"""How much one reader of logs, and all of them together, may have under way; and connections that hold no more than they should.
+"""How much one reader of logs, and all of them together, may have under way, and how one is refused.
 
-An endpoint that may be public must cost a stranger more than it costs the vault: heads are small and must come quickly, bodies are
-not read, connections are few.
+The bounds on connections are those of ``vault.http_bounds``.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from aiohttp import web
 
 from vault.errors import VaultError
+from vault.http_bounds import LIMITS, break_off, while_it_is_taken
 from vault.v1 import common_pb2
 
 MAX_CONNECTIONS = 512
+MAX_OF_ONE_ADDRESS = 64
+"""Connections; many readers may come from behind one address."""
 MAX_REQUESTS = 64
 """Under way at once; of those without and of those with a certificate."""
 MAX_OF_ONE = 8
 """Under way at once for one certificate or, without one, one address."""
-IDLE_S = 10.0
-"""Within this time of its beginning, or of its last answer, a connection must have brought a whole request head."""
-SENDING_S = 10.0
-MIN_BYTES_PER_S = 32 * 1024
-"""A reader that takes an answer more slowly, beyond ``SENDING_S``, is dropped."""
 MAX_UNSENT = 128 * 1024
 """Bytes of answers that wait for one connection before it is waited for."""
-MAX_LINE = 1024
-"""Bytes of a request line. The longest path of a log has some 80."""
-MAX_HEADER = 4096
-"""Bytes of one header."""
-MAX_HEADERS = 32
 
 
 class Slots:
@@ -59,22 +50,11 @@ class Slots:
 
 
 class BoundedServer(web.Server):
-    """aiohttp's server of one handler, with bounds on connections and heads, and errors that say their reason only."""
+    """aiohttp's server of one handler, with bounds on heads, and errors that say their reason only."""
 
     def __call__(self) -> asyncio.BaseProtocol:  # type: ignore[override]
         """The protocol of a new connection."""
-        if len(self.connections) >= MAX_CONNECTIONS:
-            return _Refusing()
-        return _Connection(
-            self,
-            loop=asyncio.get_running_loop(),
-            keepalive_timeout=IDLE_S,
-            lingering_time=0,
-            access_log=None,  # type: ignore[arg-type]  # the library's own default argument is typed too narrowly
-            max_line_size=MAX_LINE,
-            max_field_size=MAX_HEADER,
-            max_headers=MAX_HEADERS,
-        )
+        return _Connection(self, loop=asyncio.get_running_loop(), **LIMITS)
 
 
 class _Connection(web.RequestHandler):
@@ -95,39 +75,6 @@ class _Connection(web.RequestHandler):
         answer = refusal(VaultError(reason, ""), status)
         answer.force_close()
         return answer
-
-
-class _Refusing(asyncio.Protocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.abort()  # type: ignore[attr-defined]
-
-
-@asynccontextmanager
-async def while_it_is_taken(request: web.BaseRequest, length: int) -> AsyncIterator[None]:
-    """For the block that sends an answer of so many bytes: it ends when the client has taken most of it, or is dropped.
-
-    Only whoever drains is held up by a client that does not read; without that, answers pile up in memory.
-
-    Raises:
-        ConnectionError: the client did not take it in time.
-    """
-    try:
-        async with asyncio.timeout(SENDING_S + length / MIN_BYTES_PER_S):
-            yield
-            await request.writer.drain()
-    except TimeoutError:
-        break_off(request)
-
-
-def break_off(request: web.BaseRequest) -> NoReturn:
-    """Hang up in the middle of an answer, so that the client notices.
-
-    Raises:
-        ConnectionError: always.
-    """
-    if request.transport:
-        request.transport.abort()
-    raise ConnectionResetError("the answer could not be ended")
 
 
 async def send_refusal(request: web.BaseRequest, error: VaultError, status: int, **headers: str) -> web.StreamResponse:

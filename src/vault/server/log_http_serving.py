@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 import structlog
 
 from vault.access.policy import PolicyEngine
+from vault.http_bounds import BoundedConnections
 from vault.server.config import ConfigError
 from vault.server.dispatcher import Dispatcher
 from vault.server.log_http import LogHttp
 from vault.server.log_http_auditors import Auditors
-from vault.server.log_http_bounds import BoundedServer
+from vault.server.log_http_bounds import MAX_CONNECTIONS, MAX_OF_ONE_ADDRESS, BoundedServer
 from vault.server.log_http_files import LogFiles
 from vault.server.log_http_tls import HttpsContext
 from vault.server.metrics import Metrics
@@ -60,7 +61,7 @@ async def _listen(server: BoundedServer, address: str, context: HttpsContext) ->
     host, _, port = address.rpartition(":")
     try:
         listener = await asyncio.get_running_loop().create_server(
-            server,
+            BoundedConnections(server, in_all=MAX_CONNECTIONS, of_one=MAX_OF_ONE_ADDRESS),
             host.strip("[]"),
             int(port),
             ssl=context.listening,

@@ -13,7 +13,6 @@ import structlog
 import uvloop
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
-from prometheus_client import start_http_server
 
 from vault.access.policy import PolicyEngine
 from vault.audit.note import parse_vkey
@@ -31,6 +30,7 @@ from vault.server.log_http_serving import logs_served
 from vault.server.log_keeping import LogKeeping, keeping_logs
 from vault.server.methods import SERVICE
 from vault.server.metrics import Metrics
+from vault.server.metrics_http import metrics_served
 from vault.server.node import Node
 from vault.server.streams import Streams
 from vault.server.trust import REFRESH_S, Trust
@@ -109,7 +109,7 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
     journal = Journal(node, unheard, lane.submit)
     stopping = _stop_on_signals()
     async with (
-        _metrics_endpoint(metrics, config.server.metrics_address) as metrics_address,
+        metrics_served(metrics, config.server.metrics_address) as metrics_address,
         _housekeeping(node, trust),
         logs_served(node, trust, policy, dispatcher, metrics, unheard),
         witnessed(node, metrics, logs.alarms.conflict),
@@ -156,21 +156,6 @@ def _stop_on_signals() -> asyncio.Event:
 def _alert(metrics: Metrics, policy: str) -> None:
     metrics.policy_errors.inc()
     log.error("a policy can't be evaluated, so it denies", policy=policy)
-
-
-@contextlib.asynccontextmanager
-async def _metrics_endpoint(metrics: Metrics, address: str) -> AsyncIterator[str]:
-    host, _, port = address.rpartition(":")
-    try:
-        server, thread = start_http_server(int(port), host, metrics.registry)
-    except (OSError, ValueError):
-        raise ConfigError(f"server.metrics_address: can't listen on {address}; it may be in use") from None
-    try:
-        yield f"{host}:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @contextlib.asynccontextmanager

@@ -9,12 +9,15 @@ from typing import cast
 
 from aiohttp import web
 
-from vault.witness.bounds import LIMITS, BoundedConnections
+from vault.http_bounds import LIMITS, BoundedConnections
 from vault.witness.errors import OutdatedError, RefusedError, WitnessError
 from vault.witness.witness import Witness
 
 MAX_BODY = 256 * 1024
 """Bytes of a submission: 16 signatures of any kind fit."""
+MAX_CONNECTIONS = 512
+MAX_OF_ONE = 64
+"""Connections of one address; a submission takes one, and the proxy that a witness may stand behind some."""
 
 _READ_S = 10.0
 _SHUTDOWN_S = 5.0
@@ -88,9 +91,11 @@ async def serve(app: web.Application, host: str, port: int, tls: ssl.SSLContext 
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stopped.set)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S, **LIMITS)
+    runner = web.AppRunner(app, shutdown_timeout=_SHUTDOWN_S, **LIMITS)
     await runner.setup()
-    connections = BoundedConnections(cast(web.Server, runner.server))  # there is one after setup
+    connections = BoundedConnections(  # after setup there is a server
+        cast(web.Server, runner.server), in_all=MAX_CONNECTIONS, of_one=MAX_OF_ONE
+    )
     patience = _HANDSHAKE_S if tls else None
     try:
         listener = await loop.create_server(
