@@ -73,7 +73,11 @@ def test_what_is_no_protected_url_is_refused_and_not_repeated(url: str, sqlite_v
     assert url in ("", "https://") or url not in str(refused.value)
 
 
-@pytest.mark.parametrize("key", ["", "witness.example.org", LOG_KEY, f"{KEY}A", KEY.replace("witness", "wilness")])
+@pytest.mark.parametrize(
+    "key",
+    ["", "witness.example.org", LOG_KEY, f"{KEY}A", KEY.replace("witness", "wilness")],
+    ids=["none", "a name only", "a log's key", "too long", "another name"],  # keys are random: every worker must name tests alike
+)
 def test_what_is_no_witness_key_is_refused(key: str, sqlite_vault: Vault) -> None:
     with pytest.raises(ConfigError, match=r"log\.witness\.0\.key: must be a witness's verifier key"):
         config(sqlite_vault, witness(key))
