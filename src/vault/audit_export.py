@@ -5,9 +5,9 @@ from typing import Final
 
 from vault.admission import Admitted
 from vault.audit.bundle_manifest import Manifest
+from vault.audit.merkle import leaf_hash
 from vault.audit.note import encode_base64
 from vault.audit.tiles import TILE_WIDTH, encode_bundle, entries_path, tile_path
-from vault.audit_entries import read
 from vault.audit_export_boots import SeenBoots
 from vault.audit_export_range import range_of
 from vault.audit_filter import bounds, invalid
@@ -114,11 +114,9 @@ class Sending:
         log.check_deadline()
         hashes, entries = tree.tile(log, 0, number), log.queries.entries(start, start + width)
         for row, expected in zip(entries, hashes, strict=True):
-            found = read(row)
-            if row.leaf_hash != expected:
+            if not leaf_hash(row.leaf) == row.leaf_hash == expected:
                 raise altered("audit_entry", f"entry {row.leaf_index}")
-            if found:
-                boots.see(found)
+            boots.see(row)
         data = encode_bundle([row.leaf for row in entries])
         if width == TILE_WIDTH:
             yield from self._tile(tree, 0, number)

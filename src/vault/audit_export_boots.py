@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from google.protobuf.message import DecodeError
+
 from vault.audit.tiles import TILE_WIDTH
-from vault.audit_entries import Found
 from vault.audit_log import Snapshots
 from vault.store.log_queries import altered
-from vault.store.rows import BootRow
+from vault.store.rows import BootRow, EntryRow
+from vault.v1.audit_pb2 import AuditEvent
 
 _AT_ONCE = 500
 
@@ -27,12 +29,20 @@ class SeenBoots:
         self._seen: dict[bytes, _Seen] = {}
         self._rows: list[BootRow] = []
 
-    def see(self, found: Found) -> None:
-        """Note whose leaf it is."""
-        seen = self._seen.setdefault(found.event.boot_id, _Seen(found.leaf_index))
-        seen.first = min(seen.first, found.leaf_index)
-        if found.event.boot_endorsement:
-            seen.endorsed = min(found.leaf_index, found.leaf_index if seen.endorsed is None else seen.endorsed)
+    def see(self, row: EntryRow) -> None:
+        """Note whose leaf it is; one that is no event of this log is nobody's."""
+        try:
+            event = AuditEvent.FromString(row.leaf)
+        except DecodeError:
+            return
+        if event.tenant_uid != row.tenant_uid:
+            return
+        seen = self._seen.get(event.boot_id)
+        if seen is None:
+            seen = self._seen[event.boot_id] = _Seen(row.leaf_index)
+        seen.first = min(seen.first, row.leaf_index)
+        if event.boot_endorsement and (seen.endorsed is None or row.leaf_index < seen.endorsed):
+            seen.endorsed = row.leaf_index
 
     def beginnings(self, at: Snapshots, size: int, sent: Iterable[int]) -> list[int]:
         """The numbers of the bundles with the beginnings of all boots seen so far, without those that are ``sent`` already.

@@ -15,6 +15,8 @@ _MICROSECONDS = 1_000_000
 _YEAR_1, _YEAR_10_000 = -62_135_596_800, 253_402_300_800
 """Seconds since 1970: what a google.protobuf.Timestamp may be."""
 _FREE_TEXT = ("principal", "recipient", "policy_id", "node")
+_LISTS = frozenset({"data_classes", "policy_ids"})
+"""Of a facet's fields, those in which a filter names one of several."""
 _SECRET = frozenset({"subject_id", "token"})
 _NAMED_BY_UID = frozenset({"subject_uid", "token_uid"})
 
@@ -83,9 +85,15 @@ class Selection:
 
     def __init__(self, wanted: audit_service_pb2.EventFilter) -> None:
         self._wanted = wanted
+        self._data_class, self._policy_id = wanted.data_class, wanted.policy_id
         self.start_us, self.end_us = bounds(wanted)
         self.mentions = tuple(_mentions(wanted))
         """What events must mention, that of which there are the fewest events first."""
+        self._equal = [
+            (place, getattr(wanted, name))
+            for place, name in enumerate(Facet._fields)
+            if name not in _LISTS and getattr(wanted, name)
+        ]
 
     @property
     def is_all(self) -> bool:
@@ -98,18 +106,10 @@ class Selection:
 
     def takes(self, facet: Facet) -> bool:
         """Whether events of a facet can match."""
-        wanted = self._wanted
-        return (
-            wanted.action in ("", facet.action)
-            and wanted.decision in (0, facet.decision)
-            and wanted.principal in ("", facet.principal)
-            and wanted.certificate_sha256 in (b"", facet.certificate_sha256)
-            and wanted.node in ("", facet.node)
-            and wanted.purpose in ("", facet.purpose)
-            and wanted.recipient in ("", facet.recipient)
-            and _among(wanted.data_class, facet.data_classes)
-            and _among(wanted.policy_id, facet.policy_ids)
-        )
+        for place, value in self._equal:  # looked at for some thousands of facets, mostly one filter each
+            if facet[place] != value:
+                return False
+        return _among(self._data_class, facet.data_classes) and _among(self._policy_id, facet.policy_ids)
 
     def matches(self, event: audit_pb2.AuditEvent, indexed: Indexed) -> bool:
         """Whether an event, of which ``indexed`` is what it is found by, is one of those that are meant."""
@@ -137,7 +137,7 @@ def _mentions(wanted: audit_service_pb2.EventFilter) -> Iterator[Mention]:
 
 def _among(name: str, joined: str) -> bool:
     """Whether a name is among names joined by commas; a name that holds commas itself may be taken for several."""
-    return not name or f",{name}," in f",{joined},"
+    return not name or (name in joined and f",{name}," in f",{joined},")
 
 
 def _microseconds(wanted: Any, name: str, prefix: str) -> int:

@@ -12,7 +12,7 @@ from tests.harness import context
 from tests.log_http import rfc6962
 
 from vault.audit.bundle import Bundle
-from vault.audit.tiles import TILE_WIDTH
+from vault.audit.tiles import TILE_WIDTH, decode_bundle, parse_path
 from vault.store import tables as t
 from vault.v1.audit_service_pb2 import ExportRequest, ExportResponse, GetCheckpointRequest
 
@@ -55,19 +55,20 @@ def check(desk: Desk, tenant: str, files: dict[str, bytes]) -> Bundle:
     """That tiles and entries of a bundle are those of the log, by RFC 6962 alone; and the beginnings of all boots are there."""
     bundle, rows = opened(files), desk.entries(tenant)
     size = bundle.manifest.size
-    hashes = [rfc6962.leaf_hash(row.leaf) for row in rows[:size]]
-    level = 0
-    while hashes:
-        for index in bundle.tile_indexes(level):
-            start = index * TILE_WIDTH
-            assert bundle.tile(level, index) == b"".join(hashes[start : start + TILE_WIDTH])
-        hashes = [rfc6962.root(hashes[at : at + TILE_WIDTH]) for at in range(0, len(hashes) - TILE_WIDTH + 1, TILE_WIDTH)]
-        level += 1
+    levels = [[rfc6962.leaf_hash(row.leaf) for row in rows[:size]]]
+    while len(levels[-1]) >= TILE_WIDTH:
+        below = levels[-1]
+        levels.append([rfc6962.root(below[at : at + TILE_WIDTH]) for at in range(0, len(below) - TILE_WIDTH + 1, TILE_WIDTH)])
     held = {}
-    for index in bundle.bundle_indexes():
-        for offset, entry in enumerate(bundle.entries(index)):
-            held[index * TILE_WIDTH + offset] = entry
-            assert entry == rows[index * TILE_WIDTH + offset].leaf
+    for path, data in files.items():
+        if path.startswith("tile/"):
+            tile = parse_path(path)
+            start = tile.index * TILE_WIDTH
+            if tile.level is None:
+                held |= dict(enumerate(decode_bundle(data), start))
+            else:
+                assert data == b"".join(levels[tile.level][start : start + tile.width]), path
+    assert all(entry == rows[index].leaf for index, entry in held.items())
     for index in range(bundle.manifest.start_index, bundle.manifest.end_index):
         boot_id = event_of(rows[index]).boot_id
         chain = [row for row in rows[:size] if event_of(row).boot_id == boot_id]

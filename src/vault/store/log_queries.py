@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from vault.audit.index import Facet
 from vault.errors import VaultError
@@ -137,10 +138,12 @@ class LogQueries(LogReader):
         """The oldest event of each of these facets in a window, newest first."""
         return self._of_each(facets, window, 1, _OLDEST, len(facets))
 
-    def spots_of(self, facet: int, window: Window, limit: int) -> list[Spot]:
-        """Where the oldest events of one facet in a window are, oldest first, at most ``limit``."""
+    def spots_of(self, facets: Collection[int], window: Window, limit: int) -> list[Spot]:
+        """Where the oldest events of these facets in a window are, oldest first, at most ``limit``."""
         c = t.audit_event.c
-        select = sa.select(c.time_us, c.leaf_index).where(self._own(t.audit_event), c.facet_id == facet, *_within(c, window))
+        select = sa.select(c.time_us, c.leaf_index).where(
+            self._own(t.audit_event), self._among(c.facet_id, facets), *_within(c, window)
+        )
         return [Spot(*row) for row in self._connection.execute(select.order_by(c.time_us, c.leaf_index).limit(limit))]
 
     def newest_mentions(self, kind: int, uid: bytes, window: Window, limit: int) -> list[MentionRow]:
@@ -160,7 +163,7 @@ class LogQueries(LogReader):
             VaultError: INTEGRITY, if one is missing.
         """
         wanted = set(indexes)
-        select = sa.select(t.audit_entry).where(self._own(t.audit_entry), t.audit_entry.c.leaf_index.in_(wanted))
+        select = sa.select(t.audit_entry).where(self._own(t.audit_entry), self._among(t.audit_entry.c.leaf_index, wanted))
         found = {row.leaf_index: row for row in (EntryRow(*row) for row in self._connection.execute(select))}
         if len(found) != len(wanted):
             raise missing(f"entry {min(wanted - found.keys())}")
@@ -190,12 +193,17 @@ class LogQueries(LogReader):
         )
         return [Count(*row) for row in self._connection.execute(sa.text(statement), values)]
 
-    def counted(self, facet: int) -> tuple[int, int]:
-        """How many events of a facet are indexed, and how many were counted: the same, unless one of the tables was altered."""
-        indexed = sa.select(sa.func.count()).where(self._own(t.audit_event), t.audit_event.c.facet_id == facet)
-        total = sa.func.coalesce(sa.func.sum(t.audit_count.c.events), 0)
-        counted = sa.select(sa.cast(total, sa.BigInteger)).where(self._own(t.audit_count), t.audit_count.c.facet_id == facet)
-        return self._connection.scalar(indexed) or 0, self._connection.scalar(counted) or 0
+    def indexed(self, facets: Collection[int]) -> dict[int, int]:
+        """How many events of each of these facets the index has."""
+        return self._sums(t.audit_event, sa.func.count(), facets)
+
+    def counted(self, facets: Collection[int]) -> dict[int, int]:
+        """How many events of each of these facets were counted: as many as ``indexed``, unless one of the tables was altered."""
+        return self._sums(t.audit_count, sa.cast(sa.func.sum(t.audit_count.c.events), sa.BigInteger), facets)
+
+    def _sums(self, table: sa.Table, number: sa.ColumnElement[int], facets: Collection[int]) -> dict[int, int]:
+        select = sa.select(table.c.facet_id, number).where(self._own(table), self._among(table.c.facet_id, facets))
+        return {facet: found for facet, found in self._connection.execute(select.group_by(table.c.facet_id))}
 
     def boots(self, boot_ids: Iterable[bytes]) -> list[BootRow]:
         """How far these boots' chains have come, in the order in which they began."""
@@ -232,6 +240,12 @@ class LogQueries(LogReader):
         c = t.audit_mention.c
         select = sa.select(t.audit_mention).where(self._own(t.audit_mention), c.uid == uid, c.kind == kind, *_within(c, window))
         return [MentionRow(*row) for row in self._connection.execute(select.order_by(*order).limit(limit))]
+
+    def _among(self, column: sa.ColumnElement[int], numbers: Collection[int]) -> sa.ColumnElement[bool]:
+        """Whether a column holds one of some numbers: on PostgreSQL the same statement, however many there are."""
+        if self._connection.dialect.name == "postgresql":
+            return column == sa.any_(sa.literal(list(numbers), postgresql.ARRAY(sa.BigInteger)))
+        return column.in_(numbers)
 
     def _own(self, table: sa.Table) -> sa.ColumnElement[bool]:
         return table.c.tenant_uid == self._tenant_uid
