@@ -12,7 +12,7 @@ from tests.use_cases.inside import Inside
 from tests.use_cases.open_vault import open_vault
 from tests.use_cases.requests import delete, new_email, new_subject, tokenize, tokens_of, update
 
-from vault.audit.chain import Chain
+from vault.audit.chain import Chain, announcement
 from vault.audit.events import Caller, Draft
 from vault.store import tables as t
 from vault.store.queries import now_us
@@ -384,3 +384,32 @@ def test_an_event_invented_by_whoever_can_write_to_the_database_is_named(integra
         found, rf"audit_(pending|entry): .*boot {invented.boot_id.hex()}, which the log's key has not endorsed, and yet was allowed"
     )
     assert found[0].startswith("audit_entry" if integrated else "audit_pending")
+
+
+WRONG = {
+    "half a subject": ({"subject_uids": b"x" * 24}, "has touched uids of a wrong length"),
+    "half a token": ({"token_uids": b"x" * 15}, "has touched uids of a wrong length"),
+    "no such change": ({"change": 9}, "has a change that does not exist, 9"),
+    "a hash of nothing": (
+        {"token_uids": b"x" * 16, "envelope_hashes": b"x" * 32},
+        "has 32 bytes of envelope_hashes for 1 token_uids",
+    ),
+    "something made without its hash": ({"token_uids": b"x" * 16, "change": 1}, "has 0 bytes of envelope_hashes for 1 token_uids"),
+}
+
+
+@pytest.mark.parametrize(("fields", "problem"), WRONG.values(), ids=WRONG.keys())
+def test_an_event_that_touched_what_can_t_be_is_named(fields: dict[str, Any], problem: str, desk: Desk, tmp_path: Path) -> None:
+    """As a node might write that was taken over, with a boot that the log's key has endorsed."""
+    chain, uid = Chain("test-1"), desk.tenant.uid
+    draft = Draft(Caller(uid, "spiffe://pdvault/acme/all"), "Reveal", common_pb2.CallContext(purpose="payout"))
+    event = draft.to_event()
+    event.touched.add(data_class="email", count=1, **fields)
+    endorsement = desk.inside.node.key_manager.sign(uid, announcement(uid, chain.boot_id, chain.public_key))
+    with pytest.MonkeyPatch.context() as patch, desk.inside.engine.begin() as connection:
+        patch.setattr(Draft, "to_event", lambda _draft: event)
+        leaves = chain.extend([draft], {uid: endorsement}, now_us(connection)).leaves
+        insert(connection, t.audit_pending, [PendingRow(*leaf) for leaf in leaves])
+    desk.integrate()
+    found = [one for one in desk.compared(desk.bundle(), tmp_path)[0] if problem in one]
+    only(found, f"audit_entry: entry [0-9]+ {problem}")

@@ -65,14 +65,13 @@ class ItemTables:
 
     def observe(self, leaf_index: int, event: AuditEvent) -> None:
         """Note what an event wrote."""
-        if event.decision not in _DONE:
-            return
         for touched in event.touched:
-            if touched.change and not touched.reason and not fault_of_touched(touched):
+            if fault := fault_of_touched(touched):
+                self._findings.add("audit_entry" if leaf_index < PENDING else "audit_pending", f"{_entry(leaf_index)} {fault}")
+            elif touched.change and not touched.reason and event.decision in _DONE:
                 tokens, hashes = touched.token_uids, touched.envelope_hashes
                 for number in range(len(tokens) // 16):
-                    envelope_hash = hashes[32 * number : 32 * number + 32].ljust(32, b"\0")
-                    uid = tokens[16 * number : 16 * number + 16]
+                    uid, envelope_hash = tokens[16 * number : 16 * number + 16], hashes[32 * number : 32 * number + 32]
                     self._changes.add(uid, leaf_index, event.time_us, touched.change, envelope_hash)
 
     def finish(self) -> Iterator[int]:
@@ -140,7 +139,11 @@ def _latest(history: list[_Change]) -> list[_Change]:
 
 
 def _name(change: _Change) -> str:
-    return f"entry {change.entry}" if change.entry < PENDING else "a pending event"
+    return _entry(change.entry)
+
+
+def _entry(index: int) -> str:
+    return f"entry {index}" if index < PENDING else "a pending event"
 
 
 class _Parts:
