@@ -4,7 +4,7 @@ import json
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from urllib.request import urlopen
 
 import pytest
@@ -15,6 +15,8 @@ from tests.log_http.site import Site, site
 from tests.log_http.test_files import BAD
 
 from vault.access.issuing import create_ca, issue_server
+from vault.errors import VaultError
+from vault.server.log_http_bounds import MAX_OF_TENANT, MAX_REQUESTS, Slots
 from vault.v1 import vault_service_pb2
 
 Until = Callable[[Callable[[], object]], None]
@@ -218,6 +220,46 @@ def test_one_reader_takes_no_more_than_its_share(tmp_path_factory: pytest.TempPa
             answer = reader.ask(f"/{found.uid().hex()}/{file}")
             assert (answer.status, answer.body) == (429, b"OVERLOADED\n")
             assert answer.headers["retry-after"] == "1"
+
+
+def check_overloaded(work: Callable[[], object]) -> None:
+    with pytest.raises(VaultError) as refused:
+        work()
+    assert refused.value.reason_name == "OVERLOADED"
+
+
+def test_one_tenant_takes_no_more_than_its_share_however_many_certificates_it_has() -> None:
+    slots, held = Slots(), ExitStack()
+    greedy, other = b"g" * 16, b"o" * 16
+
+    def take(reader: str, tenant_uid: bytes) -> None:
+        held.enter_context(slots.taken_by(reader, tenant_uid))
+
+    with held:
+        for number in range(MAX_OF_TENANT):
+            take(f"certificate {number}", greedy)
+        check_overloaded(lambda: take("another certificate", greedy))
+        for number in range(MAX_OF_TENANT):
+            take(f"certificate {number} of another tenant", other)
+    with held:
+        for number in range(MAX_OF_TENANT):
+            take(f"certificate {number}", greedy)
+
+
+def test_strangers_share_no_tenants_share() -> None:
+    with ExitStack() as held:
+        slots = Slots()
+        for number in range(MAX_REQUESTS):
+            held.enter_context(slots.taken_by(f"192.0.2.{number}"))
+        check_overloaded(lambda: held.enter_context(slots.taken_by("192.0.2.250")))
+
+
+def test_auditors_of_one_tenant_share_its_slots(tmp_path_factory: pytest.TempPathFactory) -> None:
+    prelude = "from vault.server import log_http_bounds; log_http_bounds.MAX_OF_TENANT = 0"
+    with site(make_vault(tmp_path_factory.mktemp("shared")), "public = true", prelude) as found:
+        answer = found.principal().ask(f"/{found.uid().hex()}/tile/entries/000.p/1")
+        assert (answer.status, answer.body) == (429, b"OVERLOADED\n")
+        assert found.reader(None).ask(f"/{found.uid().hex()}/checkpoint").status == 200
 
 
 # What is gone.

@@ -96,7 +96,7 @@ class LogHttp:
         with ExitStack() as under_way:
             with self._auditors.unheard.counting(caller, action):
                 self._check_not_ending()
-                under_way.enter_context(self._auditors_slots.taken_by(caller.certificate_sha256))
+                under_way.enter_context(self._auditors_slots.taken_by(caller.certificate_sha256, caller.tenant_uid))
                 published = await self._published(wanted) if caller.tenant_uid == wanted.log_uid else None
             await self._auditors.admit(caller, ReadLogFile(action, wanted.log_uid, wanted.path, published is not None))
             return await self._send(request, wanted, published)

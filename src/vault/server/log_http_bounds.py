@@ -6,13 +6,16 @@ The bounds on connections are those of ``vault.http_bounds``.
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from typing import TypeVar
 
 from aiohttp import web
 
 from vault.errors import VaultError
 from vault.http_bounds import LIMITS, break_off, while_it_is_taken
 from vault.v1 import common_pb2
+
+_Key = TypeVar("_Key")
 
 MAX_CONNECTIONS = 512
 MAX_OF_ONE_ADDRESS = 64
@@ -21,6 +24,8 @@ MAX_REQUESTS = 64
 """Under way at once; of those without and of those with a certificate."""
 MAX_OF_ONE = 8
 """Under way at once for one certificate or, without one, one address."""
+MAX_OF_TENANT = 16
+"""Under way at once for all certificates of one tenant, so that no few tenants keep all others from reading."""
 MAX_UNSENT = 128 * 1024
 """Bytes of answers that wait for one connection before it is waited for."""
 
@@ -29,24 +34,32 @@ class Slots:
     """Counts requests under way. Used on the event loop only."""
 
     def __init__(self) -> None:
-        self._counts = Counter[str | bytes]()
+        self._of_readers = Counter[str | bytes]()
+        self._of_tenants = Counter[bytes]()
 
     @contextmanager
-    def taken_by(self, reader: str | bytes) -> Iterator[None]:
-        """Count a request while it is under way.
+    def taken_by(self, reader: str | bytes, tenant_uid: bytes | None = None) -> Iterator[None]:
+        """Count a request of a reader, and of its tenant if it has one, while it is under way.
 
         Raises:
             VaultError: OVERLOADED.
         """
-        if self._counts[reader] >= MAX_OF_ONE or self._counts.total() >= MAX_REQUESTS:
+        full = self._of_readers[reader] >= MAX_OF_ONE or self._of_readers.total() >= MAX_REQUESTS
+        if full or (tenant_uid is not None and self._of_tenants[tenant_uid] >= MAX_OF_TENANT):
             raise VaultError(common_pb2.ERROR_REASON_OVERLOADED, "too many requests are under way", retry_after_s=1.0)
-        self._counts[reader] += 1
-        try:
+        with _counted(self._of_readers, reader), nullcontext() if tenant_uid is None else _counted(self._of_tenants, tenant_uid):
             yield
-        finally:
-            self._counts[reader] -= 1
-            if not self._counts[reader]:
-                del self._counts[reader]
+
+
+@contextmanager
+def _counted(counts: Counter[_Key], key: _Key) -> Iterator[None]:
+    counts[key] += 1
+    try:
+        yield
+    finally:
+        counts[key] -= 1
+        if not counts[key]:
+            del counts[key]
 
 
 class BoundedServer(web.Server):
