@@ -15,8 +15,8 @@ from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Head, Reads, Rows
 from vault.store.runner import Outcome
 from vault.store.writes import Writes
+from vault.v1 import audit_pb2, common_pb2
 from vault.v1 import audit_service_pb2 as v1
-from vault.v1 import common_pb2
 
 ACTION, ENDED = "Tail", "TailEnded"
 
@@ -60,7 +60,10 @@ class Range(NamedTuple):
 
 
 class TailEnded(Act):
-    """The event of a tail's end. It needs no keys, and asks nobody's leave: the tail has ended."""
+    """The event of a tail's end. It needs no keys, and asks nobody's leave: the tail has ended.
+
+    Without keys it says FAILED: the boot may have no endorsement, and such a boot allows nothing (docs/formats-log.md).
+    """
 
     def __init__(self, caller: Caller, context: common_pb2.CallContext, range_: Range | None, why: str) -> None:
         """Make it; without a range nothing was read."""
@@ -75,9 +78,11 @@ class TailEnded(Act):
         """Whose tail it was."""
         return Head(self.caller.tenant_uid, self.caller.ca_sha256, self.caller.name, request_id_bytes(self._context))
 
-    def decide(self, rows: Rows, _keys: TenantKeys | None) -> Outcome:
+    def decide(self, rows: Rows, keys: TenantKeys | None) -> Outcome:
         """The event."""
         draft = self._draft()
+        if keys is None:
+            draft.decision, draft.reason = audit_pb2.DECISION_FAILED, common_pb2.ERROR_REASON_KMS_UNAVAILABLE
         draft.principal_uid = rows.principal.uid if rows.principal else b""
         return Outcome(b"", draft)
 

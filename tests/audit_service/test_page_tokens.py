@@ -2,6 +2,9 @@
 
 import base64
 import contextlib
+import hashlib
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -85,7 +88,14 @@ def test_nobody_has_a_token_from_a_logs_future(desk: Desk) -> None:
     assert desk.refused(request, tenant=tenant).reason_name == "PAGE_TOKEN_INVALID"
 
 
-def test_a_token_is_56_characters_of_base64url() -> None:
-    token = Pages(TENANT, EventFilter(), NEWEST_FIRST).token(Place(1, Spot(0, 0)))
-    assert len(token) == 56
-    assert len(base64.urlsafe_b64decode(token)) == 41
+def test_a_token_is_as_the_document_says() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "formats-log.md").read_text("utf-8")
+    written = re.search(r"^token +=(.*)$", document, re.MULTILINE)
+    assert written
+    wanted = bytes.fromhex("220652657665616c")
+    packed = [b"pdvault/v1/audit-page", b"\x11" * 16, wanted, b"newest first"]
+    bound = hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part for part in packed)).digest()[:16]
+    raw = b"\x01" + bound + b"".join(number.to_bytes(8, "big") for number in (1000, 1_800_000_000_000_000, 7))
+    assert base64.urlsafe_b64encode(raw).decode() == written[1].strip()
+    pages = Pages(b"\x11" * 16, EventFilter.FromString(wanted), NEWEST_FIRST)
+    assert pages.place(written[1].strip()) == Place(1000, Spot(1_800_000_000_000_000, 7))
