@@ -1,5 +1,6 @@
 """Rows edited behind the vault's back are named: tenant, table, what it is, and the entry that says otherwise."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -7,13 +8,18 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from tests.audit_verify.checking import run
+from tests.audit_verify.logs import write
 from tests.audit_verify.vaults import Desk
-from tests.use_cases.inside import Inside
+from tests.harness import Vault
+from tests.use_cases.inside import Inside, inside
 from tests.use_cases.open_vault import open_vault
 from tests.use_cases.requests import delete, new_email, new_subject, tokenize, tokens_of, update
 
 from vault.audit.chain import Chain, announcement
 from vault.audit.events import Caller, Draft
+from vault.cli.audit_database_items import ItemTables
+from vault.cli.audit_database_rows import Findings
 from vault.store import tables as t
 from vault.store.queries import now_us
 from vault.store.rows import PendingRow
@@ -413,3 +419,48 @@ def test_an_event_that_touched_what_can_t_be_is_named(fields: dict[str, Any], pr
     desk.integrate()
     found = [one for one in desk.compared(desk.bundle(), tmp_path)[0] if problem in one]
     only(found, f"audit_entry: entry [0-9]+ {problem}")
+
+
+def test_the_command_compares_the_database_of_a_url_or_a_configuration(vault: Vault, tmp_path: Path) -> None:
+    config, state = vault.folder / "vault.toml", tmp_path / "state"
+    with inside(vault) as opened:
+        desk = Desk(opened)
+        token = token_row(desk, desk.work()[0])
+        desk.integrate()
+        bundle = write(tmp_path / "bundle.zip", desk.bundle())
+        part = {**desk.bundle(), "manifest.json": desk.bundle()["manifest.json"].replace(b'"start_index":0', b'"start_index":1')}
+        if not opened.is_postgres:
+            busy = run(bundle, "--config", config, state=state)
+            assert (busy.code, busy.out) == (2, "")
+            assert "another process has this SQLite vault open" in busy.err
+    url = vault.config.database.url
+    for given in (("--config", config), ("--database", url)) if url else (("--config", config),):
+        good = run(bundle, *given, state=state)
+        assert (good.code, good.out[:3]) == (0, "OK ")
+        assert "1 pending events and 2 tokens with their items are as the log says" in good.out
+        found = json.loads(run(bundle, *given, "-o", "json", state=state).out)
+        assert (found["result"], found["database_tokens"], found["database_newer"], found["database_pending"]) == ("OK", 2, 0, 1)
+    with inside(vault) as opened:
+        opened.remove(t.token, tenant_uid=desk.tenant.uid, uid=token.uid)
+        opened.remove(t.item, tenant_uid=desk.tenant.uid, uid=token.item_uid)
+    bad = run(bundle, *given, state=state)
+    assert bad.code == 1
+    assert re.fullmatch(f"BAD token of tenant {desk.tenant.uid.hex()}: {token.uid.hex()} is missing: .*\n", bad.out)
+    result = run(write(tmp_path / "part.zip", part), *given, state=state)
+    assert (result.code, result.out[:40]) == (2, "UNCHECKED comparing a database takes a b")
+
+
+def test_more_findings_than_can_be_named_are_counted(desk: Desk, tmp_path: Path) -> None:
+    values = [(new_subject(), "email", new_email()) for _ in range(30)]
+    desk.inside.ask(tokenize(*values), tenant=desk.name)
+    findings = Findings(desk.tenant.uid)
+    with desk.inside.engine.connect() as connection:
+        assert list(ItemTables(connection, desk.tenant.uid, findings).finish())[-1] == 30
+    assert (findings.count, len(findings.named), findings.unnamed) == (30, 20, 10)
+
+
+def test_a_database_that_does_not_answer_is_no_verdict(tmp_path: Path, desk: Desk) -> None:
+    bundle = write(tmp_path / "bundle.zip", desk.bundle())
+    result = run(bundle, "--database", "postgresql+psycopg://nobody:hush@127.0.0.1:1/nothing", state=tmp_path / "state")
+    assert (result.code, result.out) == (2, "")
+    assert "hush" not in result.err

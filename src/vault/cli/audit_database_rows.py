@@ -15,7 +15,10 @@ from vault.server.config import DatabaseSettings, load, postgres_url
 Row = Any
 """A row with its columns as attributes and by number, whose types the statement decides."""
 
-_SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True, "pdvault_begin": "BEGIN"}
+_SNAPSHOT: dict[str, dict[str, Any]] = {
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+    "sqlite": {"pdvault_begin": "BEGIN"},  # where the engine begins a transaction that writes (vault.store.engine)
+}
 _MAX_NAMED = 20
 
 
@@ -55,8 +58,9 @@ def snapshot(url: str | None, config_file: Path | None) -> Iterator[sa.Connectio
         sqlalchemy.exc.SQLAlchemyError: the database does not answer.
     """
     with ExitStack() as stack:
-        connection = stack.enter_context(_engine(url, config_file, stack).connect())
-        connection.execution_options(**_SNAPSHOT)
+        engine = _engine(url, config_file, stack)
+        connection = stack.enter_context(engine.connect())
+        connection.execution_options(**_SNAPSHOT[engine.dialect.name])
         yield connection
 
 
