@@ -2,10 +2,12 @@
 
 import asyncio
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 import sqlalchemy as sa
 from tests.log_http.built_log import BuiltLog
@@ -13,7 +15,7 @@ from tests.witness_client.double import TIME_S, Answer, Double, served
 
 from vault.access.issuing import create_ca, issue_server
 from vault.audit.note import parse_vkey
-from vault.server import witnessing
+from vault.server import witnessing, witnessing_http
 from vault.server.metrics import Metrics
 from vault.server.witnessing import Witnessing
 from vault.server.witnessing_http import MAX_ANSWER, Witness, new_session
@@ -345,6 +347,65 @@ def test_a_witness_that_fails_is_put_off(setting: Setting) -> None:
     assert len(setting.double.requests) == 1
 
 
+def test_a_witness_that_does_not_answer_holds_up_no_other(
+    setting: Setting, new_log: Callable[[], BuiltLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(witnessing, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(witnessing, "EXCHANGE_S", 600.0)
+    monkeypatch.setattr(witnessing_http, "_TIMES", aiohttp.ClientTimeout(total=600))
+    logs, ended = [setting.log, *(new_log() for _ in range(9))], threading.Event()
+    with served(Double("slow.example.org")) as slow:
+        for log in logs[1:]:
+            log.grow([b"1", b"2"])
+            log.publish(1)
+            setting.double.trust(log.origin, log.vkey)
+        setting.publish(1)
+        slow.script = lambda _: Answer(503) if ended.wait(60) else None
+        setting.witnessing._witnesses = [Witness(parse_vkey(slow.vkey), slow.url, setting.witness.tls), setting.witness]
+
+        def cosigned(size: int) -> bool:
+            return all(setting.double.seen.get(log.origin, (0,))[0] == size for log in logs)
+
+        async def meanwhile() -> None:
+            task = asyncio.create_task(setting.witnessing.run())
+            try:
+                async with asyncio.timeout(60):
+                    while not (cosigned(1) and slow.requests):
+                        await asyncio.sleep(0.01)
+                    for log in logs[1:]:
+                        log.publish(2)
+                    setting.publish(2)
+                    while not cosigned(2):
+                        await asyncio.sleep(0.01)
+            finally:
+                ended.set()
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+        asyncio.run(meanwhile())
+    with setting.log.engine.begin() as connection:
+        connection.execute(t.audit_log.delete().where(t.audit_log.c.tenant_uid.in_([log.uid for log in logs])))
+
+
+def test_an_exchange_ends_after_a_time_however_the_witness_answers(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(witnessing, "EXCHANGE_S", 3.0)
+    monkeypatch.setattr(witnessing_http, "_TIMES", aiohttp.ClientTimeout(total=600))
+    ended = threading.Event()
+
+    def answer(_: str) -> Answer:
+        if len(setting.double.requests) > 1:
+            ended.wait(60)
+        return Answer(409, b"1\n", "text/x.tlog.size")
+
+    setting.double.script = answer
+    setting.publish(3)
+    setting.look()
+    ended.set()
+    assert setting.row() is None
+    assert setting.counted("vault_witness_answers_total", result="FAILED") == 1
+    assert len(setting.double.requests) == 2
+
+
 def test_a_log_whose_rows_were_edited_is_not_sent(setting: Setting) -> None:
     setting.publish(300)
     with setting.log.engine.begin() as connection:
@@ -429,12 +490,12 @@ def test_looking_goes_on_when_the_database_is_gone_for_a_while(setting: Setting,
     looks = 0
     real = setting.witnessing._due
 
-    def flaky() -> list[witnessing.Due]:
+    def flaky(witness: Witness) -> list[witnessing.Due]:
         nonlocal looks
         looks += 1
         if looks < 3:
             raise sa.exc.OperationalError("", {}, Exception())
-        return real()
+        return real(witness)
 
     monkeypatch.setattr(setting.witnessing, "_due", flaky)
 

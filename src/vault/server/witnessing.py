@@ -31,7 +31,10 @@ log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 2.0
 """How often it is looked whether there is anything to cosign, give or take half of it."""
+EXCHANGE_S = 30.0
+"""A witness that has not cosigned within this time of being asked, however often it answered, is put off."""
 _AT_ONCE = 4
+"""Logs that one witness is asked about at once."""
 _TRIES = 3
 _BACKOFF_S = 5.0
 _MAX_BACKOFF_S = 300.0
@@ -73,29 +76,35 @@ class Witnessing:
         self._failures: dict[tuple[bytes, str], tuple[int, float]] = {}
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Go on until cancelled; no witness waits for another."""
         async with new_session() as session:
-            while True:
-                await asyncio.sleep(LOOK_EVERY_S * random.uniform(0.5, 1.5))  # noqa: S311  so that nodes do not move in step
-                try:
-                    await self.look(session)
-                except DATABASE_ERRORS as error:
-                    log.warning("logs can't be read for their witnesses; it is tried again", error=type(error).__name__)
+            await asyncio.gather(*(self._keep_up(session, witness) for witness in self._witnesses))
 
     async def look(self, session: aiohttp.ClientSession) -> None:
         """Ask every witness about every log that is due."""
+        await asyncio.gather(*(self._look(session, witness) for witness in self._witnesses))
+
+    async def _keep_up(self, session: aiohttp.ClientSession, witness: Witness) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S * random.uniform(0.5, 1.5))  # noqa: S311  so that nodes do not move in step
+            try:
+                await self._look(session, witness)
+            except DATABASE_ERRORS as error:
+                log.warning("logs can't be read for their witnesses; it is tried again", error=type(error).__name__)
+
+    async def _look(self, session: aiohttp.ClientSession, witness: Witness) -> None:
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def ask(due: Due) -> None:
             async with gate:
                 await self._ask_safely(session, due)
 
-        await asyncio.gather(*map(ask, await asyncio.to_thread(self._due)))
+        await asyncio.gather(*map(ask, await asyncio.to_thread(self._due, witness)))
 
-    def _due(self) -> list[Due]:
-        """What is to be cosigned: published checkpoints other than a witness's last one, and not put off."""
+    def _due(self, witness: Witness) -> list[Due]:
+        """What is to be cosigned: published checkpoints other than the witness's last one, and not put off."""
         with reading(self._serving, _PATIENCE_S) as connection:
-            found = [due for witness in self._witnesses for due in not_cosigned(connection, witness)]
+            found = not_cosigned(connection, witness)
         now = time.monotonic()
         return [due for due in found if self._is_time(due.row) and now >= self._failures.get(due.place, (0, 0.0))[1]]
 
@@ -107,7 +116,8 @@ class Witnessing:
 
     async def _ask_safely(self, session: aiohttp.ClientSession, due: Due) -> None:
         try:
-            problem = await self._ask(session, due)
+            async with asyncio.timeout(EXCHANGE_S):
+                problem = await self._ask(session, due)
         except VaultError as error:
             problem = error.reason_name
         except Exception as error:  # noqa: BLE001  one log's trouble is none of the others'

@@ -57,8 +57,13 @@ class Witness:
 
 def new_session() -> aiohttp.ClientSession:
     """A session for all witnesses; close it. It keeps no cookies, follows no proxy settings and unpacks nothing."""
+    unshared = aiohttp.TCPConnector(limit=0)  # else slow witnesses would hold the connections of the others
     return aiohttp.ClientSession(
-        timeout=_TIMES, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, headers={"User-Agent": "pdvault"}
+        connector=unshared,
+        timeout=_TIMES,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        headers={"User-Agent": "pdvault"},
     )
 
 
