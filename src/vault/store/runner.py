@@ -221,7 +221,7 @@ class Runner:
             for _, outcome in decided:
                 writes.extend(outcome.writes)
             drafts = [draft for _, outcome in decided for draft in (outcome.draft, *outcome.also)]
-            commit = self.chain.extend(drafts, self._endorsements(drafts), needs[0].now_us)
+            commit = self.chain.extend(drafts, self._endorsements(plans, drafts), needs[0].now_us)
             writes.inserted += [PendingRow(*leaf) for leaf in commit.leaves]
             apply(connection, writes)
             try:
@@ -242,12 +242,13 @@ class Runner:
         if abs(now_us / 1e6 - self._clock()) > MAX_SKEW_S:
             raise ClockSkewError
 
-    def _endorsements(self, drafts: list[Draft]) -> dict[bytes, bytes]:
-        return {
-            uid: endorsement
-            for uid in {draft.caller.tenant_uid for draft in drafts}
-            if (endorsement := self._keys.endorsement(uid, self.chain.boot_id))
-        }
+    def _endorsements(self, plans: list[_Plan], drafts: list[Draft]) -> dict[bytes, bytes]:
+        """The boot's: from keys that calls were decided with, though they may have left memory since; else from those there."""
+        known = {plan.keys.tenant_uid: plan.keys.endorsement for plan in plans if plan.keys}
+        for uid in {draft.caller.tenant_uid for draft in drafts} - known.keys():
+            if endorsement := self._keys.endorsement(uid, self.chain.boot_id):
+                known[uid] = endorsement
+        return known
 
     def _decide_all(self, connection: sa.Connection, plans: list[_Plan], needs: list[Rows]) -> None:
         """Decide each call by itself; what calls need after they saw their first rows is again read for all at once."""
@@ -264,6 +265,11 @@ class Runner:
     def _decide(self, plan: _Plan, rows: Rows) -> Reads | None:
         """Decide one call; answers what it still has to read, if anything."""
         plan.outcome = None
+        if plan.keys and plan.keys.boot_id != self.chain.boot_id:  # the other half of the group has ended the boot meanwhile
+            if plan.call.needs_keys:
+                plan.answer = KeysMissingError(plan.keys.tenant_uid)
+                return None
+            plan.keys = None
         if plan.error:
             plan.outcome = plan.call.failed(plan.error)
         elif plan.keys and rows.tenant and rows.tenant.key_generation != plan.keys.generation:
