@@ -1,4 +1,7 @@
-"""The queue of a log: pending rows, read in the order in which they are to become entries, and taken out when they have."""
+"""The queue of a log: pending rows, read in the order in which they are to become entries, and taken out when they have.
+
+Leaves are read by their bytes: of what anybody may have put into the queue, no more comes into memory than one batch may hold.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -6,6 +9,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from vault.audit.chain import MAX_LEAF
 from vault.store import tables as t
 from vault.store.queries import now_us
 from vault.store.rows import PendingRow
@@ -17,7 +21,8 @@ MAX_BATCH_BYTES = 8 * 1024 * 1024
 """Of leaves in one transaction; the first is taken however long it is."""
 
 _c = t.audit_pending.c
-_ORDER = (_c.time_us, _c.boot_id, _c.boot_sequence)
+_BY_TIME = ("time_us", "boot_id", "boot_sequence")
+_BY_SEQUENCE = ("boot_sequence",)
 
 
 class Waiting(NamedTuple):
@@ -60,17 +65,10 @@ def read(connection: sa.Connection, tenant_uid: bytes, next_sequences: dict[byte
         next_sequences: for boots that are known, which leaf is expected next.
         limit: at most how many rows; a few more where a clock stepped back.
     """
-    rows = _read_by_time(connection, tenant_uid, limit)
-    is_all = len(rows) < limit
-    size = 0
-    for number, row in enumerate(rows):
-        size += len(row.leaf)
-        if number and size > MAX_BATCH_BYTES:
-            rows, is_all = rows[:number], False
-            break
-    if not is_all:
-        rows = _with_skipped(connection, tenant_uid, rows, next_sequences, limit)
-    return Pending(rows, is_all)
+    pending = _read(connection, _c.tenant_uid == tenant_uid, _BY_TIME, limit, MAX_BATCH_BYTES)
+    if pending.is_all:
+        return pending
+    return Pending(_with_skipped(connection, tenant_uid, pending.rows, next_sequences, limit), is_all=False)
 
 
 def take(connection: sa.Connection, rows: Iterable[PendingRow]) -> None:
@@ -101,22 +99,45 @@ def take(connection: sa.Connection, rows: Iterable[PendingRow]) -> None:
         raise RowsSwallowedError
 
 
-def _read_by_time(connection: sa.Connection, tenant_uid: bytes, limit: int) -> list[PendingRow]:
-    select = sa.select(t.audit_pending).where(_c.tenant_uid == tenant_uid).order_by(*_ORDER).limit(limit)
-    return list(map(PendingRow._make, connection.execute(select).all()))
+def _read(connection: sa.Connection, which: sa.ColumnElement[bool], order: Sequence[str], limit: int, max_bytes: int) -> Pending:
+    """Rows in this order, of so many bytes at most, but the first in any case; of what is too long for a leaf, only a beginning."""
+    rows = sa.select(t.audit_pending, sa.func.length(_c.leaf).label("bytes")).where(which)
+    rows = rows.order_by(*(_c[name] for name in order)).limit(limit)
+    few = rows.subquery()
+    in_order = [few.c[name] for name in order]
+    sums = sa.select(
+        few,
+        sa.func.sum(few.c.bytes).over(order_by=in_order, rows=(None, 0)).label("total"),
+        sa.func.count().over().label("found"),
+    ).subquery()
+    columns = [sums.c[column.name] for column in t.audit_pending.columns[:-1]]
+    substr = sa.func.substr(sums.c.leaf, 1, MAX_LEAF + 1, type_=sa.LargeBinary)
+    beginning = sa.func.coalesce(substr, sa.literal(b"", sa.LargeBinary))  # SQLite has no beginning of nothing
+    select = sa.select(*columns, beginning, sums.c.found)
+    select = select.where((sums.c.total <= max_bytes) | (sums.c.total == sums.c.bytes))
+    found = connection.execute(select.order_by(*(sums.c[name] for name in order))).all()
+    read = [PendingRow._make(row[:-1]) for row in found]
+    return Pending(read, is_all=not found or len(found) == found[0].found < limit)
 
 
 def _with_skipped(
     connection: sa.Connection, tenant_uid: bytes, rows: Sequence[PendingRow], next_sequences: dict[bytes, int], limit: int
 ) -> list[PendingRow]:
-    """The rows, with those that come later by their time but before others of their boot: the clock stepped back between them."""
+    """The rows, with those that come later by their time but before others of their boot: the clock stepped back between them.
+
+    What that makes too many waits for the next batch, a boot as a whole or from some leaf of it on.
+    """
     by_boot = defaultdict[bytes, list[PendingRow]](list)
     for row in rows:
         by_boot[row.boot_id].append(row)
+    chosen, room = list[PendingRow](), 2 * MAX_BATCH_BYTES
     for boot_id, some in by_boot.items():
+        if chosen and room <= 0:
+            break
         last = max(row.boot_sequence for row in some)
         if last - next_sequences.get(boot_id, 0) + 1 != len(some):
-            chain = (_c.tenant_uid == tenant_uid, _c.boot_id == boot_id, _c.boot_sequence <= last)
-            select = sa.select(t.audit_pending).where(*chain).order_by(_c.boot_sequence).limit(limit)
-            by_boot[boot_id] = list(map(PendingRow._make, connection.execute(select).all()))
-    return [row for some in by_boot.values() for row in some]
+            chain = (_c.tenant_uid == tenant_uid) & (_c.boot_id == boot_id) & (_c.boot_sequence <= last)
+            some = _read(connection, chain, _BY_SEQUENCE, limit, room).rows
+        chosen += some
+        room -= sum(len(row.leaf) for row in some)
+    return chosen
