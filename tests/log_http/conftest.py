@@ -27,12 +27,19 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="module")
-def new_log(engine: sa.Engine) -> Callable[[], BuiltLog]:
+def log_keys() -> dict[bytes, bytes]:
+    """The public keys of the logs made, by tenant uid, as the KMS has them."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def new_log(engine: sa.Engine, log_keys: dict[bytes, bytes]) -> Callable[[], BuiltLog]:
     """Makes an empty log of a tenant of its own."""
 
     def make() -> BuiltLog:
         uid, key = secrets.token_bytes(16), Ed25519PrivateKey.generate()
-        return BuiltLog(engine, uid, f"log.example.org/{uid.hex()}", key.public_key().public_bytes_raw(), key.sign)
+        log_keys[uid] = key.public_key().public_bytes_raw()
+        return BuiltLog(engine, uid, f"log.example.org/{uid.hex()}", log_keys[uid], key.sign)
 
     return make
 

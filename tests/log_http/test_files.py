@@ -30,8 +30,8 @@ def large(new_log: Callable[[], BuiltLog]) -> BuiltLog:
 
 
 @pytest.fixture(scope="module")
-def files(engine: sa.Engine) -> LogFiles:
-    return LogFiles(engine)
+def files(engine: sa.Engine, log_keys: dict[bytes, bytes]) -> LogFiles:
+    return LogFiles(engine, log_keys.__getitem__)
 
 
 def data(content: Content | None) -> bytes:
@@ -86,8 +86,8 @@ def check_everything_at(size: int, log: BuiltLog, files: LogFiles) -> None:
 @example(size=65_536)
 @example(size=65_537)
 @example(size=LARGE)
-def test_all_that_a_checkpoint_covers_is_served_and_nothing_else(size: int, large: BuiltLog, files: LogFiles) -> None:
-    check_everything_at(size, large, files)
+def test_all_that_a_checkpoint_covers_is_served_and_nothing_else(size: int, large: BuiltLog, log_keys: dict[bytes, bytes]) -> None:
+    check_everything_at(size, large, LogFiles(large.engine, log_keys.__getitem__))  # each example begins anew, since sizes fall
 
 
 def test_every_partial_tile_of_every_size_there_was_is_served_as_the_log_grows(
@@ -146,23 +146,25 @@ def test_a_checkpoint_comes_with_the_cosignatures_of_just_its_size(new_log: Call
     assert published
     both = log.note(3) + "— ahead.example AAAA\n— level.example CCCC\n"
     assert data(files.checkpoint(log.uid, published)).decode() == both
-    assert data(files.cosigned_checkpoint(log.uid)).decode() == both
+    assert data(files.cosigned_checkpoint(log.uid, published)).decode() == both
 
     log.grow([b"4"])
     log.publish(4)
     published = files.published(log.uid)
     assert published
     assert data(files.checkpoint(log.uid, published)).decode() == log.note(4)
-    assert data(files.cosigned_checkpoint(log.uid)).decode() == both
+    assert data(files.cosigned_checkpoint(log.uid, published)).decode() == both
 
 
 def test_there_is_no_cosigned_checkpoint_without_a_cosignature(new_log: Callable[[], BuiltLog], files: LogFiles) -> None:
     log = new_log()
     log.grow([b"1"])
     log.publish(1)
-    assert files.cosigned_checkpoint(log.uid) is None
+    published = files.published(log.uid)
+    assert published
+    assert files.cosigned_checkpoint(log.uid, published) is None
     cosign(log, "conflict.example", 0, "", "never cosigned")
-    assert files.cosigned_checkpoint(log.uid) is None
+    assert files.cosigned_checkpoint(log.uid, published) is None
 
 
 def reason(work: Callable[[], object]) -> str:

@@ -21,7 +21,8 @@ from vault.http_bounds import break_off, while_it_is_taken
 from vault.read_log_file import ENTRIES, HASHES, ReadLogFile, beyond_the_log
 from vault.server.log_http_auditors import Auditors
 from vault.server.log_http_bounds import Slots, send_refusal
-from vault.server.log_http_files import Content, LogFiles, Published, Wanted, parse_url_path
+from vault.server.log_http_files import Content, LogFiles, Wanted, parse_url_path
+from vault.server.log_http_shown import Published
 from vault.server.metrics import Metrics
 from vault.v1 import common_pb2
 
@@ -137,7 +138,7 @@ class LogHttp:
         if wanted.tile:
             return self._files.tile(wanted.log_uid, wanted.tile)
         if wanted.cosigned:
-            return self._files.cosigned_checkpoint(wanted.log_uid)
+            return self._files.cosigned_checkpoint(wanted.log_uid, published)
         return self._files.checkpoint(wanted.log_uid, published)
 
     def _headers(self, wanted: Wanted) -> dict[str, str]:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from vault.audit.checkpoint import parse_checkpoint
-from vault.audit.note import Note, NoteError, parse_note
+from vault.audit.note import NoteError, parse_note
 from vault.audit.tiles import TILE_WIDTH, Tile, encode_bundle, entries_path, parse_path, tile_path
 from vault.errors import VaultError
+from vault.server.log_http_shown import Published, Shown, altered
 from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.faults import DATABASE_ERRORS, translate
@@ -58,19 +58,6 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Published:
-    """A log's newest published checkpoint, which is signed and anchored."""
-
-    note: Note
-    size: int
-
-    def covers(self, tile: Tile) -> bool:
-        """Whether all of a tile is in the tree of this checkpoint."""
-        hashes = self.size >> 8 * (tile.level or 0)
-        return tile.index * TILE_WIDTH + tile.width <= hashes
-
-
-@dataclass(frozen=True)
 class Content:
     """A file's length in bytes, and what reads its pieces, one after the other."""
 
@@ -102,33 +89,47 @@ class LogFiles:
     Every method may raise VaultError: DATABASE_UNAVAILABLE and its like; INTEGRITY if rows are missing or do not fit.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, public_key: Callable[[bytes], bytes]) -> None:
+        """Begin; ``public_key`` gives a log's public key, by another way than the database."""
         self._engine = engine
+        self._published, self._cosigned = Shown(self._connection, public_key), Shown(self._connection, public_key)
 
     def published(self, log_uid: bytes) -> Published | None:
-        """A log's newest published checkpoint, None if there is no such log or nothing is published of it yet."""
+        """A log's newest published checkpoint, None if there is no such log or nothing is published of it yet.
+
+        Raises:
+            VaultError: it may not be shown (``Shown.show``).
+        """
+        before = self._published.newest(log_uid)
+        c = t.audit_log.c
         with self._connection() as connection:
-            row = connection.execute(sa.select(t.audit_log).where(t.audit_log.c.tenant_uid == log_uid)).first()
+            row = connection.execute(sa.select(c.origin, c.checkpoint, c.checkpoint_size).where(c.tenant_uid == log_uid)).first()
         if row is None or not row.checkpoint:
+            self._published.miss(log_uid, before)
             return None
-        found = _read(row.checkpoint)
-        if (found.size, found.note.text.partition("\n")[0]) != (row.checkpoint_size, row.origin):
-            raise _altered()
-        return found
+        return self._published.show(log_uid, (row.origin, row.checkpoint, row.checkpoint_size), before)
 
     def checkpoint(self, log_uid: bytes, published: Published) -> Content:
         """The newest checkpoint with the cosignatures it has already."""
-        with self._connection() as connection:
-            rows = LogReader(connection, log_uid).cosignatures()
-        return _cosigned(published.note, [row for row in rows if row.size == published.size])
+        return _cosigned(published, self._cosignatures(log_uid))
 
-    def cosigned_checkpoint(self, log_uid: bytes) -> Content | None:
-        """The newest checkpoint that any witness has cosigned, with its cosignatures; None if none has."""
-        with self._connection() as connection:
-            rows = LogReader(connection, log_uid).cosignatures()
-        given = [row for row in rows if row.line]
+    def cosigned_checkpoint(self, log_uid: bytes, published: Published) -> Content | None:
+        """The newest checkpoint that any witness has cosigned, with its cosignatures; None if none has.
+
+        Raises:
+            VaultError: it may not be shown (``Shown.show``).
+        """
+        before = self._cosigned.newest(log_uid)
+        given = self._cosignatures(log_uid)
         newest = max(given, key=lambda row: row.size, default=None)
-        return None if newest is None else _cosigned(_read(newest.checkpoint).note, given)
+        if newest is None:
+            return None
+        shown = self._cosigned.show(log_uid, (published.origin, newest.checkpoint, newest.size), before)
+        return _cosigned(shown, given)
+
+    def _cosignatures(self, log_uid: bytes) -> list[CosignatureRow]:
+        with self._connection() as connection:
+            return [row for row in LogReader(connection, log_uid).cosignatures() if row.line]
 
     def tile(self, log_uid: bytes, tile: Tile) -> Content:
         """A tile of hashes or a bundle of entries, which the published checkpoint covers."""
@@ -148,7 +149,7 @@ class LogFiles:
         with self._connection() as connection:
             count, total = connection.execute(lengths).one()
         if count != end - start:
-            raise _altered()
+            raise altered()
         length = int(total) + 2 * count
         step = TILE_WIDTH if length <= _PIECE else _ENTRIES_AT_ONCE
         return Content(length, [self._piece(log_uid, at, min(at + step, end)) for at in range(start, end, step)])
@@ -169,22 +170,16 @@ class LogFiles:
             raise translate(error) from None
 
 
-def _read(checkpoint: str) -> Published:
-    try:
-        note = parse_note(checkpoint)
-        return Published(note, parse_checkpoint(note.text).size)
-    except NoteError:
-        raise _altered() from None
-
-
-def _cosigned(note: Note, rows: Iterable[CosignatureRow]) -> Content:
+def _cosigned(shown: Published, rows: Iterable[CosignatureRow]) -> Content:
     """The note with the log's own signature, then the cosignatures of just this checkpoint."""
-    origin = note.text.partition("\n")[0]
-    own = [signature.line() for signature in note.signatures if signature.name == origin]
-    lines = [row.line for row in rows if row.line and _read(row.checkpoint).note.text == note.text]
-    data = "".join([note.text, "\n", *own, *lines]).encode()
+    own = [signature.line() for signature in shown.note.signatures if signature.name == shown.origin]
+    lines = [row.line for row in rows if row.size == shown.size and _text(row.checkpoint) == shown.note.text]
+    data = "".join([shown.note.text, "\n", *own, *lines]).encode()
     return Content(len(data), [lambda: data])
 
 
-def _altered() -> VaultError:
-    return VaultError(common_pb2.ERROR_REASON_INTEGRITY, "the audit log's tables were altered; the operator must investigate")
+def _text(checkpoint: str) -> str:
+    try:
+        return parse_note(checkpoint).text
+    except NoteError:
+        raise altered() from None

@@ -41,7 +41,7 @@ async def logs_served(
         return
     context = HttpsContext(trust, node.config.server)
     auditors = Auditors(trust, policy, dispatcher, metrics, unheard)
-    answering = LogHttp(auditors, LogFiles(node.engine), metrics, public=settings.public)
+    answering = LogHttp(auditors, LogFiles(node.engine, node.gate.public_key), metrics, public=settings.public)
     server = BoundedServer(answering.handle, handler_cancellation=True)
     listener, address = await _listen(server, settings.address, context)
     refreshing = asyncio.create_task(_keep_fresh(context))
