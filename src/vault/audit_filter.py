@@ -1,20 +1,31 @@
 """Which events an auditor means: an EventFilter as the contract has it, checked, and matched with facets and leaves."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from google.protobuf import timestamp_pb2
 
+from vault.access.identity import is_principal_name
 from vault.audit.index import REQUEST, SUBJECT, TOKEN, Facet, Indexed
 from vault.classes.taxonomy import Taxonomy
 from vault.errors import FieldViolation, VaultError
+from vault.held_tokens import holds_token
 from vault.store.log_queries import END_OF_TIME, Window
 from vault.v1 import audit_pb2, audit_service_pb2, common_pb2
 
 _MICROSECONDS = 1_000_000
+NODE_NAME = r"[a-z0-9][a-z0-9.-]{0,62}"
+"""What nodes are called (server/config.py)."""
 _YEAR_1, _YEAR_10_000 = -62_135_596_800, 253_402_300_800
 """Seconds since 1970: what a google.protobuf.Timestamp may be."""
 _FREE_TEXT = ("principal", "recipient", "policy_id", "node")
+_COULD_BE: Mapping[str, Callable[[str], bool]] = {
+    "principal": lambda text: not text or is_principal_name(text) or (text.startswith("local:") and text.isprintable()),
+    "policy_id": str.isprintable,
+    "node": lambda text: not text or re.fullmatch(NODE_NAME, text) is not None,
+}
+"""What these fields may say: what is asked of them stands in the log, so they are no place for notes."""
 _LISTS = frozenset({"data_classes", "policy_ids"})
 """Of a facet's fields, those in which a filter names one of several."""
 _SECRET = frozenset({"subject_id", "token"})
@@ -36,7 +47,8 @@ def check(wanted: audit_service_pb2.EventFilter, taxonomy: Taxonomy) -> None:
     """
     bounds(wanted)
     for name in _FREE_TEXT:
-        recognised = taxonomy.recognises(getattr(wanted, name))
+        text = getattr(wanted, name)
+        recognised = taxonomy.recognises(text) or ("token" if holds_token(text) else None)
         if recognised:
             rule = f"looks like a {recognised}, which no event holds"
             raise VaultError(
@@ -44,6 +56,9 @@ def check(wanted: audit_service_pb2.EventFilter, taxonomy: Taxonomy) -> None:
                 f"filter.{name} {rule}",
                 violations=[FieldViolation(f"filter.{name}", rule)],
             )
+    for name, could_be in _COULD_BE.items():
+        if not could_be(getattr(wanted, name)):
+            raise invalid(f"filter.{name}", "has a form that no event has")
 
 
 def refuse_fields(wanted: audit_service_pb2.EventFilter, names: frozenset[str], why: str) -> None:

@@ -1,5 +1,6 @@
 """From the text of a token to what stands behind it, in the same words for every use case."""
 
+import re
 from collections.abc import Iterable
 
 from vault.admission import Admitted
@@ -11,10 +12,17 @@ from vault.safe import checked
 from vault.store.reads import Held
 from vault.v1 import common_pb2
 
+_TOKEN_LIKE = re.compile(r"[a-z]{2,4}_[0-9A-Z]{27}")
+
 
 def well_formed(texts: Iterable[str]) -> frozenset[str]:
     """The texts that could be tokens; no others are worth asking the database for."""
     return frozenset(text for text in texts if _prefix(text))
+
+
+def holds_token(text: str) -> bool:
+    """Whether a text that would stand in the log has a token in it."""
+    return any(map(_prefix, _TOKEN_LIKE.findall(text)))
 
 
 def class_by_prefix(taxonomy: Taxonomy, text: str) -> DataClass | None:

@@ -140,6 +140,47 @@ def test_a_filter_that_looks_personal_is_refused_and_not_noted(desk: Desk, field
     assert b"11010519491231002X" not in desk.last_event("acme").SerializeToString()
 
 
+@pytest.mark.parametrize("who", ["auditor", "app"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"principal": "Maria Musterfrau, born 1990-01-02"},
+        {"principal": "customer-17"},
+        {"principal": "spiffe://pdvault/acme/\x1b[2J"},
+        {"principal": "local:\x00"},
+        {"principal": "spiffe://pdvault/acme/pay\u202eout"},
+        {"node": "customer 17"},
+        {"node": "\x1b]0;gone\x07"},
+        {"policy_id": "\u202egnp"},
+        {"policy_id": "a\nb"},
+    ],
+)
+def test_a_filter_that_no_event_could_match_is_refused_and_not_noted(desk: Desk, who: str, fields: dict[str, str]) -> None:
+    """Whoever asks, with whatever rights, leaves an event; it must be no place for notes."""
+    refusal = desk.refused(QueryRequest(context=context("audit"), filter=EventFilter(**fields)), who)
+    ((name, text),) = fields.items()
+    assert (refusal.reason_name, refusal.message.startswith(f"filter.{name} ")) == ("INVALID_FIELD", True)
+    assert text.encode() not in desk.last_event("acme").SerializeToString()
+
+
+@pytest.mark.parametrize("field", ["principal", "recipient", "policy_id"])
+def test_a_filter_that_holds_a_token_is_refused_and_not_noted(desk: Desk, field: str) -> None:
+    (token,) = tokens_of(desk.inside.ask(tokenize((new_subject(), "email", new_email()))))
+    wanted = EventFilter(**{field: f"spiffe://pdvault/acme/{token}" if field == "principal" else token})
+    try:
+        reason = desk.refused(QueryRequest(context=context("audit"), filter=wanted)).reason_name
+    finally:
+        assert token.encode() not in desk.last_event("acme").SerializeToString()
+    assert reason == "REFERENCE_LOOKS_PERSONAL"
+
+
+@pytest.mark.parametrize("name", ["local:root", "spiffe://pdvault/acme/plain", "spiffe://other.example.org/ns/a/sa/b_2"])
+def test_every_name_that_an_event_can_have_is_a_filter(desk: Desk, name: str) -> None:
+    assert desk.ask(
+        QueryRequest(context=context("audit"), filter=EventFilter(principal=name, node="node-1.example", policy_id="a b"))
+    )
+
+
 @pytest.mark.parametrize(
     ("start", "end"), [((1_800_000_000, 0), (1_800_000_000, 0)), ((5, 0), (4, 0)), ((0, -1), (4, 0)), ((0, 0), (10**12, 0))]
 )

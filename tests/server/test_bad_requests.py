@@ -10,6 +10,7 @@ from tests.server.conftest import Served
 from tests.server.refusal import refused
 from tests.server.requests import ITEMS, METHODS, UNKNOWN_TOKEN, good, value
 
+from vault.crypto.token import generate
 from vault.errors import MAX_VIOLATIONS
 
 Break = Callable[[Any], Any]
@@ -175,6 +176,8 @@ PERSONAL = {
     "an ID number behind a word": f"case-{VALUES['cn_resident_id']}",
     "a card": VALUES["payment_card"],
     "an account": VALUES["bank_account"],
+    "a token": generate("pho"),
+    "a token in a path": f"tickets/{generate('ema')}",
 }
 
 

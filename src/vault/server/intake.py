@@ -15,6 +15,7 @@ from vault.audit.events import Caller, request_id_bytes
 from vault.call import Call, Refused, UseCase
 from vault.classes.taxonomy import Taxonomy
 from vault.errors import MAX_VIOLATIONS, FieldViolation, VaultError
+from vault.held_tokens import holds_token
 from vault.server.methods import UNARY, Deadlines, Method
 from vault.v1 import common_pb2
 
@@ -61,7 +62,7 @@ class Intake:
     def _check_context(self, request: Message) -> None:
         context = _context(request)
         for name in ("reference", "recipient"):
-            recognised = self._taxonomy.recognises(getattr(context, name))
+            recognised = _recognised(self._taxonomy, getattr(context, name))
             if recognised:
                 rule = f"looks like a {recognised}; give a ticket's or a register's number instead"
                 raise VaultError(
@@ -131,6 +132,13 @@ def _context(request: Message) -> common_pb2.CallContext:
 def _safe_context(request: Message, taxonomy: Taxonomy) -> common_pb2.CallContext:
     """The context as the log may hold it: whole if it keeps the contract's rules and names nobody, else only its request id."""
     context = _context(request)
-    if not protovalidate.collect_violations(context) and not any(map(taxonomy.recognises, (context.reference, context.recipient))):
+    if not protovalidate.collect_violations(context) and not any(
+        _recognised(taxonomy, text) for text in (context.reference, context.recipient)
+    ):
         return context
     return common_pb2.CallContext(request_id=context.request_id if request_id_bytes(context) else "")
+
+
+def _recognised(taxonomy: Taxonomy, text: str) -> str | None:
+    """What a text looks like that must not stand in the log; None for all others."""
+    return taxonomy.recognises(text) or ("token" if holds_token(text) else None)
