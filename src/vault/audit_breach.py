@@ -83,7 +83,11 @@ class Search:
         tree = CheckedTree(at.log.published)
         self.checkpoint, self.size = at.log.published.cosigned(at.log.queries.cosignatures(), at.log.witnesses), tree.size
         self._marks = bytearray(tree.size // 8 + 1)
-        self._facets = {number for number, facet in at.log.queries.facets().items() if self._selection.takes(facet)}
+        facets = at.log.queries.facets()
+        lost = at.log.queries.counted_facet_besides(facets)
+        if lost is not None:
+            raise altered("audit_facet", f"facet {lost}")
+        self._facets = {number for number, facet in facets.items() if self._selection.takes(facet)}
         yield from self._mark_all(at)
         marked = self._marked_tiles()
         for begin in range(0, len(marked), _TILES):

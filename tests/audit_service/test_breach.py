@@ -236,12 +236,13 @@ def test_whatever_was_altered_ends_the_report(desk: Desk, filled: str) -> None:
         with desk.behind_its_back(table, {"tenant_uid": uid, **where}, **values):
             refusal = desk.refused(request(node=NODES[0]), tenant=filled)
         assert (refusal.reason_name, named in refusal.message) == ("INTEGRITY", True), (table.name, values, refusal.message)
-    with desk.inside.engine.begin() as connection:
-        connection.execute(t.audit_event.delete().where(*(t.audit_event.c[k] == v for k, v in theirs._asdict().items())))
-    refusal = desk.refused(request(node=NODES[0]), tenant=filled)
-    with desk.inside.engine.begin() as connection:
-        connection.execute(t.audit_event.insert(), [theirs._asdict()])
-    assert (refusal.reason_name, "audit_event" in refusal.message) == ("INTEGRITY", True)
+    for table, row in ((t.audit_event, theirs), (t.audit_facet, facets[theirs.facet_id])):
+        with desk.inside.engine.begin() as connection:
+            connection.execute(table.delete().where(*(table.c[k] == v for k, v in row._asdict().items())))
+        refusal = desk.refused(request(node=NODES[0]), tenant=filled)
+        with desk.inside.engine.begin() as connection:
+            connection.execute(table.insert(), [row._asdict()])
+        assert (refusal.reason_name, table.name in refusal.message) == ("INTEGRITY", True)
 
 
 @pytest.mark.parametrize("who", ["admin", "all"])

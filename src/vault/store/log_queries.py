@@ -201,6 +201,12 @@ class LogQueries(LogReader):
         """How many events of each of these facets were counted: as many as ``indexed``, unless one of the tables was altered."""
         return self._sums(t.audit_count, sa.cast(sa.func.sum(t.audit_count.c.events), sa.BigInteger), facets)
 
+    def counted_facet_besides(self, facets: Collection[int]) -> int | None:
+        """A facet of which events were counted and that is none of these."""
+        c = t.audit_count.c
+        select = sa.select(c.facet_id).where(self._own(t.audit_count)).distinct()
+        return next(iter(set(self._connection.scalars(select)) - set(facets)), None)
+
     def _sums(self, table: sa.Table, number: sa.ColumnElement[int], facets: Collection[int]) -> dict[int, int]:
         select = sa.select(table.c.facet_id, number).where(self._own(table), self._among(table.c.facet_id, facets))
         return {facet: found for facet, found in self._connection.execute(select.group_by(table.c.facet_id))}
