@@ -101,7 +101,7 @@ def _check_found_by(connection: sa.Connection, tenant_uid: bytes, leaves: Sequen
     ids = {tuple(row[2:]): row.facet_id for row in stored}
     for index, leaf in enumerate(leaves):
         event = parse(leaf)
-        if event is None or event.tenant_uid != tenant_uid:
+        if event is None or not is_sound(event, tenant_uid):
             continue
         facet = _facet(event)
         facets[facet] = ids[facet]
@@ -138,7 +138,7 @@ def _check_boots(connection: sa.Connection, tenant_uid: bytes, leaves: Sequence[
     boots: dict[bytes, tuple[int, int | None, int, bytes]] = {}
     for index, leaf in enumerate(leaves):
         event = parse(leaf)
-        if event is not None and event.tenant_uid == tenant_uid:
+        if event is not None and is_sound(event, tenant_uid):
             start, endorsed, _, _ = boots.get(event.boot_id, (index, None, 0, b""))
             if endorsed is None and event.boot_endorsement:
                 endorsed = index
@@ -162,3 +162,29 @@ def parse(leaf: bytes) -> AuditEvent | None:
         return AuditEvent.FromString(leaf)
     except Exception:  # noqa: BLE001  whatever it is, it is no event
         return None
+
+
+LENGTHS: dict[str, tuple[int, ...]] = {
+    **dict.fromkeys(("boot_id", "random"), (16,)),
+    "previous_hash": (32,),
+    **dict.fromkeys(("principal_uid", "request_id"), (0, 16)),
+    **dict.fromkeys(("certificate_sha256", "policy_sha256", "boot_public_key"), (0, 32)),
+    **dict.fromkeys(("boot_endorsement", "boot_signature"), (0, 64)),
+}
+
+
+def is_sound(event: AuditEvent, tenant_uid: bytes) -> bool:
+    """Whether an event has the form of docs/formats.md, "Audit event leaf", and is of this log."""
+    texts = [event.action, event.principal, event.node, event.purpose, event.recipient, *event.policy_ids]
+    joined = [uids for touched in event.touched for uids in (touched.subject_uids, touched.token_uids)]
+    texts += [touched.data_class for touched in event.touched]
+    return (
+        (event.format, event.tenant_uid) == (1, tenant_uid)
+        and all(len(getattr(event, name)) in lengths for name, lengths in LENGTHS.items())
+        and 1 <= event.decision <= 4
+        and 0 <= event.reason < 2**16
+        and event.time_us < 2**63
+        and event.boot_sequence < 2**63 - 1
+        and not any("\0" in text or len(text) > 1024 for text in texts)
+        and not any(len(uids) % 16 for uids in joined)
+    )

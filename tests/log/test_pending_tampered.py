@@ -1,5 +1,6 @@
 """Pending rows that somebody edited, deleted, swapped, moved or added: each is named, and the log goes on."""
 
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,9 @@ EDITED = "it does not continue the leaf before it: one of the two was edited"
 COLUMNS = "the columns of its pending row are not what the leaf says: it was edited"
 UNSIGNED = "the chain does not end with a signature of its boot"
 UNREADABLE = "the leaf can't be read: it was edited"
-FOREIGN = "the leaf belongs to another tenant's log: its pending row was moved"
+FOREIGN = "the leaf belongs to another tenant's log: its pending row was moved, and is taken out without becoming an entry"
+STRAYED = "a leaf of this log was found waiting for another tenant's log: its pending row was moved or copied, and is taken out"
+ILL_FORMED = "the leaf is nothing that a boot writes: it was edited"
 NO_LEAF = "its pending row holds no leaf: it was edited, and is taken out without becoming an entry"
 NO_START = "the chain does not begin with the start of its boot"
 UNENDORSED = "the boot was not endorsed by the log's key"
@@ -172,23 +175,33 @@ def test_text_that_no_column_can_hold_does_not_keep_the_log_from_growing(case: C
     event.purpose, event.time_us, event.boot_sequence = "nul \0", 2**64 - 1, 2**64 - 1
     event.touched.add(subject_uids=b"short", token_uids=b"t" * 17)
     case.kept.execute(edit(case.rows[1], leaf=event.SerializeToString(deterministic=True)))
-    case.kept.run(case.integrator)
-    assert not case.kept.rows(t.audit_pending, case.tenant_uid)
-    assert [trouble.problem for _, trouble in case.kept.watcher.troubles] == [MISSING]
+    assert case.integrate() == [(1, ILL_FORMED)]
     assert len(case.kept.rows(t.audit_entry, case.tenant_uid)) == len(case.kept.committed[case.tenant_uid])
 
 
-def test_a_leaf_moved_into_another_tenant_s_log_is_named_in_both_and_found_in_none(case: Case) -> None:
+def test_a_leaf_moved_into_another_tenant_s_queue_enters_neither_log_and_both_are_told(case: Case) -> None:
     kept, other_uid = case.kept, case.kept.new_tenant()
     rows = case.writer.commit([case.tenant_uid] * 3)
     kept.execute(edit(rows[1], tenant_uid=other_uid))
     kept.run(case.integrator)
     told = {(uid, trouble.problem) for uid, trouble in kept.watcher.troubles}
-    assert told == {(case.tenant_uid, MISSING), (other_uid, FOREIGN)}
-    with kept.engine.connect() as connection:
-        naive.check(connection, other_uid, kept.public_key(other_uid))
-    (moved,) = [entry.leaf_index for entry in kept.rows(t.audit_entry, other_uid) if entry.leaf == rows[1].leaf]
-    assert moved not in [event.leaf_index for event in kept.rows(t.audit_event, other_uid)]
+    assert told == {(case.tenant_uid, MISSING), (case.tenant_uid, STRAYED), (other_uid, FOREIGN)}
+    assert not kept.rows(t.audit_pending, other_uid)
+    for tenant_uid in (case.tenant_uid, other_uid):
+        assert rows[1].leaf not in [entry.leaf for entry in kept.rows(t.audit_entry, tenant_uid)]
+    kept.watcher.troubles.clear()
+    Writer(kept).commit([other_uid])
+    kept.run(case.integrator)
+    kept.check(other_uid)
+    assert not kept.watcher.troubles
+
+
+def test_a_leaf_that_names_a_tenant_that_is_none_is_taken_out_and_told_to_the_log_it_waited_for(case: Case) -> None:
+    event = AuditEvent.FromString(case.rows[1].leaf)
+    event.tenant_uid = secrets.token_bytes(16)
+    case.kept.execute(edit(case.rows[1], leaf=event.SerializeToString(deterministic=True)))
+    assert case.integrate() == [(1, FOREIGN)]
+    assert case.go_on() == []
 
 
 def add(kept: Kept, row: PendingRow) -> None:

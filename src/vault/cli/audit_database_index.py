@@ -6,13 +6,13 @@ from collections.abc import Set as AbstractSet
 import sqlalchemy as sa
 
 from vault.audit.index import HOUR_US, Facet, index
+from vault.audit.leaf_form import is_well_formed
 from vault.cli.audit_database_rows import ByIndex, Findings, select
 from vault.v1.audit_pb2 import AuditEvent
 
 _EVENTS = "SELECT leaf_index, facet_id, time_us FROM audit_event WHERE tenant_uid = :tenant ORDER BY leaf_index"
 _MENTIONS = "SELECT leaf_index, kind, uid, time_us FROM audit_mention WHERE tenant_uid = :tenant ORDER BY leaf_index"
 _COUNTS = "SELECT hour, facet_id, events, items FROM audit_count WHERE tenant_uid = :tenant"
-_MAX = 2**63 - 1
 _Found = tuple[int, int] | tuple[int, bytes, int]
 """(facet, time) of an event, (kind, uid, time) of a mention."""
 _KINDS = {1: "subject", 2: "token", 3: "request"}
@@ -34,10 +34,10 @@ class IndexTables:
     def observe(self, leaf_index: int, event: AuditEvent) -> None:
         """Compare what the next entry is found by."""
         facet, time_us, mentions, items = index(event)
-        indexed = time_us <= _MAX and not any(isinstance(part, str) and "\0" in part for part in facet)
+        indexed = is_well_formed(event)
         number = facet.number() if indexed else 0
         expected_events: set[_Found] = {(number, time_us)} if indexed else set()
-        expected_mentions: set[_Found] = {(kind, uid, time_us) for kind, uid in mentions if len(uid) == 16} if indexed else set()
+        expected_mentions: set[_Found] = {(kind, uid, time_us) for kind, uid in mentions} if indexed else set()
         if indexed:
             self._used.setdefault(number, leaf_index)
             count = self._counted[time_us // HOUR_US, number]

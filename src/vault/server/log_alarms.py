@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 ACTION = "ChainBroken"
 WITNESS_CONFLICT = "WitnessConflict"
 _MAX_WAITING = 1000
+_UID = 16
 
 
 class LogAlarms:
@@ -46,11 +47,13 @@ class LogAlarms:
 
     def broken(self, tenant_uid: bytes, trouble: Trouble) -> None:
         """See ``Watcher.broken``."""
-        boot, sequence = trouble.boot_id.hex(), str(trouble.boot_sequence)
+        boot, sequence = trouble.boot_id[:_UID].hex(), str(trouble.boot_sequence)  # what was edited can be of any length
         hint = f"leaf {sequence}: {trouble.problem}"
         log.error("a chain of audit events was touched in the database", tenant=tenant_uid.hex(), boot_id=boot, hint=hint)
         self._metrics.broken.inc()
         details = {"boot_id": boot, "boot_sequence": sequence, "problem": trouble.problem}
+        if trouble.leaf_index is not None:
+            details["index"] = str(trouble.leaf_index)
         self._tell(tenant_uid, ACTION, details)
 
     def refused(self, tenant_uid: bytes, reason: str) -> None:

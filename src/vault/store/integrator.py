@@ -33,7 +33,7 @@ RETRY_S = 2.0
 _PATIENCE_S = 10.0
 _MAX_TOLD = 20
 """Troubles of one transaction that are told one by one."""
-_NOTHING = Step(0, is_last=True, troubles=[])
+_NOTHING = Step(0, is_last=True)
 
 
 class Round(NamedTuple):
@@ -155,6 +155,8 @@ class Integrator:
             self.publisher.offer(tenant_uid, growing.size, growing.root)
         for trouble in step.troubles[:_MAX_TOLD]:
             self._watcher.broken(tenant_uid, trouble)
+        for stray in step.strays[:_MAX_TOLD]:
+            self._watcher.broken(*stray)
         return step
 
     def _grow(self, growing: GrowingLog) -> Step:

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vault.store import tables as t
-from vault.store.log_batch import Batch, assemble, in_order, place
+from vault.store.log_batch import Batch, Stray, assemble, in_order, place
 from vault.store.log_chains import Boot, Chains, Trouble
 from vault.store.log_check import Verified
 from vault.store.log_pending import read, take
@@ -27,11 +27,19 @@ class HeadMovedError(Exception):
 
 
 class Step(NamedTuple):
-    """What one transaction did: how many entries came, whether there are pending rows left, and what was wrong."""
+    """What one transaction did.
+
+    Attributes:
+        entries: how many came.
+        is_last: whether no pending rows are left.
+        troubles: what was wrong in this log.
+        strays: what was waiting for this log and is another's that exists.
+    """
 
     entries: int
     is_last: bool
-    troubles: list[Trouble]
+    troubles: Sequence[Trouble] = ()
+    strays: Sequence[Stray] = ()
 
 
 class GrowingLog:
@@ -62,9 +70,9 @@ class GrowingLog:
             expected = {boot_id: boot.next_sequence for boot_id, boot in self._boots.items()}
             pending = read(connection, self.tenant_uid, expected, limit)
             if not pending.rows:
-                return Step(0, True, [])
-            ordered = in_order(pending.rows)
-            self._recall(connection, {boot_id for one in ordered for boot_id in (one[0].boot_id, place(one)[0])})
+                return Step(0, is_last=True)
+            ordered = in_order(self.tenant_uid, pending.rows)
+            self._recall(connection, {boot_id for one in ordered for boot_id in (one.row.boot_id, place(one)[0])})
             chains = Chains(self.tenant_uid, self.key, self._boots)
             batch = assemble(self.tenant_uid, self.size, ordered, chains)
             if pending.is_all:
@@ -75,9 +83,10 @@ class GrowingLog:
             self._move_head(connection, tail.size, root)
             self._write(connection, batch, nodes, chains)
             take(connection, pending.rows)
+            strays = _of_logs(connection, batch.strays)
         self._tail, self.size, self.root = tail, tail.size, root
         self._remember(batch, chains)
-        return Step(len(batch.entries), pending.is_all, chains.troubles)
+        return Step(len(batch.entries), pending.is_all, chains.troubles, strays)
 
     def _recall(self, connection: sa.Connection, boot_ids: set[bytes]) -> None:
         """Bring to mind what the log knows of these boots."""
@@ -115,6 +124,15 @@ class GrowingLog:
             self._facets = set()
         self._boots |= chains.changed
         self._facets |= batch.facets.keys()
+
+
+def _of_logs(connection: sa.Connection, strays: Sequence[Stray]) -> list[Stray]:
+    """Those whose log exists: a leaf can say anything."""
+    if not strays:
+        return []
+    c = t.audit_log.c.tenant_uid
+    known = set(map(bytes, connection.scalars(sa.select(c).where(c.in_({stray.tenant_uid for stray in strays})))))
+    return [stray for stray in strays if stray.tenant_uid in known]
 
 
 def _limit(connection: sa.Connection) -> None:

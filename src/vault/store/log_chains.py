@@ -1,6 +1,6 @@
 """Following the boots' chains as their leaves enter the tree, to say at once where one was touched (docs/formats.md).
 
-What is wrong never keeps a leaf out of the tree: the log must not stand still because somebody edited one row.
+What breaks a chain never keeps a leaf out of the tree: the log must not stand still because somebody edited one row.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,18 +16,25 @@ from vault.store.rows import BootRow, PendingRow
 from vault.v1.audit_pb2 import AuditEvent
 
 _START = bytes(32)
-_MAX = 2**63 - 1
 _SIGNATURE_HEAD = b"\x9a\x02\x40"
 """Field 35, 64 bytes."""
 _SIGNED = len(_SIGNATURE_HEAD) + 64
 
 
 class Trouble(NamedTuple):
-    """A place where a chain is not as its boot wrote it. ``problem`` is one of a few fixed texts."""
+    """A place where a log is not as its boots wrote it. ``problem`` is one of a few fixed texts.
+
+    Attributes:
+        boot_id: whose leaf, as far as that is known; it may be of any length.
+        boot_sequence: its number among the boot's.
+        problem: what is wrong with it.
+        leaf_index: where in the log it stands; None if it became no entry, or none that is there is wrong.
+    """
 
     boot_id: bytes
     boot_sequence: int
     problem: str
+    leaf_index: int | None = None
 
 
 class Boot:
@@ -62,18 +69,20 @@ class Chains:
         self._told: set[bytes] = set()
 
     def follow(self, row: PendingRow, event: AuditEvent, leaf_hash: bytes, leaf_index: int) -> None:
-        """Take the next leaf of the batch; its event must be of this tenant."""
+        """Take the next leaf of the batch; its event must be of this tenant, and well-formed."""
         boot_id, sequence = event.boot_id, event.boot_sequence
         if boot_id != row.boot_id or sequence != row.boot_sequence or event.time_us != row.time_us:
-            self._tell(row.boot_id, row.boot_sequence, "the columns of its pending row are not what the leaf says: it was edited")
+            self.note(row, "the columns of its pending row are not what the leaf says: it was edited", leaf_index)
         boot = self._boot(boot_id, leaf_index)
-        self._compare(boot, event, sequence)
+        problem = _breach(boot, event, sequence)
+        if problem:
+            self._tell(boot_id, sequence, problem, leaf_index)
         if sequence == 0 and event.boot_public_key:
             boot.public_key = event.boot_public_key
         if boot.endorse_index is None and event.boot_endorsement:
             boot.endorse_index = leaf_index
-            self._check_endorsement(boot, event)
-        boot.next_sequence = min(sequence, _MAX - 1) + 1
+            self._check_endorsement(boot, event, leaf_index)
+        boot.next_sequence = sequence + 1
         boot.last_hash = leaf_hash
         boot.unsigned = row.leaf
 
@@ -88,7 +97,7 @@ class Chains:
             if boot.public_key is None:
                 boot.public_key = public_key(boot.row)
             if boot.unsigned and not _signed(boot.unsigned, boot.public_key):
-                self._tell(boot_id, boot.next_sequence - 1, "the chain does not end with a signature of its boot")
+                self._tell(boot_id, boot.next_sequence - 1, "the chain does not end with a signature of its boot", None)
             boot.unsigned = None
 
     def _boot(self, boot_id: bytes, leaf_index: int) -> Boot:
@@ -100,30 +109,33 @@ class Chains:
             self.changed[boot_id] = boot
         return boot
 
-    def note(self, row: PendingRow, problem: str) -> None:
-        """Note what is wrong with a row that is no leaf of this tenant."""
-        self._tell(row.boot_id, row.boot_sequence, problem)
+    def note(self, row: PendingRow, problem: str, leaf_index: int | None) -> None:
+        """Note what is wrong with a row that no chain is followed through; ``leaf_index`` is of its entry, if it became one."""
+        self._tell(row.boot_id, row.boot_sequence, problem, leaf_index)
 
-    def _compare(self, boot: Boot, event: AuditEvent, sequence: int) -> None:
-        if sequence > boot.next_sequence:
-            self._tell(event.boot_id, sequence, "leaves before this one are missing")
-        elif sequence < boot.next_sequence:
-            self._tell(event.boot_id, sequence, "there was a leaf of this number already")
-        elif event.previous_hash != boot.last_hash:
-            self._tell(event.boot_id, sequence, "it does not continue the leaf before it: one of the two was edited")
-        elif sequence == 0 and not event.boot_public_key:
-            self._tell(event.boot_id, sequence, "the chain does not begin with the start of its boot")
-
-    def _check_endorsement(self, boot: Boot, event: AuditEvent) -> None:
+    def _check_endorsement(self, boot: Boot, event: AuditEvent, leaf_index: int) -> None:
         text = announcement(self._tenant_uid, event.boot_id, boot.public_key or b"")
         if boot.public_key is not None and not self._log_key.accepts(event.boot_endorsement, text):
-            self._tell(event.boot_id, event.boot_sequence, "the boot was not endorsed by the log's key")
+            self._tell(event.boot_id, event.boot_sequence, "the boot was not endorsed by the log's key", leaf_index)
 
-    def _tell(self, boot_id: bytes, sequence: int, problem: str) -> None:
+    def _tell(self, boot_id: bytes, sequence: int, problem: str, leaf_index: int | None) -> None:
         """One trouble a boot and batch is enough to send somebody looking."""
         if boot_id not in self._told:
             self._told.add(boot_id)
-            self.troubles.append(Trouble(boot_id, sequence, problem))
+            self.troubles.append(Trouble(boot_id, sequence, problem, leaf_index))
+
+
+def _breach(boot: Boot, event: AuditEvent, sequence: int) -> str | None:
+    """Why a leaf is not the next of its boot, if it is not."""
+    if sequence > boot.next_sequence:
+        return "leaves before this one are missing"
+    if sequence < boot.next_sequence:
+        return "there was a leaf of this number already"
+    if event.previous_hash != boot.last_hash:
+        return "it does not continue the leaf before it: one of the two was edited"
+    if sequence == 0 and not event.boot_public_key:
+        return "the chain does not begin with the start of its boot"
+    return None
 
 
 def _signed(leaf: bytes, public_key: bytes) -> bool:
