@@ -7,6 +7,7 @@ is given as 32 raw bytes and never appears in a URL.
 import fcntl
 import math
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +18,11 @@ from sqlcipher3 import dbapi2 as sqlcipher
 
 from vault.crypto.keys import Key
 from vault.errors import VaultError
+from vault.store.sqlite_turns import TurnTaking
 from vault.v1 import common_pb2
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_WRITING = "BEGIN IMMEDIATE"
 BUSY_S = 10.0
 """How long SQLite waits for another connection's transaction."""
 
@@ -53,8 +56,10 @@ def sqlite(path: Path, key: Key) -> sa.Engine:
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
+    turn = threading.Lock()
+
     def connect() -> Any:
-        connection = sqlcipher.connect(str(path), isolation_level=None, timeout=BUSY_S, check_same_thread=False)
+        connection = TurnTaking(str(path), isolation_level=None, timeout=BUSY_S, check_same_thread=False, turn=turn)
         connection.execute(f"PRAGMA key = \"x'{key.raw.hex()}'\"")
         for pragma in (
             "journal_mode = WAL",
@@ -101,7 +106,17 @@ def reading(engine: sa.Engine, patience_s: float) -> Iterator[sa.Connection]:
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     """A transaction takes the writer's place when it begins, lest it finds it taken when it has already read."""
-    connection.exec_driver_sql(connection.get_execution_options().get("pdvault_begin", "BEGIN IMMEDIATE"))
+    statement = connection.get_execution_options().get("pdvault_begin", _WRITING)
+    driver: Any = connection.connection.driver_connection
+    try:
+        if statement == _WRITING:
+            driver.take_turn()
+        connection.exec_driver_sql(statement)
+    except sqlcipher.OperationalError as error:
+        raise sa.exc.OperationalError(statement, None, error) from None
+    except BaseException:
+        driver.pass_turn()
+        raise
 
 
 class SingleProcessLock:
