@@ -75,6 +75,30 @@ def test_an_old_entry_that_is_anchored_at_once_does_not_close_the_gate(kept: Kep
     assert len(waits) == 1
 
 
+def test_what_is_integrated_late_is_given_its_time_to_be_anchored(kept: Kept) -> None:
+    """It waited for its place at the first look and for its anchor at the second; nothing stands still."""
+    tenant_uid, integrator = kept.new_tenant(), kept.integrator()
+    Writer(kept).commit([tenant_uid], shift_us=-14 * SECOND_US)
+    steps = [integrator.round, integrator.end]
+    server_gate(kept, lambda _: steps.pop(0)()).check(tenant_uid)
+    assert not steps
+
+
+def test_something_that_comes_and_goes_hides_nothing_that_stays(kept: Kept) -> None:
+    """Pending events that look old at every other look keep nobody from seeing that the anchor stands still."""
+    tenant_uid, writer = integrated(kept, 14), Writer(kept)
+    p = t.audit_pending.c
+    writer.commit([tenant_uid])
+    waits: list[float] = []
+
+    def age(pause_s: float) -> None:
+        waits.append(pause_s)
+        kept.execute(t.audit_pending.update().where(p.tenant_uid == tenant_uid).values(time_us=SECOND_US))
+
+    assert "anchored" in refusal(server_gate(kept, age), tenant_uid)
+    assert len(waits) == 1
+
+
 def test_an_event_of_the_future_hides_no_other_s_age(kept: Kept) -> None:
     tenant_uid = integrated(kept, -3600)
     assert refusal(server_gate(kept, lambda _: None), tenant_uid).startswith("LOG_STALLED")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from tests.harness import Server, Vault, make_vault, reveal_request
 from tests.log import naive
 from tests.server.conftest import metrics
-from tests.server.refusal import refused
+from tests.server.refusal import refusal_of, refused
 from tests.server.requests import good, tokenize
 
 from vault.server.node import Node
@@ -59,8 +59,8 @@ class Watched:
         """The reason for which a call is refused; empty if it is answered."""
         try:
             self.server.caller("all").call(good("ListDataClasses"))
-        except Exception:  # noqa: BLE001  which one, the helper says
-            return refused(lambda: self.server.caller("all").call(good("ListDataClasses"))).reason
+        except Exception as error:  # noqa: BLE001  which one, the helper says
+            return refusal_of(error).reason
         return ""
 
 

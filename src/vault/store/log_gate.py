@@ -19,6 +19,8 @@ from vault.v1 import common_pb2
 _PATIENCE_S = 5.0
 _MEMORY_S = 10.0
 """How long something late is remembered for the next look."""
+_MORE_LOOKS = 2
+"""At the most, when keys are loaded: what waited to be integrated waits to be anchored next, and that is no second time."""
 _RECOVERY_S = 10.0
 """How long after the KMS did not answer it may take until logs of tenants that are served are anchored again."""
 
@@ -32,10 +34,12 @@ class Seen(NamedTuple):
 
 class _Look(NamedTuple):
     seen: Seen
-    late: Late | None
+    late: list[Late]
 
 
 class _Doubt(NamedTuple):
+    """Since when something was late at each look, and at which look last."""
+
     since: float
     last: float
 
@@ -66,23 +70,27 @@ class LogGate:
         self._public_keys: dict[bytes, bytes] = {}
         self._anchors: dict[bytes, Anchored] = {}
         self._unanswered: dict[bytes, float] = {}
-        self._doubts: dict[bytes, _Doubt] = {}
+        self._doubts: dict[bytes, dict[Late, _Doubt]] = {}
         self._committed = CommittedLeaves(MAX_ANCHOR_AGE_S, clock)
         self.expects_integration = False
         """Whether what is late closes the gate (``log_late``): where a server is to integrate and to anchor."""
 
     def check(self, tenant_uid: bytes) -> None:
-        """Refuse keys unless the tenant's log is in order. Looks a second time, after a pause, where something is late.
+        """Refuse keys unless the tenant's log is in order. Looks again, after a pause, where something is late for the first time.
 
         Raises:
             VaultError: LOG_BEHIND_ANCHOR, LOG_STALLED, INTEGRITY; KMS_UNAVAILABLE, KMS_SEALED, KMS_DENIED; DATABASE_UNAVAILABLE.
         """
         late = self._check(tenant_uid)
-        if late and not self._is_confirmed(tenant_uid, late):
-            self._sleep(late.pause_s)
-            late = self._check(tenant_uid)
+        confirmed = self._confirmed(tenant_uid)
+        for _ in range(_MORE_LOOKS):
+            if confirmed or not late:
+                break
+            self._sleep(max(one.pause_s for one in late))
+            before, late = late, self._check(tenant_uid)
+            confirmed = next((one for one in late if one in before), None)
         if late:
-            raise late.error()
+            raise (confirmed or late[0]).error()
 
     def watch(self, tenant_uid: bytes) -> Seen:
         """Look once at the log of a tenant that is served; to be called every few seconds.
@@ -101,10 +109,11 @@ class LogGate:
                 raise
             self._unanswered[tenant_uid] = self._clock()
         is_back = self._clock() - self._unanswered.get(tenant_uid, -_RECOVERY_S) >= _RECOVERY_S
-        seen, late = self._look(tenant_uid, anchor, must_be_anchored=is_back)
-        if late and self._is_confirmed(tenant_uid, late):
-            raise late.error()
-        return seen
+        look = self._look(tenant_uid, anchor, must_be_anchored=is_back)
+        confirmed = self._confirmed(tenant_uid)
+        if confirmed:
+            raise confirmed.error()
+        return look.seen
 
     def committed(self, began: float, last_hashes: Mapping[bytes, bytes]) -> None:
         """This node has certainly committed leaves, and answers for them (``CommittedLeaves.note``)."""
@@ -120,7 +129,7 @@ class LogGate:
             self._public_keys[tenant_uid] = self._key_manager.log_public_key(tenant_uid)
         return self._public_keys[tenant_uid]
 
-    def _check(self, tenant_uid: bytes) -> Late | None:
+    def _check(self, tenant_uid: bytes) -> list[Late]:
         return self._look(tenant_uid, self._read_anchor(tenant_uid), must_be_anchored=True).late
 
     def _read_anchor(self, tenant_uid: bytes) -> Anchored | None:
@@ -128,7 +137,7 @@ class LogGate:
         return self._key_manager.read_anchor(tenant_uid)
 
     def _look(self, tenant_uid: bytes, anchor: Anchored | None, *, must_be_anchored: bool) -> _Look:
-        late = None
+        late: list[Late] = []
         try:
             with reading(self._engine, _PATIENCE_S) as connection:
                 verified = check_log(connection, tenant_uid, anchor, self.public_key(tenant_uid))
@@ -144,32 +153,34 @@ class LogGate:
         self._remember(verified, late)
         return _Look(Seen(verified.anchored.size, verified.head.checkpoint_size), late)
 
-    def _late(self, connection: sa.Connection, verified: Verified, *, must_be_anchored: bool) -> Late | None:
-        tenant_uid = verified.head.tenant_uid
+    def _late(self, connection: sa.Connection, verified: Verified, *, must_be_anchored: bool) -> list[Late]:
+        """All that is late, not only the first: one thing that comes and goes must not hide that another stays."""
+        tenant_uid, late = verified.head.tenant_uid, []
         if has_waiting(connection, tenant_uid):
-            return PENDING
+            late.append(PENDING)
         if must_be_anchored and has_unanchored(connection, verified):
-            return UNANCHORED
+            late.append(UNANCHORED)
         due = self._committed.due(tenant_uid)
         if due and not holds(connection, tenant_uid, verified.anchored if must_be_anchored else verified.head, due):
-            return MISSING
-        if due and must_be_anchored:
+            late.append(MISSING)
+        elif due and must_be_anchored:
             self._committed.found(tenant_uid, due)
-        return None
+        return late
 
-    def _remember(self, verified: Verified, late: Late | None) -> None:
+    def _remember(self, verified: Verified, late: list[Late]) -> None:
         tenant_uid, now = verified.head.tenant_uid, self._clock()
         self._committed.mark(tenant_uid, verified.head.size)
         with self._lock:
             known = self._anchors.get(tenant_uid)
             if known is None or known.version < verified.anchor.version:
                 self._anchors[tenant_uid] = verified.anchor
-            doubt = self._doubts.pop(tenant_uid, _Doubt(now, now))
+            known_doubts = self._doubts.pop(tenant_uid, {})
+            fresh = {one: doubt for one, doubt in known_doubts.items() if now - doubt.last <= _MEMORY_S}
             if late:
-                self._doubts[tenant_uid] = _Doubt(doubt.since if now - doubt.last <= _MEMORY_S else now, now)
+                self._doubts[tenant_uid] = {one: _Doubt(fresh[one].since if one in fresh else now, now) for one in late}
 
-    def _is_confirmed(self, tenant_uid: bytes, late: Late) -> bool:
-        """Whether something was late already so long ago that a server would have done it since."""
+    def _confirmed(self, tenant_uid: bytes) -> Late | None:
+        """What was late at the last look, and so long before that a server would have done it since."""
         with self._lock:
-            doubt = self._doubts.get(tenant_uid)
-            return doubt is not None and self._clock() - doubt.since >= late.pause_s
+            doubts, now = self._doubts.get(tenant_uid, {}), self._clock()
+            return next((late for late, doubt in doubts.items() if now - doubt.since >= late.pause_s), None)
