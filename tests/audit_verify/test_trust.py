@@ -151,10 +151,18 @@ def test_a_log_that_did_not_grow_is_good_again_and_again(tmp_path: Path) -> None
 
 def test_what_is_signed_is_remembered_whatever_its_entries_are(tmp_path: Path) -> None:
     log = grown(600)
-    files = log.bundle()
+    files, policy = log.bundle(), policy_of([log.verifier], [], 0)
+    files["tile/entries/000"] = files["tile/entries/001"]
+    assert verdict(files, tmp_path, policy).startswith("BAD entry 0")
+    assert "rewound log" in verdict(log.bundle(size=300), tmp_path, policy)
+
+
+def test_a_key_is_not_believed_on_first_use_of_a_bad_bundle(tmp_path: Path) -> None:
+    log = grown(600)
+    files = signed_by_mallory(log, log.bundle(), under_the_log_s_key_id=False)
     files["tile/entries/000"] = files["tile/entries/001"]
     assert verdict(files, tmp_path).startswith("BAD entry 0")
-    assert "rewound log" in verdict(log.bundle(size=300), tmp_path)
+    assert verified(log.bundle(), tmp_path).signed.source == FIRST_USE
 
 
 def test_what_was_not_signed_or_not_consistent_is_not_remembered(tmp_path: Path) -> None:

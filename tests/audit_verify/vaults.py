@@ -43,6 +43,9 @@ class ServedLog(Log):
 
 
 class _Watcher:
+    def moved(self, tenant_uid: bytes) -> None:
+        """A log that was edited."""
+
     def broken(self, tenant_uid: bytes, trouble: Trouble) -> None:
         """An edited pending row."""
 

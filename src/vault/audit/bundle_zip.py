@@ -103,13 +103,11 @@ class Archive:
     def _data(self, record: _Record) -> bytes:
         """A member's data as it is packed, once its own header agrees with the directory on its name."""
         named = _LOCAL.size + len(record.name)
-        found = self._read(record.offset, named + record.packed)
-        magic, *_, name_length, extra_length = _LOCAL.unpack_from(found)
-        if magic != b"PK\x03\x04" or name_length != len(record.name) or found[_LOCAL.size : named] != record.name:
+        header = self._read(record.offset, named)
+        magic, *_, name_length, extra_length = _LOCAL.unpack_from(header)
+        if magic != b"PK\x03\x04" or name_length != len(record.name) or header[_LOCAL.size :] != record.name:
             raise _damaged(f"{record.name.decode('ascii')} is not where the directory says")
-        if extra_length:
-            return self._read(record.offset + named + extra_length, record.packed)
-        return found[named:]
+        return self._read(record.offset + named + extra_length, record.packed)
 
     def _directory(self, length: int) -> tuple[int, int]:
         """Where the central directory begins and ends."""

@@ -6,7 +6,8 @@ In this order, and the first thing that is wrong ends it:
 2. the checkpoint is signed by the log's key and cosigned as asked for, and is neither older than nor another one than those seen
    before (``verify_trust``);
 3. the tiles have the checkpoint's root, and every full tile is what the level above says (``verify_tree``);
-4. the tree begins with the tree seen last; it is remembered, whatever its entries are, since the log can't take it back;
+4. the tree begins with the tree seen last; it is remembered, whatever its entries are, since the log can't take it back
+   (but a key that was only believed is not, until all is found good);
 5. every entry is what was hashed, is an event of this log (``verify_leaves``), and stands in its boot's chain (``boots``);
 6. the chains end as they must.
 """
@@ -23,7 +24,7 @@ from vault.audit.tiles import TILE_WIDTH
 from vault.audit.verify_errors import UncheckedError, WrongError
 from vault.audit.verify_leaves import check_leaves
 from vault.audit.verify_tree import Tree, split
-from vault.audit.verify_trust import Signed, check_not_older, open_signed
+from vault.audit.verify_trust import FIRST_USE, Signed, check_not_older, open_signed
 
 Observer = Callable[[int, Sequence[bytes], Sequence[bytes]], None]
 """(index of the first, leaves, leaf hashes) of consecutive entries that were found good."""
@@ -59,7 +60,7 @@ def verify(
     Args:
         bundle: complete, and believed no further.
         policy: keys given, witnesses known, quorum asked for.
-        memory: checkpoints seen before; this one is added.
+        memory: checkpoints seen before; this one is added, see above.
         now_us: the time, in microseconds since 1970.
         older: accept a checkpoint older than the newest, if it was verified here before.
         observe: is given every entry that was found good, in order.
@@ -83,7 +84,8 @@ def verify(
         tree.check_tile(0, index, split(tree.tile(0, index)))
         yield 0
     _check_consistency(tree, checkpoint, known)
-    memory.keep(signed.log_key, signed.note.encode(), checkpoint)
+    if signed.source != FIRST_USE:
+        memory.keep(signed.log_key, signed.note.encode(), checkpoint)
     boots = Boots(manifest.tenant_uid, signed.log_key, *_whole_bundles(manifest.start_index, manifest.end_index))
     entries = 0
     for index in bundle.bundle_indexes():
@@ -95,6 +97,7 @@ def verify(
         entries += len(leaves)
         yield entries
     census = boots.finish(manifest.size)
+    memory.keep(signed.log_key, signed.note.encode(), checkpoint)
     seen_size = known.checkpoint.size if known else None
     return Report(signed, manifest.start_index, manifest.end_index, entries, census, boots, seen_size)
 
