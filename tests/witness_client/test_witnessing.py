@@ -390,17 +390,18 @@ def test_a_witness_that_does_not_answer_holds_up_no_other(
 def test_an_exchange_ends_after_a_time_however_the_witness_answers(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(witnessing, "EXCHANGE_S", 3.0)
     monkeypatch.setattr(witnessing_http, "_TIMES", aiohttp.ClientTimeout(total=600))
-    ended = threading.Event()
+    ended, waited_for = threading.Event(), list[bool]()
 
     def answer(_: str) -> Answer:
-        if len(setting.double.requests) > 1:
-            ended.wait(60)
+        if len(setting.double.requests) > 1 and not ended.wait(60):
+            waited_for.append(True)
         return Answer(409, b"1\n", "text/x.tlog.size")
 
     setting.double.script = answer
     setting.publish(3)
     setting.look()
     ended.set()
+    assert not waited_for
     assert setting.row() is None
     assert setting.counted("vault_witness_answers_total", result="FAILED") == 1
     assert len(setting.double.requests) == 2
