@@ -1,9 +1,10 @@
 """From pending rows to what a log gains: entries, what they are found by, and how far the boots' chains have come. Without SQL."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -15,6 +16,9 @@ from vault.audit.merkle import leaf_hash
 from vault.store.log_chains import Chains, Trouble
 from vault.store.rows import CountRow, EntryRow, EventRow, FacetRow, MentionRow, PendingRow
 from vault.v1.audit_pb2 import AuditEvent
+
+_BY_TIME = itemgetter(3, 1, 2)
+"""Time, boot and sequence of a pending row."""
 
 UNREADABLE = "the leaf can't be read: it was edited"
 ILL_FORMED = "the leaf is nothing that a boot writes: it was edited"
@@ -70,13 +74,22 @@ def in_order(tenant_uid: bytes, rows: Iterable[PendingRow]) -> list[Parsed]:
     The database's clock may have stepped back between two commits of a boot: their leaves take each other's places. What counts
     is what leaves say, not the columns of their rows, so that editing these moves nothing.
     """
-    by_time = sorted(rows, key=lambda row: (row.time_us, row.boot_id, row.boot_sequence))
-    parsed = [parse(tenant_uid, row) for row in by_time]
-    by_boot = defaultdict[bytes, list[Parsed]](list)
-    for one in parsed:
-        by_boot[place(one)[0]].append(one)
-    queues = {boot_id: iter(sorted(some, key=place)) for boot_id, some in by_boot.items()}
-    return [next(queues[place(one)[0]]) for one in parsed]
+    parsed = [parse(tenant_uid, row) for row in sorted(rows, key=_BY_TIME)]
+    places = list(map(place, parsed))
+    ends: dict[bytes, int] = {}
+    for boot_id, sequence in places:
+        if sequence < ends.get(boot_id, 0):
+            return _each_boot_in_order(parsed, places)
+        ends[boot_id] = sequence
+    return parsed
+
+
+def _each_boot_in_order(parsed: Sequence[Parsed], places: Sequence[tuple[bytes, int]]) -> list[Parsed]:
+    by_boot = defaultdict[bytes, list[tuple[int, int]]](list)
+    for number, (boot_id, sequence) in enumerate(places):
+        by_boot[boot_id].append((sequence, number))
+    queues = {boot_id: iter(sorted(some)) for boot_id, some in by_boot.items()}
+    return [parsed[next(queues[boot_id])[1]] for boot_id, _ in places]
 
 
 def place(one: Parsed) -> tuple[bytes, int]:
