@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 _LOOK_S = 0.25
 """How often is looked for events, also of other nodes, that nobody woke this one for."""
-_BREATH_S = 0.1
+_BREATH_S = 0.25
 """Between the beginnings of two rounds, so that calls of that time share one; none while there is more to do than one takes."""
 _RECENT_S = 1.0
 _HOPE_S = 10.0
@@ -113,7 +113,7 @@ class Integrating:
                 self._ending.wait(max(0.0, began + _BREATH_S - time.monotonic()))
 
     def _publish(self) -> None:
-        while not self._ending.wait(_BREATH_S):
+        while not self._ending.wait(_LOOK_S):
             self._integrator.publisher.publish()
 
     def _late(self) -> tuple[set[bytes], int]:

@@ -5,7 +5,7 @@ Leaves are read by their bytes: of what anybody may have put into the queue, no 
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -21,8 +21,6 @@ MAX_BATCH_BYTES = 8 * 1024 * 1024
 """Of leaves in one transaction; the first is taken however long it is."""
 
 _c = t.audit_pending.c
-_BY_TIME = ("time_us", "boot_id", "boot_sequence")
-_BY_SEQUENCE = ("boot_sequence",)
 
 
 class Waiting(NamedTuple):
@@ -41,12 +39,7 @@ class Pending(NamedTuple):
 
 def waiting(connection: sa.Connection) -> list[Waiting]:
     """Which logs have pending events: one look into the index a log, however many events there are."""
-    uid = sa.select(_c.tenant_uid).order_by(_c.tenant_uid).limit(1)
-    tenants = sa.select(uid.scalar_subquery().label("uid")).cte("tenants", recursive=True)
-    after = uid.where(_c.tenant_uid > tenants.c.uid).scalar_subquery()
-    tenants = tenants.union_all(sa.select(after).where(tenants.c.uid.is_not(None)))
-    oldest = sa.select(sa.func.min(_c.time_us)).where(_c.tenant_uid == tenants.c.uid).scalar_subquery()
-    found = connection.execute(sa.select(tenants.c.uid, oldest).where(tenants.c.uid.is_not(None))).all()
+    found = connection.execute(_WAITING).all()
     now = now_us(connection) if found else 0
     return [Waiting(uid, max(0, now - oldest)) for uid, oldest in found if oldest is not None]
 
@@ -65,7 +58,7 @@ def read(connection: sa.Connection, tenant_uid: bytes, next_sequences: dict[byte
         next_sequences: for boots that are known, which leaf is expected next.
         limit: at most how many rows; a few more where a clock stepped back.
     """
-    pending = _read(connection, _c.tenant_uid == tenant_uid, _BY_TIME, limit, MAX_BATCH_BYTES)
+    pending = _read(connection, _OF_LOG, limit, MAX_BATCH_BYTES, tenant=tenant_uid)
     if pending.is_all:
         return pending
     return Pending(_with_skipped(connection, tenant_uid, pending.rows, next_sequences, limit), is_all=False)
@@ -85,37 +78,18 @@ def take(connection: sa.Connection, rows: Iterable[PendingRow]) -> None:
             run[-1][1] = row.boot_sequence
         else:
             run.append([row.boot_sequence, row.boot_sequence])
-    delete = t.audit_pending.delete().where(
-        _c.tenant_uid == sa.bindparam("tenant"),
-        _c.boot_id == sa.bindparam("boot"),
-        _c.boot_sequence.between(sa.bindparam("first"), sa.bindparam("last")),
-    )
     parameters = [
         {"tenant": tenant, "boot": boot, "first": first, "last": last}
         for (tenant, boot), some in runs.items()
         for first, last in some
     ]
-    if connection.execute(delete, parameters).rowcount != count:
+    if connection.execute(_TAKE, parameters).rowcount != count:
         raise RowsSwallowedError
 
 
-def _read(connection: sa.Connection, which: sa.ColumnElement[bool], order: Sequence[str], limit: int, max_bytes: int) -> Pending:
-    """Rows in this order, of so many bytes at most, but the first in any case; of what is too long for a leaf, only a beginning."""
-    rows = sa.select(t.audit_pending, sa.func.length(_c.leaf).label("bytes")).where(which)
-    rows = rows.order_by(*(_c[name] for name in order)).limit(limit)
-    few = rows.subquery()
-    in_order = [few.c[name] for name in order]
-    sums = sa.select(
-        few,
-        sa.func.sum(few.c.bytes).over(order_by=in_order, rows=(None, 0)).label("total"),
-        sa.func.count().over().label("found"),
-    ).subquery()
-    columns = [sums.c[column.name] for column in t.audit_pending.columns[:-1]]
-    substr = sa.func.substr(sums.c.leaf, 1, MAX_LEAF + 1, type_=sa.LargeBinary)
-    beginning = sa.func.coalesce(substr, sa.literal(b"", sa.LargeBinary))  # SQLite has no beginning of nothing
-    select = sa.select(*columns, beginning, sums.c.found)
-    select = select.where((sums.c.total <= max_bytes) | (sums.c.total == sums.c.bytes))
-    found = connection.execute(select.order_by(*(sums.c[name] for name in order))).all()
+def _read(connection: sa.Connection, select: sa.Select[Any], limit: int, max_bytes: int, **which: object) -> Pending:
+    """Rows of so many bytes at most, but the first in any case; ``select`` is one that ``_bounded`` made."""
+    found = connection.execute(select, {"limit": limit, "max_bytes": max_bytes, **which}).all()
     read = [PendingRow._make(row[:-1]) for row in found]
     return Pending(read, is_all=not found or len(found) == found[0].found < limit)
 
@@ -136,8 +110,50 @@ def _with_skipped(
             break
         last = max(row.boot_sequence for row in some)
         if last - next_sequences.get(boot_id, 0) + 1 != len(some):
-            chain = (_c.tenant_uid == tenant_uid) & (_c.boot_id == boot_id) & (_c.boot_sequence <= last)
-            some = _read(connection, chain, _BY_SEQUENCE, limit, room).rows
+            some = _read(connection, _OF_BOOT, limit, room, tenant=tenant_uid, boot=boot_id, last=last).rows
         chosen += some
         room -= sum(len(row.leaf) for row in some)
     return chosen
+
+
+def _waiting() -> sa.Select[Any]:
+    """Each tenant uid in the queue, found by going from one to the next larger, and the time of its oldest event."""
+    uid = sa.select(_c.tenant_uid).order_by(_c.tenant_uid).limit(1)
+    tenants = sa.select(uid.scalar_subquery().label("uid")).cte("tenants", recursive=True)
+    after = uid.where(_c.tenant_uid > tenants.c.uid).scalar_subquery()
+    tenants = tenants.union_all(sa.select(after).where(tenants.c.uid.is_not(None)))
+    oldest = sa.select(sa.func.min(_c.time_us)).where(_c.tenant_uid == tenants.c.uid).scalar_subquery()
+    return sa.select(tenants.c.uid, oldest).where(tenants.c.uid.is_not(None))
+
+
+def _bounded(which: sa.ColumnElement[bool], *order: str) -> sa.Select[Any]:
+    """Rows in this order, at most ``limit``, of ``max_bytes`` or one; how many there were; of too long a leaf, a beginning."""
+    rows = sa.select(t.audit_pending, sa.func.length(_c.leaf).label("bytes")).where(which)
+    rows = rows.order_by(*(_c[name] for name in order)).limit(sa.bindparam("limit"))
+    few = rows.subquery()
+    in_order = [few.c[name] for name in order]
+    sums = sa.select(
+        few,
+        sa.func.sum(few.c.bytes).over(order_by=in_order, rows=(None, 0)).label("total"),
+        sa.func.count().over().label("found"),
+    ).subquery()
+    columns = [sums.c[column.name] for column in t.audit_pending.columns[:-1]]
+    substr = sa.func.substr(sums.c.leaf, 1, MAX_LEAF + 1, type_=sa.LargeBinary)
+    beginning = sa.func.coalesce(substr, sa.literal(b"", sa.LargeBinary))  # SQLite has no beginning of nothing
+    select = sa.select(*columns, beginning, sums.c.found)
+    select = select.where((sums.c.total <= sa.bindparam("max_bytes")) | (sums.c.total == sums.c.bytes))
+    return select.order_by(*(sums.c[name] for name in order))
+
+
+# Made once: it takes longer to put them together than to run them where little is pending.
+_WAITING = _waiting()
+_OF_LOG = _bounded(_c.tenant_uid == sa.bindparam("tenant"), "time_us", "boot_id", "boot_sequence")
+_OF_BOOT = _bounded(
+    (_c.tenant_uid == sa.bindparam("tenant")) & (_c.boot_id == sa.bindparam("boot")) & (_c.boot_sequence <= sa.bindparam("last")),
+    "boot_sequence",
+)
+_TAKE = t.audit_pending.delete().where(
+    _c.tenant_uid == sa.bindparam("tenant"),
+    _c.boot_id == sa.bindparam("boot"),
+    _c.boot_sequence.between(sa.bindparam("first"), sa.bindparam("last")),
+)
