@@ -24,6 +24,7 @@ from tests.use_cases.inside import Inside, inside
 
 from vault.audit.chain import Chain
 from vault.audit.events import Caller, Draft
+from vault.server import collector
 from vault.server.integrating import Integrating
 from vault.server.lane import Lane
 from vault.server.log_metrics import LogMetrics
@@ -48,6 +49,10 @@ class Nobody:
     def broken(self, _tenant_uid: bytes, trouble: Trouble) -> None:
         """Never."""
         raise AssertionError(trouble)
+
+    def moved(self, tenant_uid: bytes) -> None:
+        """Never."""
+        raise AssertionError(tenant_uid)
 
     def refused(self, _tenant_uid: bytes, reason: str) -> None:
         """Never."""
@@ -232,6 +237,7 @@ def main() -> None:
     }
     for database in [options.database] if options.database else ["postgres", "sqlite"]:
         with vault_on(database) as vault, inside(vault) as opened:
+            collector.settle()
             for name, measure in parts.items():
                 if options.part in (None, name):
                     print(f"{database:9} {name:9} {measure(opened)}", flush=True)  # noqa: T201

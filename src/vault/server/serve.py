@@ -18,7 +18,7 @@ from vault.access.policy import PolicyEngine
 from vault.audit.note import parse_vkey
 from vault.call import MAX_RESPONSE
 from vault.classes.taxonomy import BUILT_IN
-from vault.server import audit_methods
+from vault.server import audit_methods, collector
 from vault.server.audit_service import AuditService
 from vault.server.config import Config, ConfigError
 from vault.server.dispatcher import Dispatcher
@@ -75,6 +75,7 @@ def serve(config: Config, ready: Callable[[str], None] = lambda _: None) -> None
     last_resort.daemon = True
     try:
         node.check()
+        collector.settle()
         with keeping_logs(node) as logs:
             uvloop.run(_serve(node, logs, ready, last_resort.start))
     finally:
