@@ -8,6 +8,7 @@ verified, the last one: ``previous_hash`` makes it cover all before it.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from vault.audit.boots_chain import Boot, breach
 from vault.audit.chain import announcement
 from vault.audit.note import Verifier, verifier
 from vault.audit.verify_errors import UncheckedError, WrongError
@@ -20,10 +21,6 @@ MAX_STEP_BACK_US = 60 * 1_000_000
 _DONE = frozenset((DECISION_ALLOWED, DECISION_PARTIAL))
 _SAID_UNENDORSED = OWN | {"NodeStarted", "NodeStopping"}
 """Where nothing was allowed to anybody, whatever the decision: what a server says of itself, also while the KMS is away."""
-_CHAIN_START = bytes(32)
-_SIGNATURE = 64
-_SIGNED_END = 67
-"""Bytes that a signature takes at the end of a leaf, with its tag and length."""
 
 
 class Census(NamedTuple):
@@ -44,29 +41,6 @@ class Census(NamedTuple):
     unendorsed: int
     cut: int
     outside: int
-
-
-class Boot:
-    """One chain, as far as it was read."""
-
-    __slots__ = ("absent", "absent_at_start", "allowed", "endorsed", "key", "last", "last_index", "sequence", "signed", "time_us")
-
-    def __init__(self, key: Verifier | None, absent: int) -> None:
-        self.key = key  # None if its beginning is not in the bundle
-        self.absent_at_start = absent  # how many entries had been left out before its first leaf
-        self.absent = absent  # and before the end of its last run
-        self.endorsed = False
-        self.allowed: int | None = None  # index of the first event that needs an endorsement
-        self.sequence = 0  # of the next leaf
-        self.last = _CHAIN_START  # hash of the last leaf
-        self.last_index = -1
-        self.signed: tuple[int, bytes] | None = None  # index and bytes of the last signed leaf of its run
-        self.time_us = 0  # the newest of its leaves' times
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether leaves follow the last signed one."""
-        return self.key is not None and (self.signed is None or self.signed[0] != self.last_index)
 
 
 class Boots:
@@ -113,7 +87,7 @@ class Boots:
             if boot is None:
                 boot = self._enter(index, AuditEvent.FromString(leaf))
             if sequence != boot.sequence or previous != boot.last:
-                raise WrongError(f"entry {index} {_breach(AuditEvent.FromString(leaf), boot.sequence)}")
+                raise WrongError(f"entry {index} {breach(AuditEvent.FromString(leaf), boot.sequence)}")
             if time_us > boot.time_us:
                 boot.time_us = time_us
             elif time_us + MAX_STEP_BACK_US < boot.time_us:
@@ -141,12 +115,12 @@ class Boots:
             UncheckedError: its endorsement may be among the entries left out.
         """
         for boot_id, boot in self._running.items():
-            _check_signature(boot_id, boot)
+            boot.check_signature(boot_id)
             if boot.is_cut and self._next == size and boot.last_index != size - 1:
                 raise WrongError(f"entry {boot.last_index} is the last one of boot {boot_id.hex()}, and not signed by it")
         still = {**self._parked, **self._running}
         for boot_id, boot in still.items():
-            _check_endorsed(boot_id, boot, self._absent + size - self._next)
+            boot.check_endorsed(boot_id, self._absent + size - self._next)
         known = [boot for boot in still.values() if boot.key]
         return Census(
             boots=len(known) + self._ended,
@@ -161,15 +135,15 @@ class Boots:
         """Boot id and what is wrong with the end of its chain so far: a bad signature, or something done without endorsement."""
         for boot_id, boot in self._running.items():
             try:
-                _check_signature(boot_id, boot)
-                _check_endorsed(boot_id, boot, self._absent)
+                boot.check_signature(boot_id)
+                boot.check_endorsed(boot_id, self._absent)
             except (WrongError, UncheckedError) as error:
                 yield boot_id, str(error)
 
     def _park(self, first: int) -> None:
         """Note a gap before ``first``, or that the range begins there."""
         for boot_id, boot in self._running.items():
-            _check_signature(boot_id, boot)
+            boot.check_signature(boot_id)
             boot.absent = self._absent
         self._absent += first - self._next
         self._parked.update(self._running)
@@ -206,7 +180,7 @@ class Boots:
             self._need_beginning(index, event)
         between = event.boot_sequence - boot.sequence
         if not 0 <= between <= self._absent - boot.absent:
-            raise WrongError(f"entry {index} {_breach(event, boot.sequence)}")
+            raise WrongError(f"entry {index} {breach(event, boot.sequence)}")
         if between:
             boot.sequence, boot.last = event.boot_sequence, event.previous_hash
         boot.signed = None
@@ -236,41 +210,12 @@ class Boots:
                 raise WrongError(f"entry {index}: the endorsement of boot {event.boot_id.hex()} is not by the log's key")
 
     def _note_ended(self, index: int, boot_id: bytes, boot: Boot) -> None:
-        _check_signature(boot_id, boot)
+        boot.check_signature(boot_id)
         if boot.is_cut:
             raise WrongError(f"entry {index} ends boot {boot_id.hex()}, and is not signed by it")
-        _check_endorsed(boot_id, boot, self._absent)
+        boot.check_endorsed(boot_id, self._absent)
         del self._running[boot_id]
         self._over[boot_id] = index
         if boot.key:
             self._ended += 1
             self._unendorsed += not boot.endorsed
-
-
-def _check_endorsed(boot_id: bytes, boot: Boot, absent: int) -> None:
-    """Check that a boot was endorsed if it allowed anything; ``absent`` is how many entries were left out so far."""
-    if boot.key is None or boot.endorsed or boot.allowed is None:
-        return
-    what = f"entry {boot.allowed} is of boot {boot_id.hex()}, which the log's key has not endorsed, and yet was allowed"
-    if absent > boot.absent_at_start:
-        raise UncheckedError(f"{what}: forged, or its BootEndorsed is missing from the bundle")
-    raise WrongError(what)
-
-
-def _check_signature(boot_id: bytes, boot: Boot) -> None:
-    """Verify the last signature of a run, which covers the run up to there."""
-    if boot.key is None or boot.signed is None:
-        return
-    index, leaf = boot.signed
-    if not boot.key.accepts(leaf[-_SIGNATURE:], leaf[:-_SIGNED_END]):
-        raise WrongError(f"entry {index}: its signature is not by the key of boot {boot_id.hex()}")
-
-
-def _breach(event: AuditEvent, expected: int) -> str:
-    """In which way an entry does not follow its boot's last one."""
-    boot, number = event.boot_id.hex(), event.boot_sequence
-    if number > expected:
-        return f"is number {number} of boot {boot}: number {expected} is missing before it"
-    if number < expected:
-        return f"is number {number} of boot {boot}, which stood before already: moved, or there twice"
-    return f"is number {number} of boot {boot}, but does not follow number {number - 1}: one of them was replaced"
