@@ -1,25 +1,35 @@
 """One log that grows: what is remembered of it between transactions, and the transaction that adds a batch."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from google.protobuf.message import DecodeError
-from sqlalchemy.dialects import postgresql, sqlite
 
 from vault.store import tables as t
 from vault.store.log_batch import Batch, Stray, assemble, in_order, place
 from vault.store.log_chains import Boot, Chains, Trouble
 from vault.store.log_check import Verified
 from vault.store.log_pending import read, take
+from vault.store.log_upserts import add_counts, insert_facets, put_boots
 from vault.store.queries import now_us
-from vault.store.rows import BootRow, CountRow, FacetRow, NodeRow
-from vault.store.writes import RowsSwallowedError, insert
+from vault.store.rows import BootRow, NodeRow
+from vault.store.writes import insert
 from vault.v1.audit_pb2 import AuditEvent
 
 _MAX_BOOTS = 1000
 _MAX_FACETS = 100_000
 _LIMITS = {"statement_timeout": "30s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "30s"}
+_SET_LIMITS = sa.select(*(sa.func.set_config(name, limit, True) for name, limit in _LIMITS.items()))
+_MOVE_HEAD = (
+    t.audit_log.update()
+    .where(
+        t.audit_log.c.tenant_uid == sa.bindparam("tenant"),
+        t.audit_log.c.size == sa.bindparam("old_size"),
+        t.audit_log.c.root == sa.bindparam("old_root"),
+    )
+    .values(size=sa.bindparam("new_size"), root=sa.bindparam("new_root"), integrate_us=sa.bindparam("now"))
+)
 
 
 class HeadMovedError(Exception):
@@ -98,10 +108,9 @@ class GrowingLog:
 
     def _move_head(self, connection: sa.Connection, size: int, root: bytes) -> None:
         """First of all writes, so that of two integrators one waits here for the other, and has done nothing."""
-        c = t.audit_log.c
-        as_remembered = (c.tenant_uid == self.tenant_uid) & (c.size == self.size) & (c.root == self.root)
-        moved = t.audit_log.update().where(as_remembered).values(size=size, root=root, integrate_us=now_us(connection))
-        if connection.execute(moved).rowcount != 1:
+        old = {"tenant": self.tenant_uid, "old_size": self.size, "old_root": self.root}
+        new = {"new_size": size, "new_root": root, "now": now_us(connection)}
+        if connection.execute(_MOVE_HEAD, old | new).rowcount != 1:
             raise HeadMovedError
 
     def _write(self, connection: sa.Connection, batch: Batch, nodes: Sequence[NodeRow], chains: Chains) -> None:
@@ -113,9 +122,9 @@ class GrowingLog:
         ):
             if rows:
                 insert(connection, table, rows)
-        _insert_facets(connection, [facet for number, facet in batch.facets.items() if number not in self._facets])
-        _upsert(connection, t.audit_count, batch.counts)
-        _upsert(connection, t.audit_boot, [boot.row for boot in chains.changed.values()])
+        insert_facets(connection, [facet for number, facet in batch.facets.items() if number not in self._facets])
+        add_counts(connection, batch.counts)
+        put_boots(connection, [boot.row for boot in chains.changed.values()])
 
     def _remember(self, batch: Batch, chains: Chains) -> None:
         if len(self._boots) > _MAX_BOOTS:
@@ -138,36 +147,7 @@ def _of_logs(connection: sa.Connection, strays: Sequence[Stray]) -> list[Stray]:
 def _limit(connection: sa.Connection) -> None:
     """Let PostgreSQL give up what would hold up the log, or others who wait for it."""
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(*(sa.func.set_config(name, limit, True) for name, limit in _LIMITS.items())))
-
-
-def _insert_facets(connection: sa.Connection, rows: Sequence[FacetRow]) -> None:
-    """Insert those that are not there yet."""
-    if rows:
-        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-        connection.execute(dialect.insert(t.audit_facet).on_conflict_do_nothing(), [row._asdict() for row in rows])
-
-
-def _upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[CountRow | BootRow]) -> None:
-    """Insert rows; where there is one already, counts are added up, and a boot's progress replaces the old one.
-
-    Raises:
-        RowsSwallowedError: the database took fewer.
-    """
-    if not rows:
-        return
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table)
-    new, keys = statement.excluded, table.primary_key.columns.keys()
-    if table is t.audit_count:
-        changes = {name: table.c[name] + new[name] for name in ("events", "items")}
-    else:
-        changes = {column.name: new[column.name] for column in table.columns if column.name not in keys}
-    statement = statement.on_conflict_do_update(index_elements=keys, set_=changes)
-    rowcount = {"preserve_rowcount": True}
-    written = connection.execute(statement, [row._asdict() for row in rows], execution_options=rowcount).rowcount
-    if written != len(rows):
-        raise RowsSwallowedError
+        connection.execute(_SET_LIMITS)
 
 
 def _public_key(connection: sa.Connection, boot: BootRow) -> bytes:
