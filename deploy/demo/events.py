@@ -8,7 +8,7 @@ from itertools import groupby
 
 import sqlalchemy as sa
 
-from vault.audit.chain import leaf_hash
+from vault.audit.merkle import leaf_hash
 from vault.cli.opening import inspected
 from vault.cli.registry import find_tenant
 from vault.server.config import Config

@@ -76,6 +76,36 @@ class Act:
         return Draft(self.caller, self.action, common_pb2.CallContext(), details=dict(self.details))
 
 
+def nothing(_rows: Rows, _keys: TenantKeys) -> Writes:
+    """The effect of an act that only leaves its event."""
+    return Writes()
+
+
+class Notice(Act):
+    """What the server itself says in a log. It changes nothing and needs no keys, so it is said while the KMS is away."""
+
+    def __init__(
+        self,
+        tenant_uid: bytes,
+        action: str,
+        details: dict[str, str],
+        *,
+        decision: int,
+        reason: int = 0,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """Make it, to be written within ``patience_s`` seconds or not at all."""
+        super().__init__(Caller(tenant_uid, ""), action, "", details, nothing, needs_keys=False)
+        self.deadline = time.monotonic() + patience_s
+        self._decision, self._reason = decision, reason
+
+    def decide(self, _rows: Rows, _keys: TenantKeys | None) -> Outcome:
+        """The event."""
+        draft = self._draft()
+        draft.decision, draft.reason = self._decision, self._reason
+        return Outcome(b"", draft)
+
+
 def next_authority(rows: Rows, keys: TenantKeys) -> tuple[TenantRow, TenantRow]:
     """The tenant's row, and the one that replaces it because who may do what has changed."""
     if rows.tenant is None:

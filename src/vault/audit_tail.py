@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from vault.administration import Act
+from vault.administration import Act, nothing
 from vault.admission import Admitted
 from vault.audit.events import Caller, Draft, request_id_bytes
 from vault.audit_entries import read
@@ -14,7 +14,6 @@ from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Head, Reads, Rows
 from vault.store.runner import Outcome
-from vault.store.writes import Writes
 from vault.v1 import audit_pb2, common_pb2
 from vault.v1 import audit_service_pb2 as v1
 
@@ -70,7 +69,7 @@ class TailEnded(Act):
         details = {"ended": why}
         if range_:
             details |= {"start_index": str(range_.start), "next_index": str(range_.next), "sent": str(range_.sent)}
-        super().__init__(caller, ENDED, caller.name, details, _nothing, needs_keys=False)
+        super().__init__(caller, ENDED, caller.name, details, nothing, needs_keys=False)
         self._context = context
 
     @property
@@ -124,7 +123,3 @@ def next_batch(log: AuditLog, request: v1.TailRequest, start: int) -> v1.TailRes
                 room -= len(row.leaf)
             response.next_index = row.leaf_index + 1
     return response
-
-
-def _nothing(_rows: Rows, _keys: TenantKeys) -> Writes:
-    return Writes()

@@ -49,7 +49,7 @@ class Tally:
                 subject_uid=subject_uid,
                 data_class=way.data_class,
                 purpose=way.purpose,
-                use=way.use,  # type: ignore[arg-type]
+                use=way.use,  # type: ignore[arg-type]  # integers for enums, as in Draft.to_event
                 partial_name=way.partial_name,
                 events=self._counts[row],
                 first_index=self._first_index[row],

@@ -16,8 +16,9 @@ from tests.audit.verifier import verify_log
 
 from vault import idempotency
 from vault.audit import chain as chains
-from vault.audit.chain import Chain, announcement, leaf_hash
+from vault.audit.chain import Chain, announcement
 from vault.audit.events import Caller, Draft
+from vault.audit.merkle import leaf_hash
 from vault.classes.taxonomy import BUILT_IN
 from vault.crypto.fingerprint import request_digest
 from vault.crypto.keys import Key

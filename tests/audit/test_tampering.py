@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.audit.verifier import announcement, verify_log
 
-from vault.audit.chain import MAX_LEAF, Chain, Leaf, leaf_hash
+from vault.audit.chain import MAX_LEAF, Chain, Leaf
 from vault.audit.events import Caller, Draft
+from vault.audit.merkle import leaf_hash
 from vault.v1 import audit_pb2, common_pb2
 
 TENANT, OTHER = b"\x11" * 16, b"\x12" * 16

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.audit_verify.checking import rebuilt, verdict
 from tests.audit_verify.logs import NOW_US, Log, key_of
 
-from vault.audit.chain import Chain, leaf_hash
+from vault.audit.chain import Chain
+from vault.audit.merkle import leaf_hash
 from vault.audit.verify_leaves import EARLIEST_US
 from vault.v1 import audit_pb2
 

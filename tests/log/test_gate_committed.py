@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.harness import Vault
 from tests.log.kept import Kept, Writer
 
-from vault.audit.chain import leaf_hash
+from vault.audit.merkle import leaf_hash
 from vault.errors import VaultError
 from vault.kms.key_manager import KmsUnavailableError
 from vault.server.log_keeping import keeping_logs

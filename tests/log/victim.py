@@ -16,7 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from tests.log.kept import Kept, Writer
 
-from vault.audit.chain import Leaf, leaf_hash
+from vault.audit.chain import Leaf
+from vault.audit.merkle import leaf_hash
 from vault.kms.key_manager import Anchored, KeyManager
 from vault.server import config
 from vault.server.node import Node

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from tests.harness import Caller, Server, Vault, reveal_request, tokenize_request
 from tests.server.ledger import all_leaves
 
-from vault.audit.chain import announcement, leaf_hash
+from vault.audit.chain import announcement
+from vault.audit.merkle import leaf_hash
 from vault.kms.key_manager import KeyManager
 from vault.store import tables as t
 from vault.v1 import audit_pb2

@@ -5,7 +5,6 @@ a new boot begins. Its first event in a log announces its public key; the log ke
 soon as the KMS has given one. Formats: docs/formats.md, "Audit event leaf".
 """
 
-import hashlib
 import secrets
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -13,12 +12,19 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from vault.audit.events import Draft
+from vault.audit.merkle import leaf_hash
 from vault.crypto.encoding import pack
 from vault.v1 import audit_pb2
 
 FORMAT = 1
 MAX_LEAF = 65_535
 """Bytes: C2SP tlog-tiles entry bundles give each entry a 16-bit length."""
+
+SIGNATURE_HEAD = b"\x9a\x02\x40"
+"""Tag and length of a leaf's last field, the boot's signature (docs/formats.md, "The chain of a boot")."""
+SIGNATURE_BYTES = 64
+SIGNED_END = len(SIGNATURE_HEAD) + SIGNATURE_BYTES
+"""Bytes at the end of a signed leaf that its signature does not cover."""
 
 _START = bytes(32)
 
@@ -31,11 +37,6 @@ class Leaf(NamedTuple):
     boot_sequence: int
     time_us: int
     leaf: bytes
-
-
-def leaf_hash(leaf: bytes) -> bytes:
-    """RFC 6962 section 2.1: SHA-256(0x00 || leaf)."""
-    return hashlib.sha256(b"\x00" + leaf).digest()
 
 
 def announcement(tenant_uid: bytes, boot_id: bytes, public_key: bytes) -> bytes:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
+from vault.audit.chain import FORMAT, SIGNATURE_BYTES, SIGNATURE_HEAD, SIGNED_END
 from vault.audit.verify_errors import WrongError
 from vault.v1.audit_pb2 import CHANGE_CREATED, CHANGE_UPDATED, AuditEvent, Change, Decision, Touched
 
-FORMAT = 1
 EARLIEST_US = 1_577_836_800_000_000
 """2020-01-01: no vault is older."""
 FUTURE_US = 24 * 3600 * 1_000_000
@@ -27,9 +27,6 @@ OWN = frozenset((STARTED, ENDORSED, ENDED))
 _DECISIONS = frozenset(Decision.values()) - {0}
 _CHANGES = frozenset(Change.values())
 _SEALED = frozenset((CHANGE_CREATED, CHANGE_UPDATED))
-_SIGNATURE_HEAD = b"\x9a\x02\x40"
-_SIGNATURE = 64
-_SIGNED_END = 67
 _UID, _UID_OR_NONE = frozenset((16,)), frozenset((0, 16))
 _HASH, _HASH_OR_NONE = frozenset((32,)), frozenset((0, 32))
 _SIGNATURE_OR_NONE = frozenset((0, 64))
@@ -104,7 +101,7 @@ def check_leaves(first: int, leaves: Sequence[bytes], tenant_uid: bytes, now_us:
         and set(links.decisions) <= _DECISIONS
         and "" not in links.actions
         and _have_right_lengths(links, rest)
-        and {leaf[-_SIGNED_END:-_SIGNATURE] for leaf in compress(leaves, links.signatures)} <= {_SIGNATURE_HEAD}
+        and {leaf[-SIGNED_END:-SIGNATURE_BYTES] for leaf in compress(leaves, links.signatures)} <= {SIGNATURE_HEAD}
         and _are_own_fields_in_place(leaves, links, rest)
     )
     if not sound:
@@ -157,7 +154,7 @@ def _fault(event: AuditEvent, leaf: bytes, tenant_uid: bytes, now_us: int) -> st
         length = len(getattr(event, name))
         if length not in allowed:
             return f"has {length} bytes of {name}"
-    if event.boot_signature and leaf[-_SIGNED_END:-_SIGNATURE] != _SIGNATURE_HEAD:
+    if event.boot_signature and leaf[-SIGNED_END:-SIGNATURE_BYTES] != SIGNATURE_HEAD:
         return "does not end with its signature"
     return _fault_of_own(event)
 

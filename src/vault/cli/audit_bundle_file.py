@@ -86,7 +86,7 @@ def _write(zipping: "_Zipping", file: IO[bytes], keys: list[Any]) -> None:
         return
     try:
         pyrage.encrypt_io(zipping, file, keys)
-    except Exception:
+    except Exception:  # pyrage wraps what its reader raises, and says nothing of it
         if zipping.error:
             raise zipping.error from None
         raise

@@ -99,7 +99,7 @@ class PrivateFile:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
-            time.sleep(_LOCK_POLL_S)
+            time.sleep(_LOCK_POLL_S)  # flock waits for ever or not at all
         raise KmsUnavailableError(f"another process is writing the {self._name}", retry_after_s=1.0)
 
     @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from importlib.metadata import PackageNotFoundError, version
@@ -10,15 +9,13 @@ from typing import Final
 
 import structlog
 
-from vault.administration import Act
-from vault.audit.events import SYSTEM_TENANT, Caller
+from vault.administration import Notice
+from vault.audit.events import SYSTEM_TENANT
 from vault.errors import VaultError
-from vault.kms.tenant_keys import KeysMissingError, TenantKeys
+from vault.kms.tenant_keys import KeysMissingError
 from vault.server.node import Node
 from vault.server.unheard import UNAUTHENTICATED_CALLS, Tally, Unheard
-from vault.store.reads import Rows
-from vault.store.runner import Answer, Call, Outcome
-from vault.store.writes import Writes
+from vault.store.runner import Answer, Call
 from vault.v1 import audit_pb2
 
 log = structlog.get_logger(__name__)
@@ -29,26 +26,6 @@ NODE_STOPPING: Final = "NodeStopping"
 _PATIENCE_S = 10.0
 _LAST_PATIENCE_S = 2.0
 """For each of the last words: a database that does not answer must not keep the server from ending."""
-
-
-class Notice(Act):
-    """An act that changes nothing: the server says something in a log. It needs no keys, so it is said while the KMS is away."""
-
-    def __init__(self, tenant_uid: bytes, action: str, details: dict[str, str], decision: int, patience_s: float) -> None:
-        """Make it, to be written within ``patience_s`` or not at all."""
-        super().__init__(Caller(tenant_uid, ""), action, "", details, _nothing, needs_keys=False)
-        self.deadline = time.monotonic() + patience_s
-        self._decision = decision
-
-    def decide(self, _rows: Rows, _keys: TenantKeys | None) -> Outcome:
-        """The event."""
-        draft = self._draft()
-        draft.decision = self._decision
-        return Outcome(b"", draft)
-
-
-def _nothing(_rows: Rows, _keys: TenantKeys) -> Writes:
-    return Writes()
 
 
 class Journal:
@@ -117,7 +94,8 @@ class Journal:
         await self._load_keys(tenant_uid)
         patience_s = _LAST_PATIENCE_S if self._ending.is_set() else _PATIENCE_S
         try:
-            answer = await asyncio.wrap_future(self._submit(Notice(tenant_uid, action, details, decision, patience_s), 0))
+            notice = Notice(tenant_uid, action, details, decision=decision, patience_s=patience_s)
+            answer = await asyncio.wrap_future(self._submit(notice, 0))
         except VaultError as error:
             answer = error
         if isinstance(answer, VaultError):

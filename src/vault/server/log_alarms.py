@@ -6,15 +6,11 @@ from collections.abc import Callable
 
 import structlog
 
-from vault.administration import Act
-from vault.audit.events import Caller
+from vault.administration import Notice
 from vault.errors import VaultError
-from vault.kms.tenant_keys import TenantKeys
 from vault.server.log_metrics import LogMetrics
 from vault.store.log_chains import Trouble
-from vault.store.reads import Rows
-from vault.store.runner import Call, Outcome
-from vault.store.writes import Writes
+from vault.store.runner import Call
 from vault.v1 import audit_pb2, common_pb2
 
 log = structlog.get_logger(__name__)
@@ -32,7 +28,7 @@ class LogAlarms:
         self._metrics = metrics
         self._lock = threading.Lock()
         self._submit: Callable[[Call, int], object] | None = None
-        self._waiting: deque[Act] = deque(maxlen=_MAX_WAITING)
+        self._waiting: deque[Notice] = deque(maxlen=_MAX_WAITING)
 
     def open(self, submit: Callable[[Call, int], object]) -> None:
         """Write alarms as events through the lane from now on, those of before first."""
@@ -64,7 +60,8 @@ class LogAlarms:
         self._tell(tenant_uid, WITNESS_CONFLICT, details)
 
     def _tell(self, tenant_uid: bytes, action: str, details: dict[str, str]) -> None:
-        self._waiting.append(_Finding(Caller(tenant_uid, ""), action, "", details, _writes_nothing, needs_keys=False))
+        failed, reason = audit_pb2.DECISION_FAILED, common_pb2.ERROR_REASON_INTEGRITY
+        self._waiting.append(Notice(tenant_uid, action, details, decision=failed, reason=reason))
         self._write()
 
     def _write(self) -> None:
@@ -75,17 +72,3 @@ class LogAlarms:
                 except VaultError:  # no place among the calls that wait: with the next alarm
                     return
                 self._waiting.popleft()
-
-
-class _Finding(Act):
-    """The act that does nothing but say what was found."""
-
-    def decide(self, _rows: Rows, _keys: TenantKeys | None) -> Outcome:
-        """The event."""
-        draft = self._draft()
-        draft.decision, draft.reason = audit_pb2.DECISION_FAILED, common_pb2.ERROR_REASON_INTEGRITY
-        return Outcome(b"", draft)
-
-
-def _writes_nothing(_rows: Rows, _keys: TenantKeys) -> Writes:
-    return Writes()

@@ -65,7 +65,7 @@ def _counted(counts: Counter[_Key], key: _Key) -> Iterator[None]:
 class BoundedServer(web.Server):
     """aiohttp's server of one handler, with bounds on heads, and errors that say their reason only."""
 
-    def __call__(self) -> asyncio.BaseProtocol:  # type: ignore[override]
+    def __call__(self) -> asyncio.BaseProtocol:  # type: ignore[override]  # aiohttp names its own protocol
         """The protocol of a new connection."""
         return _Connection(self, loop=asyncio.get_running_loop(), **LIMITS)
 
@@ -76,7 +76,7 @@ class _Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See ``asyncio.Protocol``."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=MAX_UNSENT)  # type: ignore[attr-defined]
+        transport.set_write_buffer_limits(high=MAX_UNSENT)  # type: ignore[attr-defined]  # a connection that was made is writable
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None

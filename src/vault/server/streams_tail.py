@@ -49,7 +49,7 @@ class Tails:
         except VaultError as error:
             why = error.reason_name
             raise
-        except Exception:
+        except Exception:  # whatever it is, it goes on up; only the closing event has to know
             why = "INTERNAL"
             raise
         finally:

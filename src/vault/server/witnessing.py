@@ -182,5 +182,5 @@ class Witnessing:
 
     def _put_off(self, due: Due) -> None:
         failures = self._failures.get(due.place, (0, 0.0))[0] + 1
-        wait = min(_MAX_BACKOFF_S, _BACKOFF_S * 2 ** min(failures - 1, 10)) * random.uniform(0.5, 1.5)  # noqa: S311
+        wait = min(_MAX_BACKOFF_S, _BACKOFF_S * 2 ** min(failures - 1, 10)) * random.uniform(0.5, 1.5)  # noqa: S311  no secret
         self._failures[due.place] = failures, time.monotonic() + wait

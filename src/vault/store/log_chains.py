@@ -10,15 +10,12 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from vault.audit.chain import announcement
+from vault.audit.chain import SIGNATURE_BYTES, SIGNATURE_HEAD, SIGNED_END, announcement
 from vault.audit.note import Verifier
 from vault.store.rows import BootRow, PendingRow
 from vault.v1.audit_pb2 import AuditEvent
 
 _START = bytes(32)
-_SIGNATURE_HEAD = b"\x9a\x02\x40"
-"""Field 35, 64 bytes."""
-_SIGNED = len(_SIGNATURE_HEAD) + 64
 
 
 class Trouble(NamedTuple):
@@ -139,8 +136,8 @@ def _breach(boot: Boot, event: AuditEvent, sequence: int) -> str | None:
 
 
 def _signed(leaf: bytes, public_key: bytes) -> bool:
-    body, head, signature = leaf[:-_SIGNED], leaf[-_SIGNED : -_SIGNED + len(_SIGNATURE_HEAD)], leaf[-64:]
-    if head != _SIGNATURE_HEAD:
+    body, head, signature = leaf[:-SIGNED_END], leaf[-SIGNED_END:-SIGNATURE_BYTES], leaf[-SIGNATURE_BYTES:]
+    if head != SIGNATURE_HEAD:
         return False
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, body)

@@ -7,8 +7,6 @@ from vault.store import tables as t
 from vault.store.rows import CosignatureRow, EntryRow, LogRow
 from vault.v1 import common_pb2
 
-TILE_WIDTH = 256
-
 
 class LogReader:
     """Reads on one connection, so that a transaction's snapshot makes several reads one."""
