@@ -50,6 +50,9 @@ class _Watcher:
     def broken(self, *_: object) -> None:
         """Nothing."""
 
+    def moved(self, *_: object) -> None:
+        """Nothing."""
+
     def refused(self, _tenant_uid: bytes, reason: str) -> None:
         """A log that does not grow fails its test at once."""
         raise AssertionError(f"a log does not grow: {reason}")

@@ -162,7 +162,7 @@ def test_whatever_was_altered_ends_the_export(desk: Desk, filled: str) -> None:
     uid = desk.tenant(filled).uid
     rows = desk.entries(filled)
     boot = max(desk.inside.rows(t.audit_boot, tenant_uid=uid), key=lambda row: row.start_index)
-    assert boot.start_index > 5 and boot.endorse_index != 5  # else some of the changes below would be none
+    assert min(boot.start_index, boot.endorse_index) > 5  # else some of the changes below would be none
     changes = [
         (t.audit_entry, {"leaf_index": 3}, {"leaf": rows[4].leaf}, "audit_entry"),
         (t.audit_entry, {"leaf_index": 3}, {"leaf": rows[4].leaf, "leaf_hash": rows[4].leaf_hash}, "audit_entry"),

@@ -27,4 +27,5 @@ def kept(opened: Kept) -> Kept:
     opened.run(opened.integrator())
     opened.watcher.troubles.clear()
     opened.watcher.refusals.clear()
+    opened.watcher.moves.clear()
     return opened

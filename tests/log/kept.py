@@ -31,22 +31,33 @@ class Watcher:
 
     troubles: list[tuple[bytes, Trouble]] = field(default_factory=list)
     refusals: list[tuple[bytes, str]] = field(default_factory=list)
+    moves: list[bytes] = field(default_factory=list)
 
     def broken(self, tenant_uid: bytes, trouble: Trouble) -> None:
-        """See ``store.integrator.Watcher``."""
+        """See ``store.log_known.Watcher``."""
         self.troubles.append((tenant_uid, trouble))
 
     def refused(self, tenant_uid: bytes, reason: str) -> None:
-        """See ``store.integrator.Watcher``."""
+        """See ``store.log_known.Watcher``."""
         self.refusals.append((tenant_uid, reason))
+
+    def moved(self, tenant_uid: bytes) -> None:
+        """See ``store.log_known.Watcher``."""
+        self.moves.append(tenant_uid)
 
 
 class FreeForAll:
     """A lease that everybody holds: what keeps integrators apart is then the head alone."""
 
+    tenure = 1
+
     def hold(self) -> bool:
         """Always."""
         return True
+
+    def was_kept(self) -> bool:
+        """Never: others hold it too."""
+        return False
 
     def release(self) -> None:
         """Nothing."""

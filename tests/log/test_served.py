@@ -101,7 +101,9 @@ def test_when_a_server_has_ended_every_event_of_it_is_in_its_log_and_published(v
         assert server.stop() == 0
     check_all(vault)
     with vault.node() as node, node.engine.connect() as connection:
-        leaves = connection.scalars(sa.select(t.audit_entry.c.leaf).where(t.audit_entry.c.tenant_uid == vault.tenants["acme"].uid))
+        c = t.audit_entry.c
+        select = sa.select(c.leaf).where(c.tenant_uid == vault.tenants["acme"].uid).order_by(c.leaf_index)
+        leaves = connection.scalars(select)
         actions = [AuditEvent.FromString(leaf).action for leaf in leaves]
     assert (actions.count("Tokenize"), actions.count("Reveal"), actions[-1]) == (30, 1, "BootEnded")
 

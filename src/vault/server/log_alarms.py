@@ -16,13 +16,14 @@ from vault.v1 import audit_pb2, common_pb2
 log = structlog.get_logger(__name__)
 
 ACTION = "ChainBroken"
+HEAD_MOVED = "HeadMoved"
 WITNESS_CONFLICT = "WitnessConflict"
 _MAX_WAITING = 1000
 _UID = 16
 
 
 class LogAlarms:
-    """Implements ``store.integrator.Watcher``. Told by the integrator's thread, before there is a lane too."""
+    """Implements ``store.log_known.Watcher``. Told by the integrator's thread, before there is a lane too."""
 
     def __init__(self, metrics: LogMetrics) -> None:
         self._metrics = metrics
@@ -51,6 +52,12 @@ class LogAlarms:
         if trouble.leaf_index is not None:
             details["index"] = str(trouble.leaf_index)
         self._tell(tenant_uid, ACTION, details)
+
+    def moved(self, tenant_uid: bytes) -> None:
+        """See ``Watcher.moved``."""
+        log.error("a log was changed in the database by nobody who keeps the logs", tenant=tenant_uid.hex())
+        self._metrics.moved.inc()
+        self._tell(tenant_uid, HEAD_MOVED, {})
 
     def refused(self, tenant_uid: bytes, reason: str) -> None:
         """See ``Watcher.refused``; the integrator has logged it, and the log itself takes no events."""

@@ -16,6 +16,7 @@ class LogMetrics:
             "vault_log_refused", "Logs that don't grow because they are not in order or can't be verified", registry=registry
         )
         self.broken = Counter("vault_log_broken_chains", "Places where a boot's chain of events was touched", registry=registry)
+        self.moved = Counter("vault_log_heads_moved", "Times a log was changed by nobody who keeps the logs", registry=registry)
         self.closed = Counter(
             "vault_log_gate_closed", "Times a tenant's keys were dropped because of its log", ["reason"], registry=registry
         )

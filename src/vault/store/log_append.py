@@ -10,7 +10,9 @@ from vault.store import tables as t
 from vault.store.log_batch import Batch, Stray, assemble, in_order, place
 from vault.store.log_chains import Boot, Chains, Trouble
 from vault.store.log_check import Verified
+from vault.store.log_limits import is_locked, limit
 from vault.store.log_pending import read, take
+from vault.store.log_takeover import Seen
 from vault.store.log_upserts import add_counts, insert_facets, put_boots
 from vault.store.queries import now_us
 from vault.store.rows import BootRow, NodeRow
@@ -19,8 +21,9 @@ from vault.v1.audit_pb2 import AuditEvent
 
 _MAX_BOOTS = 1000
 _MAX_FACETS = 100_000
-_LIMITS = {"statement_timeout": "30s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "30s"}
-_SET_LIMITS = sa.select(*(sa.func.set_config(name, limit, True) for name, limit in _LIMITS.items()))
+_LOCK_HEAD = (
+    sa.select(t.audit_log.c.size, t.audit_log.c.root).where(t.audit_log.c.tenant_uid == sa.bindparam("tenant")).with_for_update()
+)
 _MOVE_HEAD = (
     t.audit_log.update()
     .where(
@@ -34,6 +37,10 @@ _MOVE_HEAD = (
 
 class HeadMovedError(Exception):
     """The head is not the one remembered: somebody else integrates, or the database was restored or edited."""
+
+
+class HeadLockedError(Exception):
+    """Somebody holds a lock on the head; nothing was done."""
 
 
 class Step(NamedTuple):
@@ -55,30 +62,39 @@ class Step(NamedTuple):
 class GrowingLog:
     """A log in the memory of its integrator, from a verified state on. Dropped after every error."""
 
-    def __init__(self, verified: Verified) -> None:
+    def __init__(self, verified: Verified, boots: dict[bytes, Boot]) -> None:
+        """Go on from there; ``boots`` are chains that were followed up to the head."""
         self.tenant_uid = verified.head.tenant_uid
         self.key = verified.key
         self.size, self.root = verified.head.size, verified.head.root
         self._tail = verified.tail
-        self._boots: dict[bytes, Boot] = {}
+        self._boots = dict(boots)
         self._facets: set[int] = set()
 
-    def grow(self, connection: sa.Connection, limit: int) -> Step:
+    @property
+    def seen(self) -> Seen:
+        """What was certainly committed."""
+        return Seen(self.size, self.root, self._boots)
+
+    def grow(self, connection: sa.Connection, max_entries: int, lock_ms: int) -> Step:
         """Add the next pending events, and commit.
 
         Args:
             connection: without a transaction; of the role that keeps the log.
-            limit: about how many events at most.
+            max_entries: about how many events at most.
+            lock_ms: how long others' locks are waited for, in milliseconds.
 
         Raises:
+            HeadLockedError: nothing was done; what is remembered is still right.
             HeadMovedError: the log is not as remembered.
             RowsSwallowedError: the database did less than it was told.
             sqlalchemy.exc.SQLAlchemyError, psycopg.Error: it refuses or does not answer; if the commit did, its end is unknown.
         """
         with connection.begin():
-            _limit(connection)
+            limit(connection, lock_ms)
+            self._lock_head(connection)
             expected = {boot_id: boot.next_sequence for boot_id, boot in self._boots.items()}
-            pending = read(connection, self.tenant_uid, expected, limit)
+            pending = read(connection, self.tenant_uid, expected, max_entries)
             if not pending.rows:
                 return Step(0, is_last=True)
             ordered = in_order(self.tenant_uid, pending.rows)
@@ -98,6 +114,17 @@ class GrowingLog:
         self._remember(batch, chains)
         return Step(len(batch.entries), pending.is_all, chains.troubles, strays)
 
+    def _lock_head(self, connection: sa.Connection) -> None:
+        """First of all, so that a log that is locked, or is another integrator's, costs nothing."""
+        try:
+            head = connection.execute(_LOCK_HEAD, {"tenant": self.tenant_uid}).first()
+        except sa.exc.DBAPIError as error:
+            if is_locked(error):
+                raise HeadLockedError from None
+            raise
+        if head is None or tuple(head) != (self.size, self.root):
+            raise HeadMovedError
+
     def _recall(self, connection: sa.Connection, boot_ids: set[bytes]) -> None:
         """Bring to mind what the log knows of these boots."""
         unknown = boot_ids - self._boots.keys()
@@ -107,7 +134,7 @@ class GrowingLog:
             self._boots |= {row.boot_id: Boot(BootRow(*row)) for row in connection.execute(known)}
 
     def _move_head(self, connection: sa.Connection, size: int, root: bytes) -> None:
-        """First of all writes, so that of two integrators one waits here for the other, and has done nothing."""
+        """Nobody can have moved it since it was locked; where locks are none, this decides."""
         old = {"tenant": self.tenant_uid, "old_size": self.size, "old_root": self.root}
         new = {"new_size": size, "new_root": root, "now": now_us(connection)}
         if connection.execute(_MOVE_HEAD, old | new).rowcount != 1:
@@ -142,12 +169,6 @@ def _of_logs(connection: sa.Connection, strays: Sequence[Stray]) -> list[Stray]:
     c = t.audit_log.c.tenant_uid
     known = set(map(bytes, connection.scalars(sa.select(c).where(c.in_({stray.tenant_uid for stray in strays})))))
     return [stray for stray in strays if stray.tenant_uid in known]
-
-
-def _limit(connection: sa.Connection) -> None:
-    """Let PostgreSQL give up what would hold up the log, or others who wait for it."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(_SET_LIMITS)
 
 
 def _public_key(connection: sa.Connection, boot: BootRow) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from vault.store import tables as t
+from vault.store.log_limits import limit
 from vault.store.queries import now_us
 
 NAME = "integrator"
@@ -17,7 +18,11 @@ _RENEW_S = LENGTH_S / 3
 
 
 class Lease:
-    """One node's hold on the lease row. Used by one thread."""
+    """One node's hold on the lease row. Used by one thread.
+
+    Attributes:
+        tenure: counts how often it was taken. While it stays, no other node has had the lease.
+    """
 
     def __init__(self, engine: sa.Engine, node: str, run: str, clock: Callable[[], float] = time.monotonic) -> None:
         """Begin without the lease.
@@ -35,6 +40,8 @@ class Lease:
         self._renew_at = 0.0
         self._ends_at = 0.0
         self._is_first = True
+        self._until_us = 0
+        self.tenure = 0
 
     def hold(self) -> bool:
         """Whether this node has the lease; takes it if it is free, and extends it in time.
@@ -49,6 +56,15 @@ class Lease:
                 self._renew_at, self._ends_at = now + _RENEW_S, now + LENGTH_S
         return now < self._ends_at
 
+    def was_kept(self) -> bool:
+        """Whether no other node has had the lease in this tenure: the database is asked now.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+        """
+        tenure, self._renew_at = self.tenure, 0.0
+        return self.hold() and self.tenure == tenure
+
     def release(self) -> None:
         """Let another node have it at once.
 
@@ -57,11 +73,13 @@ class Lease:
         """
         self._renew_at = self._ends_at = 0.0
         with self._engine.begin() as connection:
+            limit(connection)
             connection.execute(t.audit_lease.update().where(_named(), t.audit_lease.c.holder == self._holder).values(until_us=0))
 
     def _extend(self) -> bool:
         """Take or keep the lease; a row that no node of ours can have written, since it lies too far ahead, counts for nothing."""
         with self._engine.begin() as connection:
+            limit(connection)
             now = now_us(connection)
             row = connection.execute(sa.select(t.audit_lease).where(_named())).first()
             until = now + _LENGTH_US
@@ -75,7 +93,9 @@ class Lease:
                 taken = t.audit_lease.update().where(_named(), as_seen).values(holder=self._holder, until_us=until)
                 if connection.execute(taken).rowcount != 1:
                     return False
-        self._is_first = False
+        if row is None or (row.holder, row.until_us) != (self._holder, self._until_us):
+            self.tenure += 1
+        self._is_first, self._until_us = False, until
         return True
 
 
