@@ -17,9 +17,9 @@ from vault.audit.remembered import Memory
 from vault.audit.tiles import TILE_WIDTH, entries_path
 from vault.audit.verify import Report, verify
 from vault.audit.verify_errors import WrongError
-from vault.cli.audit_bundle_file import write_bundle
-from vault.cli.audit_story import tell
-from vault.cli.audit_times import Zone
+from vault.cli.audit.bundle_file import write_bundle
+from vault.cli.audit.story import tell
+from vault.cli.audit.times import Zone
 
 BUNDLE, STATE = "bundle.zip", "auditor"
 _LAST = "TOKEN_USED_UP"

@@ -31,11 +31,11 @@ from vault.server.dispatcher import Dispatcher
 from vault.server.intake import Intake
 from vault.server.lane import Lane
 from vault.server.metrics import Metrics
-from vault.server.streams import Streams
+from vault.server.streams.running import Streams
 from vault.server.unheard import Unheard
 from vault.store import tables as t
-from vault.store.integrator import Integrator
-from vault.store.log_lease import Lease
+from vault.store.log.integrator import Integrator
+from vault.store.log.lease import Lease
 from vault.store.rows import EntryRow, PendingRow
 from vault.store.writes import insert
 from vault.v1 import audit_pb2, audit_service_pb2

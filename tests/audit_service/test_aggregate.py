@@ -8,7 +8,6 @@ from tests.audit_service.filling import fill
 from tests.audit_service.synthetic import BEGIN_US, HOUR_US, dice, filters
 from tests.harness import context
 
-from vault import audit_aggregate
 from vault.v1 import audit_pb2
 from vault.v1.audit_pb2 import AuditEvent
 from vault.v1.audit_service_pb2 import (
@@ -98,5 +97,5 @@ def test_what_is_not_counted_by_is_refused(desk: Desk, filled: str, field: str) 
 
 def test_more_counts_than_one_answer_may_have_are_refused(desk: Desk, filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
     exact = len(desk.ask(aggregate(None, BUCKET_HOUR, "NODE"), tenant=filled).counts)
-    monkeypatch.setattr(audit_aggregate, "MAX_COUNTS", exact - 1)
+    monkeypatch.setattr("vault.auditing.aggregate.MAX_COUNTS", exact - 1)
     assert desk.refused(aggregate(None, BUCKET_HOUR, "NODE"), tenant=filled).reason_name == "RESPONSE_TOO_LARGE"

@@ -15,12 +15,12 @@ from tests.audit_service.synthetic import PRINCIPALS
 from tests.harness import context
 
 from vault import principals
-from vault.audit_log import AuditLog
+from vault.auditing.log import AuditLog
 from vault.errors import VaultError
-from vault.server import streams_recheck
 from vault.server.audit_service import EACH_TENANT, THREADS
 from vault.server.dispatcher import Dispatcher
-from vault.server.streams import REPORTS, REPORTS_EACH, Streams
+from vault.server.streams import recheck
+from vault.server.streams.running import REPORTS, REPORTS_EACH, Streams
 from vault.v1.audit_service_pb2 import BreachReportRequest, ExportRequest, TailRequest, TailResponse
 
 
@@ -154,7 +154,7 @@ def test_who_loses_the_right_to_a_report_gets_no_more_of_it(
     tenant = desk.new_tenant()
     fill(desk, tenant, 30, seed=3)
     assert desk.stream(request_of(), tenant=tenant)
-    monkeypatch.setattr(streams_recheck, "EVERY_S", 0.0)
+    monkeypatch.setattr(recheck, "EVERY_S", 0.0)
     real = Dispatcher.run
 
     async def run(dispatcher: Dispatcher, call, weight: int) -> bytes:

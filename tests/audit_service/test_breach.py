@@ -24,7 +24,7 @@ from tests.use_cases.requests import (
     verify,
 )
 
-from vault import audit_tally
+from vault.auditing import tally
 from vault.store import tables as t
 from vault.v1 import audit_pb2
 from vault.v1.audit_pb2 import AuditEvent
@@ -211,9 +211,9 @@ def test_whom_the_vault_does_not_know_any_more_has_no_name(desk: Desk, filled: s
 
 def test_a_report_too_large_for_memory_is_refused(desk: Desk, filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
     exact = len(report(desk, filled, node=NODES[0]).rows)
-    monkeypatch.setattr(audit_tally, "MAX_ROWS", exact)
+    monkeypatch.setattr(tally, "MAX_ROWS", exact)
     assert len(report(desk, filled, node=NODES[0]).rows) == exact
-    monkeypatch.setattr(audit_tally, "MAX_ROWS", exact - 1)
+    monkeypatch.setattr(tally, "MAX_ROWS", exact - 1)
     assert desk.refused(request(node=NODES[0]), tenant=filled).reason_name == "RESPONSE_TOO_LARGE"
 
 

@@ -7,8 +7,8 @@ from tests.harness import context
 
 from vault.audit.cosignature import verify_cosignature
 from vault.audit.note import parse_note
-from vault.store import cosignatures
 from vault.store import tables as t
+from vault.store.log import cosignatures
 from vault.v1.audit_service_pb2 import AddCosignatureRequest, GetCheckpointRequest, GetCheckpointResponse, GetInclusionProofRequest
 
 

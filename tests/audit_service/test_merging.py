@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.audit_service.desk import Desk
 
-from vault.store import log_queries
 from vault.store import tables as t
 from vault.store.engine import reading
-from vault.store.log_queries import LogQueries, Spot, Window
+from vault.store.log import queries
+from vault.store.log.queries import LogQueries, Spot, Window
 from vault.store.rows import EventRow
 from vault.store.writes import insert
 
@@ -21,8 +21,8 @@ EVENTS = st.lists(st.tuples(st.sampled_from(FACETS), st.integers(0, 30)), max_si
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds at which few events are many."""
-    monkeypatch.setattr(log_queries, "_AT_LEAST", 1)
-    monkeypatch.setattr(log_queries, "_SCANNED", 7)
+    monkeypatch.setattr(queries, "_AT_LEAST", 1)
+    monkeypatch.setattr(queries, "_SCANNED", 7)
 
 
 def window_of(size: int, bounds: tuple[int, int, int, int]) -> Window:
@@ -40,7 +40,7 @@ def window_of(size: int, bounds: tuple[int, int, int, int]) -> Window:
     limit=st.integers(1, 70),
 )
 def test_the_newest_of_many_facets(desk: Desk, monkeypatch, many: int, events, facets, size, bounds, limit) -> None:
-    monkeypatch.setattr(log_queries, "_MANY", many)
+    monkeypatch.setattr(queries, "_MANY", many)
     uid, window = secrets.token_bytes(16), window_of(size, bounds)
     rows = [EventRow(uid, facet, time_us, index) for index, (facet, time_us) in enumerate(events)]
     if rows:

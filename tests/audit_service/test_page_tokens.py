@@ -14,9 +14,9 @@ from tests.audit_service.filling import fill
 from tests.audit_service.synthetic import UIDS
 from tests.harness import context
 
-from vault.audit_page import NEWEST_FIRST, OLDEST_FIRST, Pages, Place
+from vault.auditing.page import NEWEST_FIRST, OLDEST_FIRST, Pages, Place
 from vault.errors import VaultError
-from vault.store.log_queries import Spot
+from vault.store.log.queries import Spot
 from vault.v1.audit_service_pb2 import EventFilter, QueryRequest, SubjectTimelineRequest
 
 NUMBERS = st.integers(0, 2**63 - 1)

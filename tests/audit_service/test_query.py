@@ -8,7 +8,7 @@ from tests.audit_service.filling import fill
 from tests.audit_service.synthetic import BEGIN_US, NODES, PURPOSES, UIDS, Matches, dice, draft, filters, mentions
 from tests.harness import context
 
-from vault import audit_walk
+from vault.auditing import walk
 from vault.call import MAX_RESPONSE
 from vault.store.rows import EntryRow
 from vault.v1 import audit_pb2, audit_service_pb2
@@ -114,7 +114,7 @@ def test_a_page_is_cut_where_its_leaves_would_not_fit_in_an_answer(desk: Desk) -
 def test_a_filter_that_nearly_nothing_matches_gives_short_pages_and_not_slow_ones(
     desk: Desk, filled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_walk, "MAX_LOOKED_AT", 25)
+    monkeypatch.setattr(walk, "MAX_LOOKED_AT", 25)
     wanted = EventFilter(subject_uid=UIDS[0], node=NODES[0], purpose=PURPOSES[0])
     responses = pages(desk, filled, wanted, page_size=20)
     assert any(len(response.entries) < 20 for response in responses[:-1])

@@ -9,10 +9,10 @@ import pytest
 from tests.audit_service.desk import Desk
 from tests.harness import context
 
-from vault.audit_tail import Range, TailEnded
+from vault.auditing.tail import Range, TailEnded
 from vault.errors import VaultError
-from vault.server import streams_closing
-from vault.server.streams_closing import Closings
+from vault.server.streams import closing
+from vault.server.streams.closing import Closings
 from vault.store.runner import Answer
 from vault.v1 import audit_pb2, common_pb2
 
@@ -60,7 +60,7 @@ GONE = VaultError(common_pb2.ERROR_REASON_DATABASE_UNAVAILABLE, "gone")
 def test_it_is_tried_again_until_it_is_written_or_hope_is_lost(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, answers: tuple[Answer | None, ...], tries: int
 ) -> None:
-    monkeypatch.setattr(streams_closing, "_AGAIN_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(closing, "_AGAIN_S", (0.0, 0.0, 0.0))
     lane, act = _Lane(*answers), ended(desk)
 
     async def run() -> None:

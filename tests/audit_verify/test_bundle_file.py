@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from vault.audit.verify_errors import UncheckedError
-from vault.cli.audit_bundle_file import opened_bundle, write_bundle
+from vault.cli.audit.bundle_file import opened_bundle, write_bundle
 
 PIECES = [("manifest.json", b"{}"), ("tile/0/000", b"1" * 3_000_000), ("tile/0/000", b"2" * 10), ("empty", b"")]
 CONTENT = {"manifest.json": b"{}", "tile/0/000": b"1" * 3_000_000 + b"2" * 10, "empty": b""}

@@ -13,7 +13,7 @@ from tests.audit_verify.logs import Log, Witness, grown, key_of, write
 from vault.audit.merkle import inclusion_proof, leaf_hash
 from vault.audit.note import encode_base64, verifier
 from vault.audit.proof_file import ProofFile
-from vault.cli.audit_bundle_file import write_bundle
+from vault.cli.audit.bundle_file import write_bundle
 from vault.cli.commands.audit_verify import state_folder
 
 LOG = grown(1000)
@@ -122,7 +122,7 @@ def test_wrong_usage_is_no_verdict_on_the_log(arguments: list[str], bundle: Path
 
 def test_whatever_goes_wrong_inside_is_no_verdict_on_the_log(bundle: Path, state: Path) -> None:
     for error in (ZeroDivisionError(), KeyboardInterrupt(), MemoryError()):
-        with patch("vault.cli.audit_verify.verify", side_effect=error):
+        with patch("vault.cli.audit.verify.verify", side_effect=error):
             result = run(bundle, state=state)
         assert (result.code, result.out) == (2, "")
         assert result.err

@@ -18,8 +18,8 @@ from tests.use_cases.requests import delete, new_email, new_subject, tokenize, t
 
 from vault.audit.chain import Chain, announcement
 from vault.audit.events import Caller, Draft
-from vault.cli.audit_database_items import ItemTables
-from vault.cli.audit_database_rows import Findings
+from vault.cli.audit.database_items import ItemTables
+from vault.cli.audit.database_rows import Findings
 from vault.store import tables as t
 from vault.store.queries import now_us
 from vault.store.rows import PendingRow

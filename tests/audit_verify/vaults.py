@@ -17,11 +17,11 @@ from vault.audit.bundle import Bundle
 from vault.audit.note import Note, Verifier, parse_note, verifier
 from vault.audit.remembered import Memory
 from vault.audit.verify import verify
-from vault.cli.audit_database import Compared, Comparison
+from vault.cli.audit.database import Compared, Comparison
 from vault.store import tables as t
-from vault.store.integrator import Integrator
-from vault.store.log_chains import Trouble
-from vault.store.log_lease import Lease
+from vault.store.log.chains import Trouble
+from vault.store.log.integrator import Integrator
+from vault.store.log.lease import Lease
 from vault.store.queries import now_us
 
 

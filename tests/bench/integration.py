@@ -25,14 +25,14 @@ from tests.use_cases.inside import Inside, inside
 from vault.audit.chain import Chain
 from vault.audit.events import Caller, Draft
 from vault.server import collector
-from vault.server.integrating import Integrating
+from vault.server.keeping.integrating import Integrating
+from vault.server.keeping.metrics import LogMetrics
 from vault.server.lane import Lane
-from vault.server.log_metrics import LogMetrics
 from vault.server.metrics import Metrics
 from vault.store import tables as t
-from vault.store.integrator import Integrator
-from vault.store.log_chains import Trouble
-from vault.store.log_lease import Lease
+from vault.store.log.chains import Trouble
+from vault.store.log.integrator import Integrator
+from vault.store.log.lease import Lease
 from vault.store.queries import now_us
 from vault.store.rows import PendingRow
 from vault.store.writes import insert

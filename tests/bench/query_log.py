@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.table import Table
 from tests.bench.synthetic_log import BEGIN_US, TOKENS_EACH, YEAR_US, SyntheticLog
 
-from vault import audit_query
 from vault.audit.index import HOUR_US
-from vault.audit_log import AuditLog
+from vault.auditing import query
+from vault.auditing.log import AuditLog
 from vault.store import engine as engines
 from vault.store import tables as t
-from vault.store.log_queries import LogQueries
+from vault.store.log.queries import LogQueries
 from vault.v1.audit_pb2 import AuditEvent
 from vault.v1.audit_service_pb2 import EventFilter, QueryRequest
 
@@ -89,7 +89,7 @@ def _page(engine: sa.Engine, log: SyntheticLog, wanted: EventFilter, token: str)
     begin = time.perf_counter()
     with engines.reading(engine, 60.0) as connection:
         read = AuditLog(LogQueries(connection, log.tenant_uid), lambda _: bytes(32), (), time.monotonic() + 60)
-        answer = audit_query.answer(read, QueryRequest(filter=wanted, page_token=token))
+        answer = query.answer(read, QueryRequest(filter=wanted, page_token=token))
     return (time.perf_counter() - begin) * 1000, answer
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.cli.audit_vault import ME, OTHER, SUBJECT, TOKEN, Auditor, _scripted, auditor, event  # noqa: F401  fixtures
 
 from pdvault_client import Decision, Event, EventFilter, Touched
-from vault.cli.audit_filters import matches
+from vault.cli.audit.filters import matches
 from vault.v1 import audit_pb2, audit_service_pb2
 
 UUID = "00010203-0405-0607-0809-0a0b0c0d0e0f"

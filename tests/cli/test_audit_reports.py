@@ -15,8 +15,8 @@ from rich.console import Console
 from tests.cli.audit_vault import ME, NOON, OTHER, SUBJECT, Auditor, _scripted, auditor  # noqa: F401  fixtures
 
 from pdvault_client import Count
-from vault.cli.audit_plot import draw, series
-from vault.cli.audit_times import Zone
+from vault.cli.audit.plot import draw, series
+from vault.cli.audit.times import Zone
 from vault.v1 import audit_service_pb2
 
 HOUR = timedelta(hours=1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vault.cli.audit_times import When, WhenType, Zone, ZoneType
+from vault.cli.audit.times import When, WhenType, Zone, ZoneType
 
 VIENNA = Zone(ZoneInfo("Europe/Vienna"), "Europe/Vienna")
 NOW = datetime(2026, 3, 29, 10, 30, tzinfo=UTC)  # the day on which Vienna's clocks go forward, at 01:00 UTC

@@ -14,9 +14,9 @@ from vault.audit.chain import Chain, Commit, Leaf, announcement
 from vault.audit.events import Caller, Draft
 from vault.server.node import Node
 from vault.store import tables as t
-from vault.store.integrator import Integrator
-from vault.store.log_chains import Trouble
-from vault.store.log_lease import Lease
+from vault.store.log.chains import Trouble
+from vault.store.log.integrator import Integrator
+from vault.store.log.lease import Lease
 from vault.store.queries import now_us
 from vault.store.rows import PendingRow
 from vault.store.writes import insert

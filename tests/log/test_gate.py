@@ -11,7 +11,7 @@ from tests.log.kept import Kept, Writer
 from vault.errors import VaultError
 from vault.kms.key_manager import Anchored, KmsUnavailableError
 from vault.store import tables as t
-from vault.store.log_gate import LogGate
+from vault.store.log.gate import LogGate
 from vault.v1 import common_pb2
 
 SECOND_US = 1_000_000

@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry
 from tests.log.kept import Kept, Writer
 
 from vault.errors import VaultError
-from vault.server.integrating import Integrating
-from vault.server.log_metrics import LogMetrics
+from vault.server.keeping.integrating import Integrating
+from vault.server.keeping.metrics import LogMetrics
 from vault.store import tables as t
-from vault.store.log_gate import LogGate
+from vault.store.log.gate import LogGate
 
 SECOND_US = 1_000_000
 e = t.audit_entry.c

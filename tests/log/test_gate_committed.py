@@ -13,10 +13,10 @@ from tests.log.kept import Kept, Writer
 from vault.audit.merkle import leaf_hash
 from vault.errors import VaultError
 from vault.kms.key_manager import KmsUnavailableError
-from vault.server.log_keeping import keeping_logs
+from vault.server.keeping.assembly import keeping_logs
 from vault.store import tables as t
-from vault.store.log_committed import CommittedLeaves, Due
-from vault.store.log_gate import LogGate
+from vault.store.log.committed import CommittedLeaves, Due
+from vault.store.log.gate import LogGate
 from vault.store.queries import now_us
 
 AGE_S = 12.0

@@ -12,8 +12,8 @@ from vault.errors import VaultError
 from vault.kms.key_manager import KmsDeniedError, KmsSealedError, KmsUnavailableError
 from vault.store import tables as t
 from vault.store.engine import reading
-from vault.store.log_gate import LogGate, Seen
-from vault.store.log_reader import LogReader
+from vault.store.log.gate import LogGate, Seen
+from vault.store.log.reader import LogReader
 
 SECOND_US = 1_000_000
 e, h = t.audit_entry.c, t.audit_log.c

@@ -9,9 +9,9 @@ from tests.harness import Vault
 from vault.errors import VaultError
 from vault.kms.key_manager import KmsDeniedError, KmsSealedError, KmsUnavailableError
 from vault.kms.tenant_keys import KeyCache, KeysMissingError
-from vault.server.log_guard import LogGuard
-from vault.server.log_metrics import LogMetrics
-from vault.store.log_gate import Seen
+from vault.server.keeping.guard import LogGuard
+from vault.server.keeping.metrics import LogMetrics
+from vault.store.log.gate import Seen
 from vault.v1 import common_pb2
 
 

@@ -8,10 +8,10 @@ from prometheus_client import CollectorRegistry
 from tests.log.kept import Kept, Writer
 
 from vault.kms.tenant_keys import KeyCache
-from vault.server.log_guard import LogGuard
-from vault.server.log_metrics import LogMetrics
+from vault.server.keeping.guard import LogGuard
+from vault.server.keeping.metrics import LogMetrics
 from vault.store import tables as t
-from vault.store.log_gate import LogGate
+from vault.store.log.gate import LogGate
 
 SECOND_US = 1_000_000
 h, p = t.audit_log.c, t.audit_pending.c

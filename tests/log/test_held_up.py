@@ -13,8 +13,8 @@ from tests.harness import make_vault
 from tests.log.kept import FreeForAll, Kept, Writer
 
 from vault.store import tables as t
-from vault.store.integrator import Integrator
-from vault.store.log_setbacks import MAX_PAUSE_S, Setbacks
+from vault.store.log.integrator import Integrator
+from vault.store.log.setbacks import MAX_PAUSE_S, Setbacks
 
 Until = Callable[[Callable[[], Any]], None]
 COMMITS = 9

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from tests.log.kept import Kept, Writer
 
 from vault.audit.chain import MAX_LEAF
-from vault.store import log_pending
 from vault.store import tables as t
-from vault.store.log_pending import MAX_BATCH, MAX_BATCH_BYTES, read
+from vault.store.log import pending
+from vault.store.log.pending import MAX_BATCH, MAX_BATCH_BYTES, read
 from vault.store.rows import PendingRow
 from vault.store.writes import insert
 
@@ -33,7 +33,7 @@ class Fetched:
 @pytest.fixture
 def fetched(monkeypatch: pytest.MonkeyPatch) -> Fetched:
     counter = Fetched()
-    monkeypatch.setattr(log_pending.PendingRow, "_make", classmethod(counter.note))
+    monkeypatch.setattr(pending.PendingRow, "_make", classmethod(counter.note))
     return counter
 
 

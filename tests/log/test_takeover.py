@@ -11,9 +11,9 @@ from tests.log.kept import Kept, Writer
 from vault.audit.chain import Chain
 from vault.audit.merkle import Tail
 from vault.store import tables as t
-from vault.store.integrator import Integrator
-from vault.store.log_lease import Lease
-from vault.store.log_reader import LogReader
+from vault.store.log.integrator import Integrator
+from vault.store.log.lease import Lease
+from vault.store.log.reader import LogReader
 from vault.v1.audit_pb2 import AuditEvent
 
 NO_START = "the chain does not begin with the start of its boot"

@@ -7,7 +7,7 @@ import pytest
 from tests.log.kept import Kept, Writer
 
 from vault.store import tables as t
-from vault.store.log_lease import NAME
+from vault.store.log.lease import NAME
 from vault.store.queries import now_us
 
 COMMITS = 60

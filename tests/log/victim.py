@@ -21,8 +21,8 @@ from vault.audit.merkle import leaf_hash
 from vault.kms.key_manager import Anchored, KeyManager
 from vault.server import config
 from vault.server.node import Node
-from vault.store import log_append
 from vault.store import tables as t
+from vault.store.log import append
 
 CYCLES = 50
 
@@ -74,7 +74,7 @@ class Watched:
 def _watch(engine: sa.Engine, points: Points) -> None:
     for event in ("before_cursor_execute", "after_cursor_execute", "commit"):
         sa.event.listen(engine, event, points.pass_)
-    insert, commit = log_append.insert, engine.dialect.do_commit
+    insert, commit = append.insert, engine.dialect.do_commit
 
     def copy(*arguments: Any) -> None:
         insert(*arguments)
@@ -84,7 +84,7 @@ def _watch(engine: sa.Engine, points: Points) -> None:
         commit(connection)
         points.pass_()
 
-    log_append.insert = copy  # COPY goes past SQLAlchemy's events
+    append.insert = copy  # COPY goes past SQLAlchemy's events
     engine.dialect.do_commit = commit_and_pass  # type: ignore[method-assign]
 
 

@@ -16,7 +16,7 @@ from tests.log_http.test_files import BAD
 
 from vault.access.issuing import create_ca, issue_server
 from vault.errors import VaultError
-from vault.server.log_http_bounds import MAX_OF_TENANT, MAX_REQUESTS, Slots
+from vault.server.log_http.bounds import MAX_OF_TENANT, MAX_REQUESTS, Slots
 from vault.v1 import vault_service_pb2
 
 Until = Callable[[Callable[[], object]], None]
@@ -214,7 +214,7 @@ def can_read(found: Site) -> bool:
 
 
 def test_one_reader_takes_no_more_than_its_share(tmp_path_factory: pytest.TempPathFactory) -> None:
-    prelude = "from vault.server import log_http_bounds; log_http_bounds.MAX_OF_ONE = 0"
+    prelude = "from vault.server.log_http import bounds; bounds.MAX_OF_ONE = 0"
     with site(make_vault(tmp_path_factory.mktemp("greedy")), "public = true", prelude) as found:
         for reader, file in ((found.reader(None), "checkpoint"), (found.principal(), "tile/entries/000.p/1")):
             answer = reader.ask(f"/{found.uid().hex()}/{file}")
@@ -255,7 +255,7 @@ def test_strangers_share_no_tenants_share() -> None:
 
 
 def test_auditors_of_one_tenant_share_its_slots(tmp_path_factory: pytest.TempPathFactory) -> None:
-    prelude = "from vault.server import log_http_bounds; log_http_bounds.MAX_OF_TENANT = 0"
+    prelude = "from vault.server.log_http import bounds; bounds.MAX_OF_TENANT = 0"
     with site(make_vault(tmp_path_factory.mktemp("shared")), "public = true", prelude) as found:
         answer = found.principal().ask(f"/{found.uid().hex()}/tile/entries/000.p/1")
         assert (answer.status, answer.body) == (429, b"OVERLOADED\n")
@@ -268,12 +268,12 @@ def test_auditors_of_one_tenant_share_its_slots(tmp_path_factory: pytest.TempPat
 def test_without_its_database_the_endpoint_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
     prelude = """
 import sqlalchemy as sa
-from vault.server import log_http_files
+from vault.server.log_http import files
 class Gone:
     def __init__(self, engine, patience_s): pass
     def __enter__(self): raise sa.exc.OperationalError("secret statement", {}, Exception("secret"))
     def __exit__(self, *_): pass
-log_http_files.reading = Gone
+files.reading = Gone
 """
     with site(make_vault(tmp_path_factory.mktemp("gone")), "public = true", prelude) as found:
         answer = found.reader(None).ask(f"/{found.uid().hex()}/checkpoint")

@@ -10,7 +10,7 @@ from tests.log_http.built_log import BuiltLog
 
 from vault.audit.tiles import Tile
 from vault.errors import VaultError
-from vault.server.log_http_files import Content, LogFiles, Wanted, parse_url_path
+from vault.server.log_http.files import Content, LogFiles, Wanted, parse_url_path
 from vault.store import tables as t
 from vault.store.engine import reading
 

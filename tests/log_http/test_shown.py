@@ -13,7 +13,7 @@ from tests.log_http.checker import Reader
 from tests.log_http.site import Site, site
 
 from vault.errors import VaultError
-from vault.server.log_http_files import Content, LogFiles
+from vault.server.log_http.files import Content, LogFiles
 from vault.store import tables as t
 from vault.v1 import common_pb2, vault_service_pb2
 

@@ -90,7 +90,7 @@ def test_two_witnesses_of_one_name_are_refused(sqlite_vault: Vault) -> None:
 
 
 def test_a_ca_that_does_not_load_is_said_at_the_start(sqlite_vault: Vault, tmp_path: Path) -> None:
-    from vault.server.witnessing_running import _witness
+    from vault.server.witnessing.running import _witness
 
     (sqlite_vault.folder / "ca.pem").write_text("no certificate")
     for name in ("ca.pem", "absent.pem"):

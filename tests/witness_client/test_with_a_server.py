@@ -19,7 +19,7 @@ from vault.audit.note import Verifier, verifier
 from vault.v1 import audit_pb2, vault_service_pb2
 
 Until = Callable[[Callable[[], object]], None]
-QUICKLY = "from vault.server import witnessing; witnessing.LOOK_EVERY_S = 0.2"
+QUICKLY = "from vault.server.witnessing import client; client.LOOK_EVERY_S = 0.2"
 
 
 def logs_of(vault: Vault) -> list[Verifier]:

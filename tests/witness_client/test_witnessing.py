@@ -17,10 +17,10 @@ from vault.access.issuing import create_ca, issue_server
 from vault.audit.note import parse_vkey
 from vault.server import witnessing, witnessing_http
 from vault.server.metrics import Metrics
-from vault.server.witnessing import Witnessing
-from vault.server.witnessing_http import MAX_ANSWER, Witness, new_session
-from vault.store import cosignatures
+from vault.server.witnessing.client import Witnessing
+from vault.server.witnessing.exchange import MAX_ANSWER, Witness, new_session
 from vault.store import tables as t
+from vault.store.log import cosignatures
 from vault.store.rows import CosignatureRow
 
 

@@ -5,18 +5,8 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from vault import (
-    audit_aggregate,
-    audit_breach,
-    audit_checkpoint,
-    audit_cosign,
-    audit_export,
-    audit_proofs,
-    audit_query,
-    audit_tail,
-    audit_timeline,
-)
-from vault.audit_log import AuditLog
+from vault.auditing import aggregate, breach, checkpoint, cosign, export, proofs, query, tail, timeline
+from vault.auditing.log import AuditLog
 from vault.server.methods import Deadlines, Method
 from vault.v1 import audit_service_pb2 as v1
 
@@ -35,28 +25,28 @@ def _one(_request: Any) -> int:
 
 
 METHODS = (
-    Method(audit_query.ACTION, v1.QueryRequest, _one, audit_query.Query),
-    Method(audit_timeline.ACTION, v1.SubjectTimelineRequest, _one, audit_timeline.SubjectTimeline),
-    Method(audit_aggregate.ACTION, v1.AggregateRequest, _one, audit_aggregate.Aggregate),
-    Method(audit_checkpoint.ACTION, v1.GetCheckpointRequest, _one, audit_checkpoint.use_case),
-    Method(audit_proofs.INCLUSION, v1.GetInclusionProofRequest, _one, audit_proofs.inclusion_use_case),
-    Method(audit_proofs.CONSISTENCY, v1.GetConsistencyProofRequest, _one, audit_proofs.consistency_use_case),
-    Method(audit_cosign.ACTION, v1.AddCosignatureRequest, _one, audit_cosign.use_case),
+    Method(query.ACTION, v1.QueryRequest, _one, query.Query),
+    Method(timeline.ACTION, v1.SubjectTimelineRequest, _one, timeline.SubjectTimeline),
+    Method(aggregate.ACTION, v1.AggregateRequest, _one, aggregate.Aggregate),
+    Method(checkpoint.ACTION, v1.GetCheckpointRequest, _one, checkpoint.use_case),
+    Method(proofs.INCLUSION, v1.GetInclusionProofRequest, _one, proofs.inclusion_use_case),
+    Method(proofs.CONSISTENCY, v1.GetConsistencyProofRequest, _one, proofs.consistency_use_case),
+    Method(cosign.ACTION, v1.AddCosignatureRequest, _one, cosign.use_case),
 )
 """Those with one answer."""
 
 STREAMS = (
-    Method(audit_tail.ACTION, v1.TailRequest, _one, audit_tail.Tail, _OPEN),
-    Method(audit_breach.ACTION, v1.BreachReportRequest, _one, audit_breach.BreachReport, _LONG),
-    Method(audit_export.ACTION, v1.ExportRequest, _one, audit_export.Export, _LONG),
+    Method(tail.ACTION, v1.TailRequest, _one, tail.Tail, _OPEN),
+    Method(breach.ACTION, v1.BreachReportRequest, _one, breach.BreachReport, _LONG),
+    Method(export.ACTION, v1.ExportRequest, _one, export.Export, _LONG),
 )
 """Those that answer with a stream."""
 
 ANSWERS: Mapping[str, Answer] = {
-    audit_query.ACTION: audit_query.answer,
-    audit_timeline.ACTION: audit_timeline.answer,
-    audit_aggregate.ACTION: audit_aggregate.answer,
-    audit_checkpoint.ACTION: audit_checkpoint.answer,
-    audit_proofs.INCLUSION: audit_proofs.inclusion,
-    audit_proofs.CONSISTENCY: audit_proofs.consistency,
+    query.ACTION: query.answer,
+    timeline.ACTION: timeline.answer,
+    aggregate.ACTION: aggregate.answer,
+    checkpoint.ACTION: checkpoint.answer,
+    proofs.INCLUSION: proofs.inclusion,
+    proofs.CONSISTENCY: proofs.consistency,
 }

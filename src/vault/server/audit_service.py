@@ -14,16 +14,16 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from vault import audit_cosign
 from vault.audit.note import Verifier
-from vault.audit_log import AuditLog
+from vault.auditing import cosign
+from vault.auditing.log import AuditLog
 from vault.call import check_size
 from vault.errors import VaultError
 from vault.server.audit_methods import ANSWERS, METHODS
-from vault.store import cosignatures
 from vault.store import engine as engines
 from vault.store.faults import DATABASE_ERRORS, translate
-from vault.store.log_queries import LogQueries, sizes
+from vault.store.log import cosignatures
+from vault.store.log.queries import LogQueries, sizes
 from vault.store.queries import fetch
 from vault.store.reads import Head, Reads, Rows
 from vault.store.rows import CosignatureRow
@@ -126,7 +126,7 @@ class AuditService:
         self, tenant_uid: bytes, request: v1.AddCosignatureRequest, deadline: float
     ) -> v1.AddCosignatureResponse:
         """Verified by one who may only read, stored by one who may not read anybody's data."""
-        rows = await self.read(tenant_uid, lambda log: audit_cosign.verified(log, request), deadline)
+        rows = await self.read(tenant_uid, lambda log: cosign.verified(log, request), deadline)
         stored = await asyncio.get_running_loop().run_in_executor(self._threads, self._record, rows)
         return v1.AddCosignatureResponse(witnesses=stored)
 

@@ -27,8 +27,8 @@ from vault.server.dispatcher import Dispatcher
 from vault.server.intake import Intake
 from vault.server.methods import METHODS, SERVICE, Method
 from vault.server.metrics import Metrics
-from vault.server.streams import Streams
-from vault.server.streams_slots import StreamSlots
+from vault.server.streams.running import Streams
+from vault.server.streams.slots import StreamSlots
 from vault.server.trust import Trust
 from vault.server.turnstile import Turnstile
 from vault.server.unheard import Unheard

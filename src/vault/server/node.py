@@ -17,7 +17,7 @@ from vault.store import schema, writes
 from vault.store import tables as t
 from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.key_loader import Boot, KeyLoader
-from vault.store.log_gate import LogGate
+from vault.store.log.gate import LogGate
 from vault.store.runner import Runner
 
 

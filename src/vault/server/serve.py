@@ -25,17 +25,17 @@ from vault.server.dispatcher import Dispatcher
 from vault.server.edge import Edge
 from vault.server.intake import Intake
 from vault.server.journal import Journal
+from vault.server.keeping.assembly import LogKeeping, keeping_logs
 from vault.server.lane import Lane
-from vault.server.log_http_serving import logs_served
-from vault.server.log_keeping import LogKeeping, keeping_logs
+from vault.server.log_http.serving import logs_served
 from vault.server.methods import SERVICE
 from vault.server.metrics import Metrics
 from vault.server.metrics_http import metrics_served
 from vault.server.node import Node
-from vault.server.streams import Streams
+from vault.server.streams.running import Streams
 from vault.server.trust import REFRESH_S, Trust
 from vault.server.unheard import Unheard
-from vault.server.witnessing_running import witnessed
+from vault.server.witnessing.running import witnessed
 from vault.store.sweeper import sweep
 
 log = structlog.get_logger(__name__)

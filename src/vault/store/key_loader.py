@@ -15,7 +15,7 @@ from vault.kms.key_manager import KeyManager
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, Authority, TenantKeys
 from vault.store import tables as t
 from vault.store.faults import DATABASE_ERRORS, translate
-from vault.store.log_gate import LogGate
+from vault.store.log.gate import LogGate
 from vault.store.rows import TenantKeyRow, TenantRow
 from vault.store.sealing import check
 from vault.v1 import common_pb2

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from vault.cli import options
-from vault.cli.audit_calling import AuditCalling, audit_calling_options
-from vault.cli.audit_filters import FACETS, MENTIONS, SUBJECTS, TIMES, Filters, filter_options
-from vault.cli.audit_times import Zone, zone_options
+from vault.cli.audit.calling import AuditCalling, audit_calling_options
+from vault.cli.audit.filters import FACETS, MENTIONS, SUBJECTS, TIMES, Filters, filter_options
+from vault.cli.audit.times import Zone, zone_options
 from vault.cli.commands.audit_proofs import checkpoint, export, prove
 from vault.cli.commands.audit_reports import breach, stats
 from vault.cli.commands.audit_verify import verify
@@ -19,7 +19,7 @@ from vault.cli.output import Fields, chosen, clean, emit, say
 
 if TYPE_CHECKING:
     from pdvault_client import Event, TimelinePage
-    from vault.cli.audit_rows import Names
+    from vault.cli.audit.rows import Names
 
 _SHOWN = 100
 _MOST_LINES = 1000
@@ -64,8 +64,8 @@ def query(filters: Filters, limit: int, with_leaf: bool, zone: Zone, calling: Au
     An event must match every option that is given. Subjects and tokens are found by your own names for them only as long as the
     vault knows them; their uids, which events have, are found for ever.
     """
-    from vault.cli.audit_reading import found
-    from vault.cli.audit_rows import Names
+    from vault.cli.audit.reading import found
+    from vault.cli.audit.rows import Names
 
     names = Names()
     emit(output, map(_printer(output, zone, names, with_leaf), found(filters, limit, zone, calling)))
@@ -110,8 +110,8 @@ def tail(
     Goes on by itself when the connection breaks or the server restarts, without a gap. When it ends it says where to go on with
     --since-index.
     """
-    from vault.cli.audit_reading import followed
-    from vault.cli.audit_rows import Names, line
+    from vault.cli.audit.reading import followed
+    from vault.cli.audit.rows import Names, line
 
     names = Names()
     show = _printer(output, zone, names, with_leaf)
@@ -140,9 +140,9 @@ def timeline(filters: Filters, zone: Zone, calling: AuditCalling, output: str | 
     Of calls about several subjects only what concerns this one is told. As a table it is a story, by day; events that say the
     same one after the other are told together.
     """
-    from vault.cli.audit_reading import timeline as read
-    from vault.cli.audit_rows import Names
-    from vault.cli.audit_story import alone
+    from vault.cli.audit.reading import timeline as read
+    from vault.cli.audit.rows import Names
+    from vault.cli.audit.story import alone
 
     pages = read(filters, zone, calling)
     if chosen(output) == "table":
@@ -154,7 +154,7 @@ def timeline(filters: Filters, zone: Zone, calling: AuditCalling, output: str | 
 
 def _tell(pages: "Sequence[TimelinePage]", zone: Zone) -> None:
     """Print the story."""
-    from vault.cli.audit_story import tell
+    from vault.cli.audit.story import tell
 
     events = [event for page in pages for event in page.events]
     if not events:
@@ -175,7 +175,7 @@ def _printer(output: str | None, zone: Zone, names: "Names", with_leaf: bool) ->
     """How an event becomes what is printed."""
     from base64 import b64encode
 
-    from vault.cli.audit_rows import brief, flat, whole
+    from vault.cli.audit.rows import brief, flat, whole
 
     kind = chosen(output)
     if kind == "table":

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from vault.cli import options
-from vault.cli.audit_calling import AuditCalling, audit_calling_options
-from vault.cli.audit_export import PlaceType, Range, Watched, recipients
-from vault.cli.audit_times import When, Zone, zone_options
-from vault.cli.audit_trust import Trust, trust_options
+from vault.cli.audit.calling import AuditCalling, audit_calling_options
+from vault.cli.audit.export import PlaceType, Range, Watched, recipients
+from vault.cli.audit.times import When, Zone, zone_options
+from vault.cli.audit.trust import Trust, trust_options
 from vault.cli.calling import in_client_words
 from vault.cli.output import chosen, clean, emit, say
 
@@ -33,7 +33,7 @@ def checkpoint(note: bool, zone: Zone, trust: Trust, calling: AuditCalling, outp
     A checkpoint commits the log to everything before it: keep one, and nothing that it covers can be changed any more without
     being noticed. Its signature is checked, and that it is no older than those seen here before.
     """
-    from vault.cli import audit_checkpoint
+    from vault.cli.audit import checkpoint
 
     with calling.client() as client, in_client_words():
         found = client.checkpoint(**calling.options)
@@ -41,10 +41,10 @@ def checkpoint(note: bool, zone: Zone, trust: Trust, calling: AuditCalling, outp
     if note:
         click.echo(found.checkpoint, nl=False)
     elif chosen(output) == "table":
-        for line in audit_checkpoint.lines(found, signed, zone):
+        for line in checkpoint.lines(found, signed, zone):
             click.echo(clean(line))
     else:
-        emit(output, [audit_checkpoint.fields(found, signed, zone)])
+        emit(output, [checkpoint.fields(found, signed, zone)])
 
 
 @click.command(
@@ -69,8 +69,8 @@ def prove(
     anybody can check with tools that are not ours. Both are checked before they are written.
     """
     from vault.access.issuing import write_private
-    from vault.cli.audit_checkpoint import SOURCES
-    from vault.cli.audit_rows import Names, brief
+    from vault.cli.audit.checkpoint import SOURCES
+    from vault.cli.audit.rows import Names, brief
 
     out, leaf = out or Path(f"entry-{index}.tlog-proof"), leaf or Path(f"entry-{index}.leaf")
     for path in (out, leaf):
@@ -126,7 +126,7 @@ def export(
     with the beginnings of the boots that wrote them; no values, tokens or subject ids. If a checkpoint of this log was verified
     here before, it also holds the proof that the log has only grown since.
     """
-    from vault.cli.audit_bundle_file import write_bundle
+    from vault.cli.audit.bundle_file import write_bundle
 
     keys = recipients(encrypt_to)
     asked = Range(start, end).options(zone)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vault.cli import options
-from vault.cli.audit_calling import AuditCalling, audit_calling_options
-from vault.cli.audit_filters import FACETS, TIMES, Filters, filter_options
-from vault.cli.audit_parameters import Certificate
-from vault.cli.audit_times import FORMS, When, WhenType, Zone, zone_options
+from vault.cli.audit.calling import AuditCalling, audit_calling_options
+from vault.cli.audit.filters import FACETS, TIMES, Filters, filter_options
+from vault.cli.audit.parameters import Certificate
+from vault.cli.audit.times import FORMS, When, WhenType, Zone, zone_options
 from vault.cli.calling import in_client_words
 from vault.cli.output import chosen, emit, say
 
@@ -132,7 +132,7 @@ def breach(
     Subjects are counted as touched if anything of them was released, found, compared or written; what was refused is listed
     apart. The report names the signed checkpoint that covers all of it. At most 500,000 rows: take shorter windows beyond.
     """
-    from vault.cli.audit_breach import Suspect, report
+    from vault.cli.audit.breach import Suspect, report
 
     now = datetime.now(UTC)
     if sum(map(bool, (principal, certificate_sha256, node))) != 1:
@@ -155,7 +155,7 @@ def _draw(
 ) -> None:
     from rich.console import Console
 
-    from vault.cli.audit_plot import draw, series
+    from vault.cli.audit.plot import draw, series
 
     found = series(counts, _STEPS[bucket.name], measure, wanted.start_time, wanted.end_time or datetime.now(UTC))
     if found is None:

@@ -109,7 +109,7 @@ def verify(bundle: Path | None, proof: Path | None, state: Path | None, output: 
     """
     from vault.audit.remembered import Memory
     from vault.audit.verify_errors import UncheckedError, WrongError
-    from vault.cli import audit_verify as run
+    from vault.cli.audit import verify as run
 
     try:
         _check_usage(bundle, proof, given)
@@ -147,7 +147,7 @@ def _verify_proof(
     proof: Path | None, output: str, policy: "Policy", memory: "Memory", leaf: Path | None, leaf_hash: bytes | None
 ) -> None:
     from vault.audit import merkle
-    from vault.cli import audit_verify as run
+    from vault.cli.audit import verify as run
 
     found = leaf_hash or merkle.leaf_hash(run.read_leaf(leaf or Path()))
     proven = run.run_proof(proof or Path(), found, policy, memory)
@@ -156,15 +156,15 @@ def _verify_proof(
 
 def _verify_bundle(path: Path, output: str, policy: "Policy", memory: "Memory", given: Mapping[str, Any]) -> int:
     from vault.audit.bundle import Bundle
-    from vault.cli import audit_verify as run
-    from vault.cli.audit_bundle_file import opened_bundle
+    from vault.cli.audit import verify as run
+    from vault.cli.audit.bundle_file import opened_bundle
 
     with ExitStack() as stack:
         bundle = Bundle(stack.enter_context(opened_bundle(path, given["identities"])))
         fields, sentences = {}, []
         if given["database"] or given["config_file"]:
-            from vault.cli.audit_database import Comparison
-            from vault.cli.audit_database_rows import snapshot
+            from vault.cli.audit.database import Comparison
+            from vault.cli.audit.database_rows import snapshot
 
             comparison = Comparison(stack.enter_context(snapshot(given["database"], given["config_file"])), bundle)
             report = run.run_verification(bundle, policy, memory, older=given["older"], observe=comparison.observe)

@@ -1,0 +1,51 @@
+"""The hashes of a published tree, read tile by tile, each held against the hash above it up to the published root."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from vault.audit import merkle
+from vault.audit.tiles import TILE_WIDTH
+from vault.auditing.log import AuditLog, Published
+from vault.store.log.queries import altered
+
+_REMEMBERED = 64
+"""Tiles: those that many others are held against come again and again."""
+_BITS = 8
+
+
+class CheckedTree:
+    """One published tree. Reads it in as many snapshots as its user likes, since what was published never changes."""
+
+    def __init__(self, published: Published) -> None:
+        self.size = published.size
+        self._root = published.root
+        self._tiles = OrderedDict[tuple[int, int], Sequence[bytes]]()
+
+    def tile(self, log: AuditLog, level: int, index: int) -> Sequence[bytes]:
+        """The hashes of a tile, as many as the tree has.
+
+        Raises:
+            VaultError: INTEGRITY, if they are not those of the published tree.
+        """
+        known = self._tiles.get((level, index))
+        if known is not None:
+            self._tiles.move_to_end((level, index))
+            return known
+        start = index * TILE_WIDTH
+        hashes = log.queries.hashes(level, start, min(start + TILE_WIDTH, self.size >> _BITS * level))
+        if self.size >> _BITS * (level + 1) > index:
+            above = self.tile(log, level + 1, index // TILE_WIDTH)[index % TILE_WIDTH]
+            if _root(hashes) != above:
+                raise altered("audit_node" if level else "audit_entry", f"tile {index} of level {level}")
+        elif merkle.root(log.queries.hashes, self.size) != self._root:  # it is part of the right edge, and so of the root itself
+            raise altered("audit_entry or audit_node", "the right edge of the tree")
+        self._tiles[level, index] = hashes
+        if len(self._tiles) > _REMEMBERED:
+            self._tiles.popitem(last=False)
+        return hashes
+
+
+def _root(hashes: Sequence[bytes]) -> bytes:
+    tail = merkle.Tail()
+    tail.extend(hashes)
+    return tail.root()

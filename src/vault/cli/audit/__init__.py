@@ -1,0 +1,1 @@
+"""What the audit commands do behind their options: calling, reading, drawing, verifying, comparing."""

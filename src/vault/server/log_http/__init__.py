@@ -1,0 +1,1 @@
+"""The audit logs over HTTPS, in the layout of C2SP tlog-tiles."""

@@ -1,0 +1,1 @@
+"""Having checkpoints cosigned by witnesses."""

@@ -1,0 +1,162 @@
+"""Taking over a log: it is verified against its anchor, and what nobody has answered for yet is read as if it were new.
+
+What is in the log beyond its anchor is about to be signed. It was committed by an integrator that then stopped, or written by
+somebody who may write to the database: so the leaves are hashed again, must give the head's root, and must go on with their boots'
+chains. What this node saw enter the log itself need not be read again, if it is still there.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from vault.audit.merkle import ProofError, Tail, inclusion_proof, leaf_hash, root, verify_inclusion
+from vault.errors import VaultError
+from vault.kms.key_manager import KeyManager
+from vault.store import tables as t
+from vault.store.engine import reading
+from vault.store.log.batch import Parsed, parse
+from vault.store.log.chains import Boot, Chains, Trouble
+from vault.store.log.check import Verified, check_log
+from vault.store.log.reader import LogReader
+from vault.store.rows import BootRow, EntryRow, PendingRow
+from vault.v1 import common_pb2
+
+_AT_ONCE = 256
+"""Entries in memory at once: each may have 64 KiB."""
+_PATIENCE_S = 10.0
+
+
+class Seen(NamedTuple):
+    """A log as this node has left it: nothing up to there has to be read again."""
+
+    size: int
+    root: bytes
+    boots: dict[bytes, Boot]
+
+
+class TakenOver(NamedTuple):
+    """A log that may grow.
+
+    Attributes:
+        verified: the log, in order with its anchor.
+        boots: how far the chains of the boots that were read have come.
+        troubles: what is wrong in what was read.
+        is_rewritten: whether what this node had seen enter it is not there any more.
+    """
+
+    verified: Verified
+    boots: dict[bytes, Boot]
+    troubles: list[Trouble]
+    is_rewritten: bool
+
+
+def take_over(engine: sa.Engine, key_manager: KeyManager, tenant_uid: bytes, seen: Seen | None) -> TakenOver:
+    """Verify a log, and read what is in it beyond its anchor or beyond what was seen.
+
+    Raises:
+        VaultError: as ``check_log``, and of the KMS.
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    public_key = key_manager.log_public_key(tenant_uid)
+    anchor = key_manager.read_anchor(tenant_uid)  # before the database: the log may grow meanwhile, never shrink
+    with reading(engine, _PATIENCE_S) as connection:
+        verified = check_log(connection, tenant_uid, anchor, public_key)
+        reader, size = LogReader(connection, tenant_uid), verified.head.size
+        is_there = seen is not None and seen.size <= size and root(reader.hashes, seen.size) == seen.root
+        if seen is None or not is_there or seen.size < verified.anchored.size:
+            start, boots = verified.anchored.size, dict[bytes, Boot]()
+        else:
+            start, boots = seen.size, seen.boots
+        following = _Following(connection, verified, start, boots)
+        following.read()
+    return TakenOver(verified, following.boots, following.chains.troubles, is_rewritten=seen is not None and not is_there)
+
+
+class _Following:
+    """Reads the entries of a log from one on, in one snapshot."""
+
+    def __init__(self, connection: sa.Connection, verified: Verified, start: int, boots: dict[bytes, Boot]) -> None:
+        self._connection = connection
+        self._reader = LogReader(connection, verified.head.tenant_uid)
+        self._head = verified.head
+        self._start = start
+        self._known = dict(boots)
+        self.chains = Chains(verified.head.tenant_uid, verified.key, self._known)
+
+    @property
+    def boots(self) -> dict[bytes, Boot]:
+        """How far chains have come."""
+        return self._known | self.chains.changed
+
+    def read(self) -> None:
+        """Follow the entries to the head.
+
+        Raises:
+            VaultError: INTEGRITY, if they are not those of the tree.
+        """
+        tail = Tail.load(self._reader.hashes, self._start)
+        for start in range(self._start, self._head.size, _AT_ONCE):
+            entries = self._reader.entries(start, min(start + _AT_ONCE, self._head.size))
+            tail.extend([leaf_hash(entry.leaf) for entry in entries])
+            self._follow(entries)
+        if tail.root() != self._head.root:
+            raise VaultError(
+                common_pb2.ERROR_REASON_INTEGRITY,
+                f"the audit log is damaged: its entries from {self._start} on are not those of its tree; nothing is served; "
+                "the operator must investigate",
+            )
+        if not self._has_pending():
+            self.chains.settle(self._public_key)
+
+    def _follow(self, entries: Iterable[EntryRow]) -> None:
+        found = [(entry, _parse(entry)) for entry in entries]
+        self._recall([one for _, one in found if not one.problem])
+        for entry, (row, event, problem) in found:
+            if problem or event is None:
+                self.chains.note(row, problem, entry.leaf_index)
+            else:
+                self.chains.follow(row, event, leaf_hash(entry.leaf), entry.leaf_index)
+
+    def _recall(self, found: Iterable[Parsed]) -> None:
+        """Bring to mind the boots that began before: where this part of their chains must begin, its first leaf says."""
+        first = dict[bytes, Parsed]()
+        for one in found:
+            boot_id = one.row.boot_id
+            if boot_id not in self._known and boot_id not in self.chains.changed:
+                first.setdefault(boot_id, one)
+        if first:
+            c = t.audit_boot.c
+            began = (c.tenant_uid == self._head.tenant_uid) & (c.start_index < self._start) & c.boot_id.in_(list(first))
+            for row in map(BootRow._make, self._connection.execute(sa.select(t.audit_boot).where(began))):
+                _, event, _ = first[row.boot_id]
+                if event is not None:
+                    endorse_index = row.endorse_index if (row.endorse_index or 0) < self._start else None
+                    began_at = (row.start_index, endorse_index, event.boot_sequence, event.previous_hash)
+                    self._known[row.boot_id] = Boot(BootRow(row.tenant_uid, row.boot_id, *began_at))
+
+    def _has_pending(self) -> bool:
+        c = t.audit_pending.c.tenant_uid
+        return self._connection.execute(sa.select(c).where(c == self._head.tenant_uid).limit(1)).first() is not None
+
+    def _public_key(self, boot: BootRow) -> bytes:
+        """The key with which a boot began, if the leaf that says so is in the tree; else none."""
+        if not 0 <= boot.start_index < self._head.size:
+            return b""
+        (entry,) = self._reader.entries(boot.start_index, boot.start_index + 1)
+        proof = inclusion_proof(self._reader.hashes, boot.start_index, self._head.size)
+        try:
+            verify_inclusion(boot.start_index, self._head.size, leaf_hash(entry.leaf), proof, self._head.root)
+        except ProofError:
+            return b""
+        _, event, _ = _parse(entry)
+        return event.boot_public_key if event is not None and event.boot_id == boot.boot_id else b""
+
+
+def _parse(entry: EntryRow) -> Parsed:
+    """An entry as if its row still waited, with the columns that its leaf calls for."""
+    found = parse(entry.tenant_uid, PendingRow(entry.tenant_uid, b"", 0, 0, entry.leaf))
+    event = found.event
+    if event is None or found.problem:
+        return found
+    return found._replace(row=found.row._replace(boot_id=event.boot_id, boot_sequence=event.boot_sequence, time_us=event.time_us))
