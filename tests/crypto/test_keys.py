@@ -78,7 +78,8 @@ def test_keys_compare_by_content_only_with_keys_and_have_no_hash():
 def test_no_rendering_of_a_key_shows_it(spells_out, caplog):
     key = Key(RAW)
     key.derive("a").aead  # noqa: B018  # a key that has been used is to show no more than a fresh one
-    logging.getLogger("test").warning("%s %r %a", key, [key], Holder(key))
+    with caplog.at_level(logging.WARNING):
+        logging.getLogger("renders_keys").warning("%s %r %a", key, [key], Holder(key))
     shown = [repr(key), str(key), f"{key}", f"{key!a}", repr([key]), repr(Holder(key)), caplog.text]
     assert repr(key) == "<Key>"
     assert [text for text in shown if "<Key>" not in text or spells_out(text, RAW)] == []

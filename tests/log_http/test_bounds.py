@@ -22,10 +22,11 @@ from vault.v1 import vault_service_pb2
 Until = Callable[[Callable[[], object]], None]
 BOUNDS = """
 from vault import http_bounds
-from vault.server import serve, log_http_serving
-serve.REFRESH_S = log_http_serving.REFRESH_S = 0.2
+from vault.server import serve
+from vault.server.log_http import serving
+serve.REFRESH_S = serving.REFRESH_S = 0.2
 http_bounds.LIMITS["keepalive_timeout"] = 1.0
-log_http_serving.MAX_CONNECTIONS = 20
+serving.MAX_CONNECTIONS = 20
 http_bounds.SENDING_S = 0.5
 http_bounds.MIN_BYTES_PER_S = 1 << 30
 """

@@ -15,8 +15,8 @@ from tests.witness_client.double import TIME_S, Answer, Double, served
 
 from vault.access.issuing import create_ca, issue_server
 from vault.audit.note import parse_vkey
-from vault.server import witnessing, witnessing_http
 from vault.server.metrics import Metrics
+from vault.server.witnessing import client, exchange
 from vault.server.witnessing.client import Witnessing
 from vault.server.witnessing.exchange import MAX_ANSWER, Witness, new_session
 from vault.store import tables as t
@@ -350,9 +350,9 @@ def test_a_witness_that_fails_is_put_off(setting: Setting) -> None:
 def test_a_witness_that_does_not_answer_holds_up_no_other(
     setting: Setting, new_log: Callable[[], BuiltLog], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(witnessing, "LOOK_EVERY_S", 0.01)
-    monkeypatch.setattr(witnessing, "EXCHANGE_S", 600.0)
-    monkeypatch.setattr(witnessing_http, "_TIMES", aiohttp.ClientTimeout(total=600))
+    monkeypatch.setattr(client, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(client, "EXCHANGE_S", 600.0)
+    monkeypatch.setattr(exchange, "_TIMES", aiohttp.ClientTimeout(total=600))
     logs, ended = [setting.log, *(new_log() for _ in range(9))], threading.Event()
     with served(Double("slow.example.org")) as slow:
         for log in logs[1:]:
@@ -388,8 +388,8 @@ def test_a_witness_that_does_not_answer_holds_up_no_other(
 
 
 def test_an_exchange_ends_after_a_time_however_the_witness_answers(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(witnessing, "EXCHANGE_S", 3.0)
-    monkeypatch.setattr(witnessing_http, "_TIMES", aiohttp.ClientTimeout(total=600))
+    monkeypatch.setattr(client, "EXCHANGE_S", 3.0)
+    monkeypatch.setattr(exchange, "_TIMES", aiohttp.ClientTimeout(total=600))
     ended, waited_for = threading.Event(), list[bool]()
 
     def answer(_: str) -> Answer:
@@ -487,11 +487,11 @@ def test_an_older_cosignature_never_replaces_a_newer_one(setting: Setting) -> No
 
 def test_looking_goes_on_when_the_database_is_gone_for_a_while(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     setting.publish(1)
-    monkeypatch.setattr(witnessing, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(client, "LOOK_EVERY_S", 0.01)
     looks = 0
     real = setting.witnessing._due
 
-    def flaky(witness: Witness) -> list[witnessing.Due]:
+    def flaky(witness: Witness) -> list[client.Due]:
         nonlocal looks
         looks += 1
         if looks < 3:
