@@ -4,10 +4,13 @@ from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.log_http.built_log import BuiltLog
+from tests.witness_client.double import Double
 
+from vault.audit.note import parse_vkey
 from vault.audit.tiles import Tile
 from vault.errors import VaultError
 from vault.server.log_http.files import Content, LogFiles, Wanted, parse_url_path
@@ -16,6 +19,7 @@ from vault.store.engine import reading
 
 LARGE = 66_000
 BIG = 65_535
+AHEAD, BEHIND, LEVEL = WITNESSES = [Double(f"{name}.example") for name in ("ahead", "behind", "level")]
 
 
 def entry(index: int) -> bytes:
@@ -31,7 +35,7 @@ def large(new_log: Callable[[], BuiltLog]) -> BuiltLog:
 
 @pytest.fixture(scope="module")
 def files(engine: sa.Engine, log_keys: dict[bytes, bytes]) -> LogFiles:
-    return LogFiles(engine, log_keys.__getitem__)
+    return LogFiles(engine, log_keys.__getitem__, [parse_vkey(witness.vkey) for witness in WITNESSES])
 
 
 def data(content: Content | None) -> bytes:
@@ -61,18 +65,18 @@ def check_everything_at(size: int, log: BuiltLog, files: LogFiles) -> None:
         for index in {0, len(hashes) // 512, max(0, len(hashes) // 256 - 1), len(hashes) // 256}:
             there = hashes[index * 256 : (index + 1) * 256]
             for width in {1, len(there) // 2, len(there) - 1, len(there)} & set(range(1, len(there) + 1)):
-                assert published.covers(Tile(level, index, width))
+                assert Tile(level, index, width).is_within(published.size)
                 assert data(files.tile(log.uid, Tile(level, index, width))) == b"".join(there[:width])
                 if not level:
-                    assert published.covers(Tile(None, index, width))
+                    assert Tile(None, index, width).is_within(published.size)
                     wanted = log.entries[index * 256 :][:width]
                     assert data(files.tile(log.uid, Tile(None, index, width))) == bundle(wanted)
             for width in range(len(there) + 1, 257):
-                assert not published.covers(Tile(level, index, width))
-                assert level or not published.covers(Tile(None, index, width))
+                assert not Tile(level, index, width).is_within(published.size)
+                assert level or not Tile(None, index, width).is_within(published.size)
         if size // 256**level % 256:
-            assert published.covers(Tile(level, len(hashes) // 256, partial_widths(size)[level]))
-        assert not published.covers(Tile(level, len(hashes) // 256 + 1, 1))
+            assert Tile(level, len(hashes) // 256, partial_widths(size)[level]).is_within(published.size)
+        assert not Tile(level, len(hashes) // 256 + 1, 1).is_within(published.size)
 
 
 @settings(max_examples=15)
@@ -87,7 +91,7 @@ def check_everything_at(size: int, log: BuiltLog, files: LogFiles) -> None:
 @example(size=65_537)
 @example(size=LARGE)
 def test_all_that_a_checkpoint_covers_is_served_and_nothing_else(size: int, large: BuiltLog, log_keys: dict[bytes, bytes]) -> None:
-    check_everything_at(size, large, LogFiles(large.engine, log_keys.__getitem__))  # each example begins anew, since sizes fall
+    check_everything_at(size, large, LogFiles(large.engine, log_keys.__getitem__, []))  # each example begins anew, since sizes fall
 
 
 def test_every_partial_tile_of_every_size_there_was_is_served_as_the_log_grows(
@@ -103,7 +107,7 @@ def test_every_partial_tile_of_every_size_there_was_is_served_as_the_log_grows(
             for level, width in partial_widths(size).items():
                 index = size // 256 ** (level + 1)
                 assert published
-                assert published.covers(Tile(level, index, width))
+                assert Tile(level, index, width).is_within(published.size)
                 hashes = log.hashes[level][index * 256 :][:width]
                 assert data(files.tile(log.uid, Tile(level, index, width))) == b"".join(hashes)
 
@@ -128,43 +132,79 @@ def test_logs_of_tenants_are_apart(new_log: Callable[[], BuiltLog], files: LogFi
     assert files.published(b"\xff" * 16) is None
 
 
-def cosign(log: BuiltLog, witness: str, size: int, line: str, checkpoint: str | None = None) -> None:
-    row = {"tenant_uid": log.uid, "witness": witness, "size": size, "line": line, "time_us": 1, "problem": ""}
+def cosign(log: BuiltLog, witness: Double, size: int, line: str | None = None) -> str:
+    """Store a cosignature of the checkpoint of a size, by default a good one; its line."""
+    line = witness.line(log.text(size)) if line is None else line
+    row = {"tenant_uid": log.uid, "witness": witness.name, "size": size, "line": line, "time_us": 1, "problem": ""}
     with log.engine.begin() as connection:
-        connection.execute(t.audit_cosignature.insert().values(row | {"checkpoint": checkpoint or log.note(size)}))
+        connection.execute(t.audit_cosignature.insert().values(row | {"checkpoint": log.note(size)}))
+    return line
 
 
 def test_a_checkpoint_comes_with_the_cosignatures_of_just_its_size(new_log: Callable[[], BuiltLog], files: LogFiles) -> None:
     log = new_log()
     log.grow([b"1", b"2", b"3"])
     log.publish(3)
-    cosign(log, "ahead.example", 3, "— ahead.example AAAA\n")
-    cosign(log, "behind.example", 2, "— behind.example BBBB\n")
-    cosign(log, "level.example", 3, "— level.example CCCC\n")
-    cosign(log, "new.example", 0, "")
+    ahead, _, level = cosign(log, AHEAD, 3), cosign(log, BEHIND, 2), cosign(log, LEVEL, 3)
     published = files.published(log.uid)
     assert published
-    both = log.note(3) + "— ahead.example AAAA\n— level.example CCCC\n"
+    both = log.note(3) + ahead + level
     assert data(files.checkpoint(log.uid, published)).decode() == both
-    assert data(files.cosigned_checkpoint(log.uid, published)).decode() == both
+    assert data(files.cosigned_checkpoint(log.uid)).decode() == both
 
     log.grow([b"4"])
     log.publish(4)
     published = files.published(log.uid)
     assert published
     assert data(files.checkpoint(log.uid, published)).decode() == log.note(4)
-    assert data(files.cosigned_checkpoint(log.uid, published)).decode() == both
+    assert data(files.cosigned_checkpoint(log.uid)).decode() == both
 
 
 def test_there_is_no_cosigned_checkpoint_without_a_cosignature(new_log: Callable[[], BuiltLog], files: LogFiles) -> None:
     log = new_log()
     log.grow([b"1"])
     log.publish(1)
+    assert files.cosigned_checkpoint(log.uid) is None
+    cosign(log, AHEAD, 0, "")  # of a witness that has only contradicted
+    assert files.cosigned_checkpoint(log.uid) is None
+
+
+FORGED = {
+    "no line": lambda _: "\n\nanything at all\n",
+    "a stranger's, in the witness's name": lambda text: AHEAD.line(text, Ed25519PrivateKey.generate()),
+    "of another checkpoint": lambda text: AHEAD.line(f"{text}more\n"),
+    "another witness's": LEVEL.line,
+    "a text more": lambda text: f"anything at all\n\n{AHEAD.line(text)}",
+    "another's line beside it": lambda text: AHEAD.line(text) + LEVEL.line(text),
+}
+
+
+@pytest.mark.parametrize("how", FORGED)
+def test_a_cosignature_that_its_witness_never_gave_is_not_served(
+    how: str, new_log: Callable[[], BuiltLog], files: LogFiles
+) -> None:
+    log = new_log()
+    log.grow([b"1"])
+    log.publish(1)
     published = files.published(log.uid)
     assert published
-    assert files.cosigned_checkpoint(log.uid, published) is None
-    cosign(log, "conflict.example", 0, "", "never cosigned")
-    assert files.cosigned_checkpoint(log.uid, published) is None
+    cosign(log, AHEAD, 1, FORGED[how](log.text(1)))
+    assert reason(lambda: files.checkpoint(log.uid, published)) == "INTEGRITY"
+    assert reason(lambda: files.cosigned_checkpoint(log.uid)) == "INTEGRITY"
+
+
+@pytest.mark.parametrize("witness", [Double("unknown.example"), Double(AHEAD.name)], ids=["unknown", "by its former key"])
+def test_only_configured_witnesses_cosignatures_are_served(
+    witness: Double, new_log: Callable[[], BuiltLog], files: LogFiles
+) -> None:
+    log = new_log()
+    log.grow([b"1"])
+    log.publish(1)
+    cosign(log, witness, 1)
+    published = files.published(log.uid)
+    assert published
+    assert data(files.checkpoint(log.uid, published)).decode() == log.note(1)
+    assert files.cosigned_checkpoint(log.uid) is None
 
 
 def reason(work: Callable[[], object]) -> str:

@@ -11,18 +11,21 @@ from tests.harness import context, make_vault
 from tests.log_http.built_log import BuiltLog
 from tests.log_http.checker import Reader
 from tests.log_http.site import Site, site
+from tests.witness_client.double import Double
 
+from vault.audit.note import parse_vkey
 from vault.errors import VaultError
 from vault.server.log_http.files import Content, LogFiles
 from vault.store import tables as t
 from vault.v1 import common_pb2, vault_service_pb2
 
 Until = Callable[[Callable[[], object]], None]
+WITNESS = Double("w.example")
 
 
 @pytest.fixture
 def files(engine: sa.Engine, log_keys: dict[bytes, bytes]) -> LogFiles:
-    return LogFiles(engine, log_keys.__getitem__)
+    return LogFiles(engine, log_keys.__getitem__, [parse_vkey(WITNESS.vkey)])
 
 
 @pytest.fixture
@@ -124,7 +127,7 @@ def test_a_checkpoint_is_verified_once(log: BuiltLog, log_keys: dict[bytes, byte
     def executed(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         statements.append(statement)
 
-    files = LogFiles(log.engine, key)
+    files = LogFiles(log.engine, key, [])
     first = files.published(log.uid)
     sa.event.listen(log.engine, "before_cursor_execute", executed)
     try:
@@ -139,7 +142,8 @@ def test_a_row_that_was_read_before_a_newer_one_was_shown_is_no_older_checkpoint
     shown = files._published
     before = shown.newest(log.uid)
     newest = files.published(log.uid)
-    assert shown.show(log.uid, (log.origin, log.note(299), 299), before).size == 299
+    with files._log(log.uid) as audit_log:
+        assert shown.show(audit_log, log.note(299), 299, before).size == 299
     assert shown.newest(log.uid) == newest
 
 
@@ -151,7 +155,7 @@ def test_without_the_kms_only_what_is_verified_already_is_served(log: BuiltLog, 
             raise VaultError(common_pb2.ERROR_REASON_KMS_UNAVAILABLE, "the KMS does not answer")
         return keys[log_uid]
 
-    files = LogFiles(log.engine, key)
+    files = LogFiles(log.engine, key, [])
     put(log, log.note(299), 299)
     assert files.published(log.uid)
     keys.clear()
@@ -162,23 +166,22 @@ def test_without_the_kms_only_what_is_verified_already_is_served(log: BuiltLog, 
 
 def test_a_cosigned_checkpoint_is_shown_under_the_same_rules(log: BuiltLog, files: LogFiles) -> None:
     def cosigned(checkpoint: str, size: int) -> None:
-        row = {"size": size, "checkpoint": checkpoint, "line": "— w.example AAAA\n", "time_us": 1, "problem": ""}
+        line = WITNESS.line(checkpoint.rpartition("\n\n")[0] + "\n")
+        row = {"size": size, "checkpoint": checkpoint, "line": line, "time_us": 1, "problem": ""}
         with log.engine.begin() as connection:
             where = (t.audit_cosignature.c.tenant_uid == log.uid,)
             if not connection.execute(t.audit_cosignature.update().where(*where).values(row)).rowcount:
-                key = {"tenant_uid": log.uid, "witness": "w.example"}
+                key = {"tenant_uid": log.uid, "witness": WITNESS.name}
                 connection.execute(t.audit_cosignature.insert().values(row | key))
 
-    published = files.published(log.uid)
-    assert published
     cosigned(log.note(200), 200)
-    assert text_of(files.cosigned_checkpoint(log.uid, published)) == log.note(200) + "— w.example AAAA\n"
+    assert text_of(files.cosigned_checkpoint(log.uid)) == log.note(200) + WITNESS.line(log.text(200))
     cosigned(log.note(100), 100)
-    assert reason(lambda: files.cosigned_checkpoint(log.uid, published)) == "LOG_BEHIND_ANCHOR"
+    assert reason(lambda: files.cosigned_checkpoint(log.uid)) == "LOG_BEHIND_ANCHOR"
     cosigned(signed_by(log, Ed25519PrivateKey.generate(), log.text(300)), 300)
-    assert reason(lambda: files.cosigned_checkpoint(log.uid, published)) == "INTEGRITY"
+    assert reason(lambda: files.cosigned_checkpoint(log.uid)) == "INTEGRITY"
     cosigned(log.note(299), 300)
-    assert reason(lambda: files.cosigned_checkpoint(log.uid, published)) == "INTEGRITY"
+    assert reason(lambda: files.cosigned_checkpoint(log.uid)) == "INTEGRITY"
 
 
 # Through a server.

@@ -23,6 +23,10 @@ class Tile:
     index: int
     width: int
 
+    def is_within(self, size: int) -> bool:
+        """Whether a tree of ``size`` leaves has all of it."""
+        return self.index * TILE_WIDTH + self.width <= size >> 8 * (self.level or 0)
+
 
 def tile_path(level: int, index: int, width: int = TILE_WIDTH) -> str:
     """For example ``tile/0/x001/x234/067.p/8``.

@@ -38,12 +38,11 @@ class Published:
         Raises:
             VaultError: INTEGRITY, if a stored cosignature is bad.
         """
-        signed = self.note.encode()
         keys = {key.name: key for key in witnesses}
         rows = [row for row in cosignatures_by(rows, witnesses) if row.size == self.size]
         for row in rows:
-            _check_cosignature(signed, row, keys[row.witness])
-        return signed + "".join(row.line for row in rows)
+            _check_cosignature(self.note, row, keys[row.witness])
+        return self.note.encode() + "".join(row.line for row in rows)
 
 
 class AuditLog:
@@ -136,10 +135,11 @@ def _is_by_former_key(row: CosignatureRow, witness: Verifier) -> bool:
     return all(line.name == witness.name and not line.is_by(witness) for line in lines)
 
 
-def _check_cosignature(signed: str, row: CosignatureRow, witness: Verifier) -> None:
+def _check_cosignature(note: Note, row: CosignatureRow, witness: Verifier) -> None:
     try:
-        time_s = verify_cosignature(parse_note(signed + row.line), witness)
-    except NoteError:
-        time_s = None
-    if time_s is None:
+        (line,) = parse_note(f"\n\n{row.line}").signatures
+        is_good = line.line() == row.line and verify_cosignature(Note(note.text, (line,)), witness) is not None
+    except ValueError:  # NoteError is one, and so is another number of lines
+        is_good = False
+    if not is_good:
         raise altered("audit_cosignature", f"the cosignature of {row.witness}")

@@ -58,19 +58,20 @@ _OPTIONS = (
 )
 
 
-def serve(config: Config, ready: Callable[[str], None] = lambda _: None) -> None:
+def serve(config: Config, ready: Callable[[str], None] = lambda _: None, open_node: Callable[[Config], Node] = Node) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         config: the node's configuration.
         ready: told the address once calls are taken.
+        open_node: opens the node; a development vault's fails on purpose.
 
     Raises:
         VaultError: KMS, database or schema are not in order.
         ConfigError: the configuration can't be used.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold keys and values
-    node = Node(config)
+    node = open_node(config)
     last_resort = threading.Timer(config.limits.drain_s + _LAST_WORDS_S + _LAST_RESORT_S, _end_at_once)
     last_resort.daemon = True
     try:
@@ -112,7 +113,7 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
     async with (
         metrics_served(metrics, config.server.metrics_address) as metrics_address,
         _housekeeping(node, trust),
-        logs_served(node, trust, policy, dispatcher, metrics, unheard),
+        logs_served(node, trust, policy, dispatcher, metrics, unheard, witnesses),
         witnessed(node, metrics, logs.alarms.conflict),
         journal.kept(address),
     ):

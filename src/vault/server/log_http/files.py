@@ -6,21 +6,23 @@ checkpoint there was.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from vault.audit.note import NoteError, parse_note
+from vault.audit.note import Verifier
 from vault.audit.tiles import TILE_WIDTH, Tile, encode_bundle, entries_path, parse_path, tile_path
+from vault.auditing.log import AuditLog, Published, cosignatures_by
 from vault.errors import VaultError
-from vault.server.log_http.shown import Published, Shown, altered
+from vault.server.log_http.shown import Shown
 from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.faults import DATABASE_ERRORS, translate
-from vault.store.log.reader import LogReader
-from vault.store.rows import CosignatureRow
+from vault.store.log.queries import LogQueries
+from vault.store.log.reader import LogReader, missing
 from vault.v1 import common_pb2
 
 CHECKPOINT = "checkpoint"
@@ -89,10 +91,18 @@ class LogFiles:
     Every method may raise VaultError: DATABASE_UNAVAILABLE and its like; INTEGRITY if rows are missing or do not fit.
     """
 
-    def __init__(self, engine: sa.Engine, public_key: Callable[[bytes], bytes]) -> None:
-        """Begin; ``public_key`` gives a log's public key, by another way than the database."""
+    def __init__(self, engine: sa.Engine, public_key: Callable[[bytes], bytes], witnesses: Sequence[Verifier]) -> None:
+        """Begin.
+
+        Args:
+            engine: the database.
+            public_key: of a log, 32 bytes, as the KMS has it.
+            witnesses: the configured witnesses' keys.
+        """
         self._engine = engine
-        self._published, self._cosigned = Shown(self._connection, public_key), Shown(self._connection, public_key)
+        self._public_key = public_key
+        self._witnesses = witnesses
+        self._published, self._cosigned = Shown(), Shown()
 
     def published(self, log_uid: bytes) -> Published | None:
         """A log's newest published checkpoint, None if there is no such log or nothing is published of it yet.
@@ -101,35 +111,36 @@ class LogFiles:
             VaultError: it may not be shown (``Shown.show``).
         """
         before = self._published.newest(log_uid)
-        c = t.audit_log.c
-        with self._connection() as connection:
-            row = connection.execute(sa.select(c.origin, c.checkpoint, c.checkpoint_size).where(c.tenant_uid == log_uid)).first()
-        if row is None or not row.checkpoint:
-            self._published.miss(log_uid, before)
-            return None
-        return self._published.show(log_uid, (row.origin, row.checkpoint, row.checkpoint_size), before)
+        with self._log(log_uid) as log:
+            head = log.queries.find_head()
+            if head is None or not head.checkpoint:
+                self._published.miss(log_uid, before)
+                return None
+            return self._published.show(log, head.checkpoint, head.checkpoint_size, before)
 
     def checkpoint(self, log_uid: bytes, published: Published) -> Content:
-        """The newest checkpoint with the cosignatures it has already."""
-        return _cosigned(published, self._cosignatures(log_uid))
+        """The newest checkpoint with the cosignatures it has already.
 
-    def cosigned_checkpoint(self, log_uid: bytes, published: Published) -> Content | None:
+        Raises:
+            VaultError: INTEGRITY, if one of them is bad.
+        """
+        with self._log(log_uid) as log:
+            return _text(published.cosigned(log.queries.cosignatures(), self._witnesses))
+
+    def cosigned_checkpoint(self, log_uid: bytes) -> Content | None:
         """The newest checkpoint that any witness has cosigned, with its cosignatures; None if none has.
 
         Raises:
-            VaultError: it may not be shown (``Shown.show``).
+            VaultError: it may not be shown (``Shown.show``); INTEGRITY, if a cosignature is bad.
         """
         before = self._cosigned.newest(log_uid)
-        given = self._cosignatures(log_uid)
-        newest = max(given, key=lambda row: row.size, default=None)
-        if newest is None:
-            return None
-        shown = self._cosigned.show(log_uid, (published.origin, newest.checkpoint, newest.size), before)
-        return _cosigned(shown, given)
-
-    def _cosignatures(self, log_uid: bytes) -> list[CosignatureRow]:
-        with self._connection() as connection:
-            return [row for row in LogReader(connection, log_uid).cosignatures() if row.line]
+        with self._log(log_uid) as log:
+            given = cosignatures_by(log.queries.cosignatures(), self._witnesses)
+            newest = max(given, key=lambda row: row.size, default=None)
+            if newest is None:
+                return None
+            shown = self._cosigned.show(log, newest.checkpoint, newest.size, before)
+            return _text(shown.cosigned(given, self._witnesses))
 
     def tile(self, log_uid: bytes, tile: Tile) -> Content:
         """A tile of hashes or a bundle of entries, which the published checkpoint covers."""
@@ -149,7 +160,7 @@ class LogFiles:
         with self._connection() as connection:
             count, total = connection.execute(lengths).one()
         if count != end - start:
-            raise altered()
+            raise missing(f"an entry from {start} to {end - 1}")
         length = int(total) + 2 * count
         step = TILE_WIDTH if length <= _PIECE else _ENTRIES_AT_ONCE
         return Content(length, [self._piece(log_uid, at, min(at + step, end)) for at in range(start, end, step)])
@@ -162,6 +173,12 @@ class LogFiles:
         return read
 
     @contextmanager
+    def _log(self, log_uid: bytes) -> Iterator[AuditLog]:
+        with self._connection() as connection:
+            deadline = time.monotonic() + _PATIENCE_S
+            yield AuditLog(LogQueries(connection, log_uid), self._public_key, self._witnesses, deadline)
+
+    @contextmanager
     def _connection(self) -> Iterator[sa.Connection]:
         try:
             with reading(self._engine, _PATIENCE_S) as connection:
@@ -170,16 +187,6 @@ class LogFiles:
             raise translate(error) from None
 
 
-def _cosigned(shown: Published, rows: Iterable[CosignatureRow]) -> Content:
-    """The note with the log's own signature, then the cosignatures of just this checkpoint."""
-    own = [signature.line() for signature in shown.note.signatures if signature.name == shown.origin]
-    lines = [row.line for row in rows if row.size == shown.size and _text(row.checkpoint) == shown.note.text]
-    data = "".join([shown.note.text, "\n", *own, *lines]).encode()
+def _text(note: str) -> Content:
+    data = note.encode()
     return Content(len(data), [lambda: data])
-
-
-def _text(checkpoint: str) -> str:
-    try:
-        return parse_note(checkpoint).text
-    except NoteError:
-        raise altered() from None

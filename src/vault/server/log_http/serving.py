@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import structlog
 
 from vault.access.policy import PolicyEngine
+from vault.audit.note import Verifier
 from vault.http_bounds import BoundedConnections
 from vault.server.config import ConfigError
 from vault.server.dispatcher import Dispatcher
@@ -28,7 +29,13 @@ _GOODBYE_S = 2.0
 
 @contextlib.asynccontextmanager
 async def logs_served(
-    node: Node, trust: Trust, policy: PolicyEngine, dispatcher: Dispatcher, metrics: Metrics, unheard: Unheard
+    node: Node,
+    trust: Trust,
+    policy: PolicyEngine,
+    dispatcher: Dispatcher,
+    metrics: Metrics,
+    unheard: Unheard,
+    witnesses: Sequence[Verifier],
 ) -> AsyncIterator[None]:
     """Serve the logs at ``log.address`` for the time of the block; do nothing if there is none.
 
@@ -41,7 +48,8 @@ async def logs_served(
         return
     context = HttpsContext(trust, node.config.server)
     auditors = Auditors(trust, policy, dispatcher, metrics, unheard)
-    answering = LogHttp(auditors, LogFiles(node.engine, node.gate.public_key), metrics, public=settings.public)
+    files = LogFiles(node.engine, node.gate.public_key, witnesses)
+    answering = LogHttp(auditors, files, metrics, public=settings.public)
     server = BoundedServer(answering.handle, handler_cancellation=True)
     listener, address = await _listen(server, settings.address, context)
     refreshing = asyncio.create_task(_keep_fresh(context))

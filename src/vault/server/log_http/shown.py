@@ -1,56 +1,27 @@
-"""Which checkpoints of a log may be shown: those that it has signed, of the tree that is there, and none older than one before.
+"""Which checkpoints of a log may be shown: those that auditors may have, but none older than one before.
 
-Whoever may write to the database could put any text into a log's rows, or an older checkpoint back; nobody shall have it from us.
-What was verified once is remembered, so that the next request for it costs nothing.
+Whoever may write to the database could put an older checkpoint back, of a log that was set back with it; nobody shall have it from
+us. What was verified once is remembered, so that the next request for it costs nothing.
 """
 
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
-import sqlalchemy as sa
 import structlog
 
-from vault.audit.checkpoint import open_checkpoint
 from vault.audit.merkle import root
-from vault.audit.note import Note, NoteError, verifier
-from vault.audit.tiles import TILE_WIDTH, Tile
+from vault.auditing.log import AuditLog, Published
 from vault.errors import VaultError
-from vault.store.log.reader import LogReader
+from vault.store.log.queries import altered
 from vault.v1 import common_pb2
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Published:
-    """A checkpoint of a log that may be shown: ``signed`` as its row holds it, and what that says."""
-
-    origin: str
-    signed: str
-    note: Note
-    size: int
-    root: bytes
-
-    def covers(self, tile: Tile) -> bool:
-        """Whether all of a tile is in the tree of this checkpoint."""
-        hashes = self.size >> 8 * (tile.level or 0)
-        return tile.index * TILE_WIDTH + tile.width <= hashes
-
-
 class Shown:
     """The newest checkpoint of each log that was shown. May be used by several threads."""
 
-    def __init__(self, connect: Callable[[], AbstractContextManager[sa.Connection]], public_key: Callable[[bytes], bytes]) -> None:
-        """Begin with none.
-
-        Args:
-            connect: gives a connection for one transaction that reads.
-            public_key: gives the public key of a log, by another way than the database.
-        """
-        self._connect = connect
-        self._public_key = public_key
+    def __init__(self) -> None:
+        """Begin with none."""
         self._newest: dict[bytes, Published] = {}
         self._told: dict[bytes, str] = {}
         self._lock = threading.Lock()
@@ -59,22 +30,24 @@ class Shown:
         """The newest one shown. To be asked before the row is read: another thread may show a newer one meanwhile."""
         return self._newest.get(log_uid)
 
-    def show(self, log_uid: bytes, row: tuple[str, str, int], before: Published | None) -> Published:
-        """The checkpoint of a row, which is remembered as shown.
+    def show(self, audit_log: AuditLog, signed: str, size: int, before: Published | None) -> Published:
+        """A checkpoint, which is remembered as shown.
 
         Args:
-            log_uid: of which log.
-            row: the log's origin, the signed checkpoint, and its size, as the row has them.
+            audit_log: of which log.
+            signed: the checkpoint as its row has it.
+            size: of its tree, as the row has it.
             before: see ``newest``.
 
         Raises:
             VaultError: INTEGRITY, if it is none of this log, or not of the tree that is there; LOG_BEHIND_ANCHOR, if it is older
                 than ``before`` or contradicts it; KMS_UNAVAILABLE, KMS_SEALED, KMS_DENIED; DATABASE_UNAVAILABLE and its like.
         """
-        if before and row == (before.origin, before.signed, before.size):
+        log_uid = audit_log.head.tenant_uid
+        if before and (before.checkpoint.origin, before.note.encode(), before.size) == (audit_log.head.origin, signed, size):
             return before
         try:
-            found = self._verified(log_uid, row, before)
+            found = _verified(audit_log, signed, size, before)
         except VaultError as error:
             self._tell(log_uid, error)
             raise
@@ -95,24 +68,6 @@ class Shown:
             self._tell(log_uid, error := _behind())
             raise error
 
-    def _verified(self, log_uid: bytes, row: tuple[str, str, int], before: Published | None) -> Published:
-        origin, signed, size = row
-        try:
-            checkpoint, note = open_checkpoint(signed, verifier(origin, self._public_key(log_uid)))
-        except NoteError:
-            raise altered() from None
-        if checkpoint.size != size:
-            raise altered()
-        if before and size < before.size:
-            raise _behind()
-        with self._connect() as connection:
-            hashes = LogReader(connection, log_uid).hashes
-            if root(hashes, size) != checkpoint.root:
-                raise altered()
-            if before and root(hashes, before.size) != before.root:
-                raise _behind()
-        return Published(origin, signed, note, size, checkpoint.root)
-
     def _tell(self, log_uid: bytes, error: VaultError) -> None:
         """Say it once in the operational log, however often it is asked for."""
         with self._lock:
@@ -122,9 +77,13 @@ class Shown:
             log.error("a log's checkpoint is not shown to its readers", tenant=log_uid.hex(), reason=error.reason_name)
 
 
-def altered() -> VaultError:
-    """The refusal to show what does not fit the log."""
-    return VaultError(common_pb2.ERROR_REASON_INTEGRITY, "the audit log's tables were altered; the operator must investigate")
+def _verified(audit_log: AuditLog, signed: str, size: int, before: Published | None) -> Published:
+    found = audit_log.opened(signed)
+    if found is None or found.size != size:
+        raise altered("audit_log or audit_cosignature", "a checkpoint")
+    if before and (size < before.size or root(audit_log.queries.hashes, before.size) != before.root):
+        raise _behind()
+    return found
 
 
 def _behind() -> VaultError:

@@ -16,13 +16,13 @@ import structlog
 from aiohttp import web
 from google.rpc import code_pb2
 
+from vault.auditing.log import Published
 from vault.errors import VaultError
 from vault.http_bounds import break_off, while_it_is_taken
 from vault.read_log_file import ENTRIES, HASHES, ReadLogFile, beyond_the_log
 from vault.server.log_http.auditors import Auditors
 from vault.server.log_http.bounds import Slots, send_refusal
 from vault.server.log_http.files import Content, LogFiles, Wanted, parse_url_path
-from vault.server.log_http.shown import Published
 from vault.server.metrics import Metrics
 from vault.v1 import common_pb2
 
@@ -109,7 +109,7 @@ class LogHttp:
     async def _published(self, wanted: Wanted) -> Published | None:
         """The log's newest published checkpoint, if it covers what is wanted."""
         published = await self._in_thread(lambda: self._files.published(wanted.log_uid))
-        return published if published and (wanted.tile is None or published.covers(wanted.tile)) else None
+        return published if published and (wanted.tile is None or wanted.tile.is_within(published.size)) else None
 
     async def _send(self, request: web.BaseRequest, wanted: Wanted, published: Published | None) -> web.StreamResponse:
         if published is None:
@@ -138,7 +138,7 @@ class LogHttp:
         if wanted.tile:
             return self._files.tile(wanted.log_uid, wanted.tile)
         if wanted.cosigned:
-            return self._files.cosigned_checkpoint(wanted.log_uid, published)
+            return self._files.cosigned_checkpoint(wanted.log_uid)
         return self._files.checkpoint(wanted.log_uid, published)
 
     def _headers(self, wanted: Wanted) -> dict[str, str]:

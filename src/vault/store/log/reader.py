@@ -21,10 +21,15 @@ class LogReader:
         Raises:
             VaultError: INTEGRITY, if it is missing.
         """
-        row = self._connection.execute(sa.select(t.audit_log).where(t.audit_log.c.tenant_uid == self._tenant_uid)).first()
-        if row is None:
+        found = self.find_head()
+        if found is None:
             raise missing("the log's head")
-        return LogRow(*row)
+        return found
+
+    def find_head(self) -> LogRow | None:
+        """The log's head, None if there is no such log."""
+        row = self._connection.execute(sa.select(t.audit_log).where(t.audit_log.c.tenant_uid == self._tenant_uid)).first()
+        return LogRow(*row) if row else None
 
     def hashes(self, level: int, start: int, end: int) -> list[bytes]:
         """Hashes [start, end) of one tile level: leaf hashes at level 0, hashes of full tiles of the level below above that.
