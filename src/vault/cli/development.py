@@ -58,6 +58,11 @@ class DevVault:
         """The server's configuration, read anew."""
         return load(self.config_file)
 
+    @property
+    def faults_file(self) -> Path:
+        """Which faults the vault has while it is served."""
+        return self.folder / "faults"
+
     def environment(self, principal: str, address: str) -> dict[str, str]:
         """The variables with which commands and clients call as this principal."""
         client = self.folder / "clients" / principal

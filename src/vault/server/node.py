@@ -9,6 +9,7 @@ from vault.administration import Act
 from vault.audit.chain import Chain
 from vault.audit.events import SYSTEM_TENANT
 from vault.create_tenant import CreateTenant, begin_log, make_first_keys
+from vault.kms.key_manager import KeyManager
 from vault.kms.tenant_keys import KeyCache, KeysMissingError
 from vault.server.backends import database_key, key_manager, postgres_engine, postgres_log_engine, provisioner
 from vault.server.config import Config, ConfigError, ServerSettings
@@ -32,7 +33,7 @@ class Node:
             ConfigError: a file that the configuration names is missing.
         """
         self.config = config
-        self.key_manager = key_manager(config)
+        self.key_manager = self._open_key_manager()
         self._lock: engines.SingleProcessLock | None = None
         self.engine = self._open_engine()
         self.log_engine = self._open_log_engine()
@@ -119,6 +120,9 @@ class Node:
 
     def _origin(self, tenant_uid: bytes) -> str:
         return f"{self.config.log.origin}/{tenant_uid.hex()}"
+
+    def _open_key_manager(self) -> KeyManager:
+        return key_manager(self.config)
 
     def _open_engine(self) -> sa.Engine:
         sqlite_file = self.config.database.sqlite_file

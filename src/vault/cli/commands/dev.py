@@ -1,6 +1,7 @@
 """``pdvault dev``."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from vault.cli.output import emit, say
 
 if TYPE_CHECKING:
     from vault.cli.development import DevVault
+    from vault.server.faults.catalogue import Fault
 
 _STARTED = time.monotonic()
 """When this command was imported: a moment after the process began."""
@@ -25,21 +27,41 @@ _WARNING = "FOR DEVELOPMENT ONLY: the keys lie beside the data, so this vault pr
         "echo '+447700900123' | pdvault tokenize --class phone --subject customer-17 --purpose support",
         title="Example, in two terminals",
     )
+    + "\n\n"
+    + options.examples(
+        "pdvault dev --fault kms-down",
+        "echo kms-sealed > .dev/faults",
+        "echo > .dev/faults",
+        title="How callers fare without the KMS, then with a sealed one, then again with all in order",
+    )
 )
 @click.option("--folder", type=options.FOLDER, default=Path(".dev"), show_default=True, help="Where everything is kept.")
 @click.option("--address", metavar="HOST:PORT", default="127.0.0.1:8443", show_default=True, help="Where to answer; port 0 is any.")
 @click.option("--metrics-address", metavar="HOST:PORT", default="127.0.0.1:9464", show_default=True, help="Where /metrics is.")
+@click.option(
+    "--fault",
+    "names",
+    metavar="NAME[,NAME]",
+    multiple=True,
+    help="Begin with a fault: kms-down, kms-sealed, kms-slow, kms-denied, kms-rate-limited, db-down, db-slow, db-read-only.",
+)
 @options.output_option
-def dev(folder: Path, address: str, metrics_address: str, output: str | None) -> None:
+def dev(folder: Path, address: str, metrics_address: str, names: tuple[str, ...], output: str | None) -> None:
     """A whole vault for development, in one folder.
 
     SQLite, local keys, certificates, a tenant with five principals. The first start makes it, the next ones find it as it
     was. Ends with Ctrl-C. Prints each principal with a file that sets PDVAULT_ADDRESS, PDVAULT_CACERT, PDVAULT_CERT and
     PDVAULT_KEY to call as it.
+
+    It fails on purpose if you want: see how your program fares while KMS or database are away, slow or say no. --fault
+    begins with that; while it runs, the file "faults" in its folder says which faults are on, one name a line. They are
+    announced here. What callers get for each: docs/degraded.md.
     """
     from vault.cli.development import make
     from vault.server import logs
     from vault.server.config import host_and_port
+    from vault.server.faults.node import FaultyNode
+    from vault.server.faults.switches import Switches
     from vault.server.serve import serve
 
     for option, given in (("--address", address), ("--metrics-address", metrics_address)):
@@ -47,12 +69,32 @@ def dev(folder: Path, address: str, metrics_address: str, output: str | None) ->
             host_and_port(given)
         except ValueError as error:
             raise click.UsageError(f"{option} {error}") from None
+    faults = _parsed(names)
     click.secho(_WARNING, err=True, fg="red", bold=True)
     logs.configure()
     vault = make(folder, address, metrics_address)
+    switches = Switches(vault.faults_file, _announce)
     config = vault.config()
     server = config.server.model_copy(update={"address": address, "metrics_address": metrics_address})
-    serve(config.model_copy(update={"server": server}), lambda bound: _ready(vault, bound, output))
+
+    def ready(bound: str) -> None:
+        _ready(vault, bound, output)
+        switches.write(faults)  # only now: with them no server could start
+
+    serve(config.model_copy(update={"server": server}), ready, lambda config: FaultyNode(config, switches.on))
+
+
+def _parsed(names: Sequence[str]) -> "frozenset[Fault]":
+    from vault.server.faults.catalogue import UnknownFaultError, parse
+
+    try:
+        return parse(name for given in names for name in given.split(","))
+    except UnknownFaultError as error:
+        raise click.UsageError(f"--fault: {error}") from None
+
+
+def _announce(sentence: str) -> None:
+    click.secho(sentence, err=True, fg="red", bold=True)
 
 
 def _ready(vault: "DevVault", address: str, output: str | None) -> None:
@@ -75,7 +117,7 @@ def _ready(vault: "DevVault", address: str, output: str | None) -> None:
         "  pdvault reveal TOKEN --purpose support --form plain\n"
         f"  . {auditor}\n"
         "  pdvault audit timeline --subject-id customer-17        # who saw whose data, when and why\n\n"
-        "Ctrl-C ends it."
+        f"{_short(vault.faults_file)} switches faults on while it runs. Ctrl-C ends it."
     )
 
 
