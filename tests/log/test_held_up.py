@@ -143,6 +143,20 @@ def test_a_locked_lease_is_not_waited_for(kept: Kept, until: Until) -> None:
     kept.check(tenant_uid)
 
 
+def test_what_was_integrated_before_the_lease_could_not_be_extended_is_published_once_it_can(kept: Kept) -> None:
+    tenant_uid, writer = kept.new_tenant(), Writer(kept)
+    integrator = kept.integrator(lease=kept.lease("node"))
+    writer.commit([tenant_uid])
+    assert integrator.round().entries
+    with kept.engine.begin() as connection:
+        connection.execute(sa.select(t.audit_lease).with_for_update())
+        kept.now += 1.5
+        assert not integrator.round().entries
+    assert not published(kept, tenant_uid)
+    kept.run(integrator)
+    kept.check(tenant_uid)
+
+
 def test_a_log_that_fails_is_tried_again_at_once_then_less_and_less_often_and_told_once() -> None:
     now, uid = 100.0, bytes(16)
     setbacks = Setbacks(lambda: now)

@@ -86,6 +86,14 @@ def test_an_entry_written_into_the_log_beside_its_integrator_is_told_before_it_i
     assert case.kept.watcher.moves == [case.tenant_uid]
 
 
+@pytest.mark.parametrize("by_us", [-1, 1, 10**12])
+def test_one_written_beside_it_is_seen_as_a_moved_head_whatever_else_is_written_into_the_lease(case: Case, by_us: int) -> None:
+    case.inject(case.forged())
+    case.kept.execute(t.audit_lease.update().values(until_us=t.audit_lease.c.until_us + by_us))
+    assert case.told(case.integrator)
+    assert case.kept.watcher.moves == [case.tenant_uid]
+
+
 def test_one_written_while_nobody_kept_the_log_is_told_too(case: Case) -> None:
     case.integrator.end()
     at = case.size()

@@ -21,7 +21,8 @@ class Lease:
     """One node's hold on the lease row. Used by one thread.
 
     Attributes:
-        tenure: counts how often it was taken. While it stays, no other node has had the lease.
+        tenure: counts how often it was taken. While it stays, no other node has had the lease. Whoever writes another holder into
+            the row makes it rise: it decides how much is read again, never what is believed.
     """
 
     def __init__(self, engine: sa.Engine, node: str, run: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -40,7 +41,6 @@ class Lease:
         self._renew_at = 0.0
         self._ends_at = 0.0
         self._is_first = True
-        self._until_us = 0
         self.tenure = 0
 
     def hold(self) -> bool:
@@ -93,9 +93,9 @@ class Lease:
                 taken = t.audit_lease.update().where(_named(), as_seen).values(holder=self._holder, until_us=until)
                 if connection.execute(taken).rowcount != 1:
                     return False
-        if row is None or (row.holder, row.until_us) != (self._holder, self._until_us):
+        if row is None or row.holder != self._holder:  # when it ends, anybody who can write may have changed
             self.tenure += 1
-        self._is_first, self._until_us = False, until
+        self._is_first = False
         return True
 
 
