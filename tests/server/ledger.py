@@ -11,7 +11,7 @@ from vault.store import engine as engines
 from vault.store import tables as t
 from vault.v1 import audit_pb2
 
-OWN = ("BootStarted", "BootEndorsed", "NodeStarted", "NodeStopping", "CallsRefused", "UnauthenticatedCalls")
+OWN = ("BootStarted", "BootEndorsed", "NodeStarted", "NodeStopping", "CallsRefused", "UnauthenticatedCalls", "KmsAway", "KmsBack")
 """What a server says itself, when it is time for it and not because of a call."""
 
 

@@ -19,6 +19,9 @@ class Metrics:
             "vault_group_calls", "Calls in one transaction", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 200), registry=self.registry
         )
         self.key_loads = Counter("vault_key_loads", "Times a tenant's keys were fetched", ["result"], registry=self.registry)
+        self.without_kms = Gauge(
+            "vault_tenants_without_kms", "Tenants served with keys in memory while the KMS is away", registry=self.registry
+        )
         self.policy_errors = Counter("vault_policy_errors", "Policies that could not be evaluated", registry=self.registry)
         self.witness_answers = Counter(
             "vault_witness_answers", "Checkpoints put to witnesses, by result", ["witness", "result"], registry=self.registry

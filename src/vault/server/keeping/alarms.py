@@ -66,10 +66,14 @@ class LogAlarms:
         """A witness has seen another log than ours; whoever found out has logged and counted it. May be called by any thread."""
         self._tell(tenant_uid, WITNESS_CONFLICT, details)
 
+    def tell(self, notice: Notice) -> None:
+        """Write an event as soon as that can be. May be called by any thread."""
+        self._waiting.append(notice)
+        self._write()
+
     def _tell(self, tenant_uid: bytes, action: str, details: dict[str, str]) -> None:
         failed, reason = audit_pb2.DECISION_FAILED, common_pb2.ERROR_REASON_INTEGRITY
-        self._waiting.append(Notice(tenant_uid, action, details, decision=failed, reason=reason))
-        self._write()
+        self.tell(Notice(tenant_uid, action, details, decision=failed, reason=reason))
 
     def _write(self) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from vault.server.keeping.alarms import LogAlarms
 from vault.server.keeping.guard import LogGuard
 from vault.server.keeping.integrating import Integrating
+from vault.server.keeping.kms_absence import KmsAbsence
 from vault.server.keeping.metrics import LogMetrics
 from vault.server.metrics import Metrics
 from vault.server.node import Node
@@ -37,6 +38,7 @@ def keeping_logs(node: Node) -> Iterator[LogKeeping]:
     node.gate.expects_integration = True
     node.runner.on_settled = node.gate.committed
     node.runner.on_commit = integrating.wake
+    node.gate.on_asked = KmsAbsence(node.keys, metrics.without_kms, alarms.tell).asked
     guard = LogGuard(node.gate, node.keys, log_metrics, integrating.distrust)
     integrating.start()
     guard.start()

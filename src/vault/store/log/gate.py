@@ -74,6 +74,8 @@ class LogGate:
         self._committed = CommittedLeaves(MAX_ANCHOR_AGE_S, clock)
         self.expects_integration = False
         """Whether what is late closes the gate (``log_late``): where a server is to integrate and to anchor."""
+        self.on_asked: Callable[[bytes, VaultError | None], None] = lambda _tenant_uid, _refusal: None
+        """Called by ``watch`` with how the KMS answered it, where it goes on without an answer too."""
 
     def check(self, tenant_uid: bytes) -> None:
         """Refuse keys unless the tenant's log is in order. Looks again, after a pause, where something is late for the first time.
@@ -103,11 +105,14 @@ class LogGate:
         """
         try:
             anchor = self._read_anchor(tenant_uid)
-        except (KmsUnavailableError, KmsSealedError, KmsDeniedError):
+        except (KmsUnavailableError, KmsSealedError, KmsDeniedError) as error:
             anchor = self._anchors.get(tenant_uid)
             if anchor is None:
                 raise
             self._unanswered[tenant_uid] = self._clock()
+            self.on_asked(tenant_uid, error)
+        else:
+            self.on_asked(tenant_uid, None)
         is_back = self._clock() - self._unanswered.get(tenant_uid, -_RECOVERY_S) >= _RECOVERY_S
         look = self._look(tenant_uid, anchor, must_be_anchored=is_back)
         confirmed = self._confirmed(tenant_uid)
