@@ -12,26 +12,32 @@ import sqlalchemy as sa
 from tests.harness import make_vault
 from tests.log.kept import FreeForAll, Kept, Writer
 
+from vault.errors import VaultError
 from vault.store import tables as t
+from vault.store.log import publish
 from vault.store.log.integrator import Integrator
 from vault.store.log.setbacks import MAX_PAUSE_S, Setbacks
+from vault.v1 import common_pb2
 
 Until = Callable[[Callable[[], Any]], None]
 COMMITS = 9
 
 
 class SlowKms:
-    """A KMS that does not answer for some tenants before it is told to."""
+    """A KMS that refuses some tenants, and does not answer for some before it is told to."""
 
     def __init__(self, key_manager: Any) -> None:
         self._key_manager = key_manager
         self.answers = threading.Event()
         self.slow: dict[str, set[bytes]] = {"read_anchor": set(), "sign": set()}
+        self.refused: set[bytes] = set()
 
     def __getattr__(self, name: str) -> Any:
         request = getattr(self._key_manager, name)
 
         def ask(tenant_uid: bytes, *arguments: Any) -> Any:
+            if tenant_uid in self.refused:
+                raise VaultError(common_pb2.ERROR_REASON_KMS_UNAVAILABLE, "refused")
             if tenant_uid in self.slow.get(name, ()):
                 assert self.answers.wait(120)
             return request(tenant_uid, *arguments)
@@ -155,6 +161,50 @@ def test_what_was_integrated_before_the_lease_could_not_be_extended_is_published
     assert not published(kept, tenant_uid)
     kept.run(integrator)
     kept.check(tenant_uid)
+
+
+def test_logs_that_failed_to_be_published_keep_no_worker_from_the_others(
+    kept: Kept, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    untouched, *failing = (kept.new_tenant() for _ in range(6))
+    kms, writer = SlowKms(kept.node.key_manager), Writer(kept)
+    integrator = kept.integrator(key_manager=kms)
+    writer.commit([untouched, *failing])
+    assert integrator.round().entries
+    kms.refused = set(failing)
+    integrator.publisher.publish(every_s=0.0)
+    assert published(kept, untouched)
+    monkeypatch.setattr(publish, "_PATIENCE_S", 0.1)
+    kms.refused, kms.slow["sign"] = set(), set(failing)
+    writer.commit([untouched])
+    assert integrator.round().entries
+    integrator.publisher.publish(every_s=0.0)
+    until(lambda: published(kept, untouched))
+    assert not any(published(kept, tenant_uid) for tenant_uid in failing)
+    kms.answers.set()
+    for tenant_uid in (untouched, *failing):
+        until(lambda uid=tenant_uid: published(kept, uid))
+        kept.check(tenant_uid)
+
+
+def test_an_integrator_that_ends_is_not_held_up_by_a_silent_kms_and_begins_nothing_more(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "_PATIENCE_S", 0.1)
+    tenants = [kept.new_tenant() for _ in range(6)]
+    kms, writer = SlowKms(kept.node.key_manager), Writer(kept)
+    integrator = kept.integrator(key_manager=kms)
+    writer.commit(tenants)
+    assert integrator.round().entries
+    kms.slow["sign"] = set(tenants)
+    integrator.end()
+    assert not kms.answers.is_set()
+    kms.answers.set()
+    integrator.publisher._workers.shutdown(wait=True)
+    assert sum(published(kept, tenant_uid) for tenant_uid in tenants) == publish._WORKERS
+    kept.run(kept.integrator())
+    for tenant_uid in tenants:
+        kept.check(tenant_uid)
 
 
 def test_a_log_that_fails_is_tried_again_at_once_then_less_and_less_often_and_told_once() -> None:

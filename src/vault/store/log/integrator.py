@@ -67,7 +67,8 @@ class Integrator:
         self._watcher = watcher
         self._clock = clock
         self._max_batch = max_batch
-        self._known = KnownLogs(TakeOvers(engine, key_manager), self.publisher, watcher, clock)
+        self._take_overs = TakeOvers(engine, key_manager)
+        self._known = KnownLogs(self._take_overs, self.publisher, watcher, clock)
         self._setbacks = self._known.setbacks
         self._distrusted: set[bytes] = set()
         self._lock = threading.Lock()
@@ -104,13 +105,15 @@ class Integrator:
         return self._setbacks.reasons()
 
     def end(self) -> None:
-        """Publish what was integrated, and let another node go on."""
+        """Publish what was integrated, and let another node go on; no further round is run after this."""
         self.publisher.publish(every_s=0.0)
         self._known.forget_all()
         try:
             self._lease.release()
         except DATABASE_ERRORS:
             log.warning("the lease could not be released; it ends by itself")
+        self._take_overs.close()
+        self.publisher.close()
 
     def _hold(self) -> bool:
         tenure = self._lease.tenure if self._lease.hold() else 0

@@ -20,7 +20,7 @@ from vault.errors import VaultError
 from vault.kms.key_manager import AnchorMovedError, KeyManager
 from vault.store import tables as t
 from vault.store.log.check import Verified
-from vault.store.log.limits import limit
+from vault.store.log.limits import SHORT_LOCK_MS, limit
 
 log = structlog.get_logger(__name__)
 
@@ -29,10 +29,12 @@ EVERY_S = 1.0
 _MAX_FACTOR = 5
 """After failures a log is tried less and less often, down to every so many times as long."""
 _WORKERS = 4
+_WORKERS_AGAIN = 2
+"""For logs that failed: whatever holds those up, they keep no worker from the others."""
 _PATIENCE_S = 2.0
-"""How long those that are slow to be published are waited for before the others' next turn."""
+"""How long those that are slow to be published are waited for before the others' next turn, or before the database is let go."""
 _LOCK_MS = 500
-"""How long a head is waited for: the integrator locks it while it adds a batch."""
+"""How long a head is waited for: the integrator locks it while it adds a batch. Once that was in vain, less."""
 
 
 @dataclass
@@ -79,8 +81,9 @@ class Publisher:
         self._lock = threading.Lock()
         self._editions: dict[bytes, _Edition] = {}
         self._is_failing = False
-        self._under_way: set[bytes] = set()
+        self._under_way: dict[bytes, Future[None]] = {}
         self._workers = ThreadPoolExecutor(_WORKERS, "log-publish")
+        self._workers_again = ThreadPoolExecutor(_WORKERS_AGAIN, "log-publish-again")
 
     def adopt(self, verified: Verified) -> None:
         """Go on from a log that was just verified; what of it is not published yet, will be.
@@ -129,13 +132,22 @@ class Publisher:
         begun = [self._begin(*one) for one in sorted(due, key=lambda one: one[1].failures)]
         wait([future for future in begun if future], timeout=_PATIENCE_S)
 
+    def close(self) -> None:
+        """Begin nothing any more; what is under way is waited for, but not for long. Nothing is published after this."""
+        for workers in (self._workers, self._workers_again):
+            workers.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            running = [future for future in self._under_way.values() if not future.done()]
+        wait(running, timeout=_PATIENCE_S)
+
     def _begin(self, tenant_uid: bytes, edition: _Edition) -> "Future[None] | None":
         """Have somebody publish a log, unless somebody is still at it."""
         with self._lock:
             if tenant_uid in self._under_way:
                 return None
-            self._under_way.add(tenant_uid)
-        return self._workers.submit(self._try, tenant_uid, edition)
+            workers = self._workers_again if edition.failures else self._workers
+            future = self._under_way[tenant_uid] = workers.submit(self._try, tenant_uid, edition)
+        return future
 
     def _try(self, tenant_uid: bytes, edition: _Edition) -> None:
         edition.tried = now = self._clock()
@@ -143,7 +155,7 @@ class Publisher:
             self._attempt(tenant_uid, edition, now)
         finally:
             with self._lock:
-                self._under_way.discard(tenant_uid)
+                del self._under_way[tenant_uid]
 
     def _attempt(self, tenant_uid: bytes, edition: _Edition, now: float) -> None:
         try:
@@ -189,7 +201,7 @@ class Publisher:
         older = (c.tenant_uid == tenant_uid) & (c.checkpoint_size < edition.anchored_size)
         shown = t.audit_log.update().where(older).values(checkpoint=edition.anchored, checkpoint_size=edition.anchored_size)
         with self._engine.begin() as connection:
-            limit(connection, _LOCK_MS)
+            limit(connection, SHORT_LOCK_MS if edition.failures else _LOCK_MS)
             connection.execute(shown)
         edition.published_size = edition.anchored_size
 

@@ -58,3 +58,8 @@ class TakeOvers:
         counting = [one for one in done if one[0] not in self._outdated]
         self._outdated &= self._under_way.keys()
         return counting
+
+    def close(self) -> None:
+        """Begin nothing any more; what is under way is waited for, but not for long. Nothing is asked for after this."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+        wait([asked.future for asked in self._under_way.values() if not asked.future.done()], timeout=GRACE_S)
