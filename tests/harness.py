@@ -1,6 +1,7 @@
 """Whole vaults for tests: made from the real parts, opened in this process or served by another."""
 
 import base64
+import contextlib
 import json
 import os
 import secrets
@@ -94,10 +95,10 @@ def make_vault(folder: Path, *, database: str = 'sqlite_file = "vault.db"', kms:
         f'metrics_address = "127.0.0.1:0"\n[limits]\n{limits}\n[database]\n{database}\n[kms]\n{kms}\n'
     )
     vault = Vault(folder, server_ca, {})
-    maker = provisioner(vault.config)
-    if isinstance(maker, LocalProvisioner):
-        maker.create_keyring()
-    maker.create_tenant_keys(SYSTEM_TENANT)
+    with contextlib.closing(provisioner(vault.config)) as maker:
+        if isinstance(maker, LocalProvisioner):
+            maker.create_keyring()
+        maker.create_tenant_keys(SYSTEM_TENANT)
     create_database_key(vault.config)
     with vault.node() as node:
         schema.upgrade(node.engine)

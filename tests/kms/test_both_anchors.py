@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from vault.audit.events import SYSTEM_TENANT
-from vault.kms.key_manager import MAX_ANCHOR_BYTES, Anchored, AnchorMovedError
+from vault.kms.arguments import MAX_ANCHOR_BYTES
+from vault.kms.key_manager import Anchored, AnchorMovedError
 
 NOTE = "pdvault.invalid/11\n7\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— pdvault.invalid/11 ZGVhZGJlZWY=\n"
 

@@ -4,6 +4,7 @@ import hmac
 import re
 import struct
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,17 +17,19 @@ from hypothesis import strategies as st
 
 from vault.crypto.envelope import seal
 from vault.crypto.keys import Key
+from vault.kms import destroyed, keyring_v1
 from vault.kms.anchors import KEY_LABEL, Anchors
 from vault.kms.anchors import decode as decode_anchors
 from vault.kms.anchors import encode as encode_anchors
 from vault.kms.key_manager import Anchored, KmsIntegrityError
-from vault.kms.keyring import Keyring, KeyringFormatError, TenantEntry, decode, encode
+from vault.kms.keyring import KekVersion, Keyring, KeyringFormatError, TenantEntry, decode, encode
 from vault.kms.keyring_sealing import seal_keyring, unseal_keyring
 from vault.kms.keyring_secret import Argon2Parameters, Passphrase, RawKey
 from vault.kms.local import LocalKeyManager
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats-kms.md"
 WORDS = b"correct horse battery staple"
+MADE_US = 1_795_330_151_000_000
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +69,34 @@ def file_with(path, keyring, key):
     return LocalKeyManager(path, key)
 
 
+KEYS = st.binary(min_size=32, max_size=32).map(Key)
+TIMES = st.integers(0, 2**64 - 1)
+
+
+@st.composite
+def entries(draw, times, imported):
+    keks = draw(st.dictionaries(st.integers(1, 2**32 - 1), st.builds(KekVersion, KEYS, times), min_size=1, max_size=4))
+    return TenantEntry(max(keks), draw(st.integers(1, max(keks))), keks, draw(KEYS), draw(imported))
+
+
+TENANTS = st.dictionaries(st.binary(min_size=16, max_size=16), entries(TIMES, st.booleans()), max_size=4)
+TENANTS_OF_VERSION_1 = st.dictionaries(st.binary(min_size=16, max_size=16), entries(st.just(0), st.just(False)), max_size=4)
+
+
+def content_of_version_1(tenants, order=sorted):
+    """As the page said it before it said when a KEK version was made."""
+    parts = [struct.pack(">I", len(tenants))]
+    for uid, entry in order(tenants.items()):
+        parts.append(uid + struct.pack(">III", entry.latest_version, entry.min_decryption_version, len(entry.keks)))
+        parts += [struct.pack(">I", version) + kek.key.raw for version, kek in sorted(entry.keks.items())]
+        parts.append(entry.log_seed.raw)
+    return b"".join(parts)
+
+
 @pytest.fixture
 def example_keyring(examples):
     example = examples["keyring-file"]
-    entry = TenantEntry(3, 3, {3: Key(raw(example, "kek"))}, Key(raw(example, "log_seed")))
+    entry = TenantEntry(3, 3, {3: KekVersion(Key(raw(example, "kek")), MADE_US)}, Key(raw(example, "log_seed")), imported=True)
     return Keyring(int(example["generation"]), {raw(example, "tenant"): entry})
 
 
@@ -79,6 +106,52 @@ def test_the_pages_keyring_file_is_read_as_the_page_says(examples, example_keyri
     assert keyring == example_keyring
     assert parameters is None
     assert encode(keyring.tenants) == raw(example, "content")
+
+
+def test_the_pages_keyring_of_version_1_is_read_as_one_that_tells_less(examples, example_keyring):
+    example = examples["keyring-file-1"]
+    keyring, _ = unseal_keyring(raw(example, "file"), raw_key(raw(example, "key")))
+    ((uid, entry),) = example_keyring.tenants.items()
+    keks = {version: replace(kek, made_us=0) for version, kek in entry.keks.items()}
+    assert keyring == Keyring(2, {uid: replace(entry, keks=keks, imported=False)})
+
+
+@given(TENANTS_OF_VERSION_1)
+def test_a_content_of_version_1_is_read_as_a_writer_by_the_page_wrote_it(tenants):
+    assert keyring_v1.decode(content_of_version_1(tenants)) == tenants
+
+
+@given(st.binary(max_size=400))
+def test_arbitrary_content_of_version_1_is_read_back_to_itself_or_refused(content):
+    try:
+        tenants = keyring_v1.decode(content)
+    except KeyringFormatError:
+        return
+    assert content_of_version_1(tenants) == content
+
+
+@given(TENANTS_OF_VERSION_1.filter(bool), st.data())
+def test_content_of_version_1_that_is_shortened_lengthened_or_out_of_order_is_refused(tenants, data):
+    content = content_of_version_1(tenants)
+    wrong = [content[: data.draw(st.integers(0, len(content) - 1))], content + b"\0"]
+    if len(tenants) > 1:
+        wrong.append(content_of_version_1(dict(reversed(sorted(tenants.items()))), order=list))
+    for each in wrong:
+        with pytest.raises(KeyringFormatError):
+            keyring_v1.decode(each)
+
+
+def test_the_pages_note_of_destroyed_keys_is_read_and_written_as_the_page_says(examples, example_keyring, keyring_path):
+    example = examples["local-destroyed-note"]
+    tenant, erasure, root = raw(example, "tenant"), raw(example, "erasure"), raw(example, "key")
+    manager = file_with(keyring_path, example_keyring, raw_key(root))
+    folder = keyring_path.with_name("keyring.destroyed") / tenant.hex()
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / erasure.hex()).touch(mode=0o600)
+    (folder / erasure.hex()).write_bytes(raw(example, "file"))
+    assert manager.destroyed(tenant) == {erasure: raw(example, "text").decode()}
+    key = Key(root).derive(destroyed.KEY_LABEL)
+    assert destroyed.encode(destroyed.Note('{"key_ids":[]}', MADE_US), tenant, erasure, key) == raw(example, "file")
 
 
 def raw_key(key):
@@ -108,7 +181,7 @@ def test_a_reader_written_from_the_page_opens_the_vaults_keyring(example_keyring
     parameters = Argon2Parameters(salt=bytes(range(16)), memory_kib=7168, passes=2, lanes=3) if by_passphrase else None
     data = seal_keyring(example_keyring, Passphrase(WORDS) if by_passphrase else raw_key(bytes(32)), parameters)
     magic, version, sealing, generation, memory, passes, lanes, salt = struct.unpack_from(">8sBBQIIB16s", data)
-    assert (magic, version, sealing, generation) == (b"pdvkring", 1, 1 if by_passphrase else 2, 2)
+    assert (magic, version, sealing, generation) == (b"pdvkring", 2, 1 if by_passphrase else 2, 2)
     root = bytes(32)
     if by_passphrase:
         root = hash_secret_raw(WORDS, salt, passes, memory, lanes, 32, Type.ID, version=0x13)
@@ -120,10 +193,10 @@ def test_a_reader_written_from_the_page_opens_the_vaults_keyring(example_keyring
 
 @pytest.mark.parametrize(
     ("at", "wrong"),
-    [(0, b"q"), (8, b"\2"), (9, b"\1"), (9, b"\3"), (10, bytes(8)), (18, b"\1"), (22, b"\1"), (26, b"\1"), (42, b"\1")],
+    [(0, b"q"), (8, b"\0"), (8, b"\3"), (9, b"\1"), (9, b"\3"), (10, bytes(8)), (18, b"\1"), (22, b"\1"), (26, b"\1"), (42, b"\1")],
 )
 def test_a_header_that_the_page_forbids_is_refused_even_if_authentic(example_keyring, at, wrong):
-    header = struct.pack(">8sBBQIIB16s", b"pdvkring", 1, 2, 1, 0, 0, 0, bytes(16))
+    header = struct.pack(">8sBBQIIB16s", b"pdvkring", 2, 2, 1, 0, 0, 0, bytes(16))
     content = encode(example_keyring.tenants)
 
     def file(header):
@@ -133,18 +206,6 @@ def test_a_header_that_the_page_forbids_is_refused_even_if_authentic(example_key
     assert unseal_keyring(file(header), raw_key(bytes(32)))[0].tenants == example_keyring.tenants
     with pytest.raises(KmsIntegrityError):
         unseal_keyring(file(header[:at] + wrong + header[at + len(wrong) :]), raw_key(bytes(32)))
-
-
-KEYS = st.binary(min_size=32, max_size=32).map(Key)
-
-
-@st.composite
-def entries(draw):
-    keks = draw(st.dictionaries(st.integers(1, 2**32 - 1), KEYS, min_size=1, max_size=4))
-    return TenantEntry(max(keks), draw(st.integers(1, max(keks))), keks, draw(KEYS))
-
-
-TENANTS = st.dictionaries(st.binary(min_size=16, max_size=16), entries(), max_size=4)
 
 
 @given(TENANTS)
@@ -170,9 +231,9 @@ def test_arbitrary_content_is_read_back_to_itself_or_refused(content):
 
 
 def test_content_out_of_order_or_with_senseless_versions_is_refused(example_keyring):
-    def content(tenants, uids, latest, minimum, versions):
-        keks = b"".join(struct.pack(">I", version) + bytes(32) for version in versions)
-        entry = struct.pack(">III", latest, minimum, len(versions)) + keks + bytes(32)
+    def content(tenants, uids, latest, minimum, versions, imported=0):
+        keks = b"".join(struct.pack(">IQ", version, 1) + bytes(32) for version in versions)
+        entry = struct.pack(">IIBI", latest, minimum, imported, len(versions)) + keks + bytes(32)
         return struct.pack(">I", tenants) + b"".join(uid + entry for uid in uids)
 
     one, two = b"1" * 16, b"2" * 16
@@ -188,6 +249,7 @@ def test_content_out_of_order_or_with_senseless_versions_is_refused(example_keyr
         content(1, (one,), 2, 0, (1, 2)),
         content(1, (one,), 2, 1, (0, 2)),
         content(1, (one,), 1, 1, ()),
+        content(1, (one,), 2, 1, (1, 2), imported=2),
         content(2**32 - 1, (one,), 1, 1, (1,)),
     ):
         with pytest.raises(KeyringFormatError):

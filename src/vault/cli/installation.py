@@ -1,5 +1,6 @@
 """Making a vault and its tenants from a configuration. A step that is done already is left alone, so all can be run again."""
 
+import contextlib
 import secrets
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -80,11 +81,11 @@ def _make_keys(config: Config, tell: Callable[[str], None]) -> None:
         if key_file and not key_file.exists():
             write_private(key_file, b64encode(secrets.token_bytes(KEY_BYTES)))
             tell(f"Made {key_file}, which opens the keyring: keep a copy elsewhere.")
-    maker = provisioner(config)
-    if isinstance(maker, LocalProvisioner) and isinstance(config.kms, LocalKms) and not config.kms.keyring_file.exists():
-        maker.create_keyring()
-        tell(f"Made the keyring {config.kms.keyring_file}.")
-    maker.create_tenant_keys(SYSTEM_TENANT)
+    with contextlib.closing(provisioner(config)) as maker:
+        if isinstance(maker, LocalProvisioner) and isinstance(config.kms, LocalKms) and not config.kms.keyring_file.exists():
+            maker.create_keyring()
+            tell(f"Made the keyring {config.kms.keyring_file}.")
+        maker.create_tenant_keys(SYSTEM_TENANT)
     tell("The system's keys are in the KMS.")
     create_database_key(config)
 

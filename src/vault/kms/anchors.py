@@ -8,7 +8,8 @@ from typing import Final
 
 from vault.crypto.encoding import pack
 from vault.crypto.keys import Key
-from vault.kms.key_manager import TENANT_UID_BYTES, Anchored, KmsIntegrityError, check_anchor
+from vault.kms.arguments import TENANT_UID_BYTES, check_anchor
+from vault.kms.key_manager import Anchored, KmsIntegrityError
 
 KEY_LABEL: Final = "pdvault/v1/key/anchors"
 """The keyring's root key: the key of the tag."""

@@ -6,13 +6,14 @@ from typing import Final, Protocol
 
 from vault.crypto.keys import Key
 from vault.errors import VaultError
+from vault.kms.kek import Kek
 from vault.v1 import common_pb2
 
-TENANT_UID_BYTES: Final = 16
 SIGNATURE_BYTES: Final = 64
 PUBLIC_KEY_BYTES: Final = 32
-MAX_ANCHOR_BYTES: Final = 64 * 1024
-"""Of an anchor's text in UTF-8: a checkpoint with its signature has some 200."""
+
+DENIED_RETRY_AFTER_S: Final = 10.0
+"""A person mends a policy or a login: sooner makes no sense."""
 
 
 class KmsUnavailableError(VaultError):
@@ -33,7 +34,7 @@ class KmsDeniedError(VaultError):
     """The KMS refused the vault's identity, or what it asked for."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(common_pb2.ERROR_REASON_KMS_DENIED, message)
+        super().__init__(common_pb2.ERROR_REASON_KMS_DENIED, message, retry_after_s=DENIED_RETRY_AFTER_S)
 
 
 class KmsIntegrityError(VaultError):
@@ -77,7 +78,7 @@ class Wrapped:
 
 
 class KeyManager(Protocol):
-    """What a server node may do: encrypt, decrypt, sign, use the anchor. May be shared by threads.
+    """What a server node may do: encrypt, decrypt, sign, use the anchor, note what it destroys. May be shared by threads.
 
     Every method may raise KmsUnavailableError, KmsSealedError or KmsDeniedError (which includes a tenant that has no keys), and
     ValueError when the tenant uid is not 16 bytes.
@@ -125,6 +126,30 @@ class KeyManager(Protocol):
             ValueError: the text is empty or longer than MAX_ANCHOR_BYTES, or the version is below 0.
         """
 
+    def note_destroyed(self, tenant_uid: bytes, erasure_uid: bytes, text: str) -> None:
+        """Keep, out of the database's reach, what an erasure is about to destroy. Written once: the same text again is no error.
+
+        After KmsUnavailableError it may have been written or not: write it again.
+
+        Raises:
+            KmsIntegrityError: another text is there.
+            ValueError: the erasure uid is not 16 bytes, or the text is empty or longer than MAX_DESTROYED_BYTES.
+        """
+
+    def destroyed(self, tenant_uid: bytes) -> dict[bytes, str]:
+        """Each text that ``note_destroyed`` wrote and the key worker has not had forgotten, by erasure uid.
+
+        Raises:
+            KmsIntegrityError: an entry is none, or was deleted or changed.
+        """
+
+    def kek(self, tenant_uid: bytes) -> Kek:
+        """The state of the tenant's KEK.
+
+        Raises:
+            KmsIntegrityError: it is not as the vault makes it.
+        """
+
     def check(self) -> None:
         """Raise unless the KMS can serve now."""
 
@@ -144,34 +169,5 @@ class KeyProvisioner(Protocol):
             ValueError: the tenant uid is not 16 bytes.
         """
 
-
-def check_tenant_uid(tenant_uid: bytes) -> None:
-    """Refuse what is no tenant uid, before it becomes part of a path or a key's name.
-
-    Raises:
-        ValueError: it is not 16 bytes.
-    """
-    if type(tenant_uid) is not bytes or len(tenant_uid) != TENANT_UID_BYTES:
-        raise ValueError("a tenant uid must be exactly 16 bytes")
-
-
-def check_contexts(items: Sequence[tuple[object, bytes]]) -> None:
-    """Refuse an empty context, which would bind a key to nothing.
-
-    Raises:
-        ValueError: a context is empty.
-    """
-    if not all(context for _, context in items):
-        raise ValueError("a context must not be empty")
-
-
-def check_anchor(text: str, version: int) -> None:
-    """Refuse what can be no anchor, before it is written.
-
-    Raises:
-        ValueError: the text is empty or longer than MAX_ANCHOR_BYTES, or the version is below 0.
-    """
-    if not 0 < len(text.encode()) <= MAX_ANCHOR_BYTES:
-        raise ValueError(f"an anchor's text must have 1 to {MAX_ANCHOR_BYTES} bytes")
-    if version < 0:
-        raise ValueError("an anchor's version must be 0, for a new one, or above")
+    def close(self) -> None:
+        """Let go of connections. The KeyProvisioner is not used afterwards."""

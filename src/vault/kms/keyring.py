@@ -2,19 +2,34 @@
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from vault.crypto.keys import KEY_BYTES, Key
-from vault.kms.key_manager import TENANT_UID_BYTES
+from vault.kms.arguments import TENANT_UID_BYTES
+from vault.kms.kek import Kek
 
 _COUNT: Final = struct.Struct(">I")
-_TENANT: Final = struct.Struct(f">{TENANT_UID_BYTES}sIII")
-_KEK: Final = struct.Struct(f">I{KEY_BYTES}s")
+_TENANT: Final = struct.Struct(f">{TENANT_UID_BYTES}sII?I")
+_KEK: Final = struct.Struct(f">IQ{KEY_BYTES}s")
+_IMPORTED_AT: Final = TENANT_UID_BYTES + 8
 
 
 class KeyringFormatError(ValueError):
     """The content is not that of a keyring."""
+
+
+@dataclass(frozen=True)
+class KekVersion:
+    """One version of a tenant's KEK.
+
+    Attributes:
+        key: the KEK.
+        made_us: when it was made or imported, microseconds since 1970; 0 if that is not known.
+    """
+
+    key: Key
+    made_us: int
 
 
 @dataclass(frozen=True)
@@ -26,12 +41,14 @@ class TenantEntry:
         min_decryption_version: blobs of older versions are refused.
         keks: by version; a version that is missing has been destroyed.
         log_seed: the Ed25519 seed of the log key.
+        imported: whether the KEK was brought along.
     """
 
     latest_version: int
     min_decryption_version: int
-    keks: Mapping[int, Key]
+    keks: Mapping[int, KekVersion]
     log_seed: Key
+    imported: bool = False
 
     def __post_init__(self) -> None:
         if not self.keks or max(self.keks) != self.latest_version or min(self.keks) < 1:
@@ -40,13 +57,38 @@ class TenantEntry:
             raise KeyringFormatError("the minimum decryption version must be from 1 to the latest")
 
     @classmethod
-    def generate(cls) -> "TenantEntry":
+    def generate(cls, now_us: int) -> "TenantEntry":
         """New keys: one KEK version and a log key."""
-        return cls(latest_version=1, min_decryption_version=1, keks={1: Key.generate()}, log_seed=Key.generate())
+        return cls(1, 1, {1: KekVersion(Key.generate(), now_us)}, Key.generate())
+
+    @classmethod
+    def bring(cls, kek: Key, now_us: int) -> "TenantEntry":
+        """A KEK that was brought along, and a new log key."""
+        return cls(1, 1, {1: KekVersion(kek, now_us)}, Key.generate(), imported=True)
+
+    @property
+    def latest(self) -> Key:
+        """The KEK that wraps."""
+        return self.keks[self.latest_version].key
 
     def kek_for(self, version: int) -> Key | None:
         """The KEK of a version, if it still decrypts."""
-        return self.keks.get(version) if version >= self.min_decryption_version else None
+        return self.keks[version].key if version >= self.min_decryption_version and version in self.keks else None
+
+    def state(self) -> Kek:
+        """What may be shown of the KEK."""
+        made_us = {version: kek.made_us for version, kek in self.keks.items() if version >= self.min_decryption_version}
+        return Kek(self.latest_version, min(self.keks), made_us, self.imported, may_rotate=not self.imported)
+
+    def with_version(self, kek: Key, now_us: int) -> "TenantEntry":
+        """The same with one more version, which wraps from now on."""
+        latest = self.latest_version + 1
+        return replace(self, latest_version=latest, keks={**self.keks, latest: KekVersion(kek, now_us)})
+
+    def without_before(self, version: int) -> "TenantEntry":
+        """The same without the versions before this one."""
+        left = {number: kek for number, kek in self.keks.items() if number >= version}
+        return replace(self, min_decryption_version=max(version, self.min_decryption_version), keks=left)
 
 
 @dataclass(frozen=True)
@@ -61,17 +103,17 @@ class Keyring:
     generation: int
     tenants: Mapping[bytes, TenantEntry] = field(default_factory=dict)
 
-    def with_tenant(self, tenant_uid: bytes) -> "Keyring":
-        """The next generation, with new keys for one more tenant."""
-        return Keyring(self.generation + 1, {**self.tenants, tenant_uid: TenantEntry.generate()})
+    def with_tenant(self, tenant_uid: bytes, entry: TenantEntry) -> "Keyring":
+        """The next generation, with these keys for a tenant."""
+        return Keyring(self.generation + 1, {**self.tenants, tenant_uid: entry})
 
 
 def encode(tenants: Mapping[bytes, TenantEntry]) -> bytes:
     """The content of a keyring."""
     parts = [_COUNT.pack(len(tenants))]
     for uid, entry in sorted(tenants.items()):
-        parts.append(_TENANT.pack(uid, entry.latest_version, entry.min_decryption_version, len(entry.keks)))
-        parts += [_KEK.pack(version, kek.raw) for version, kek in sorted(entry.keks.items())]
+        parts.append(_TENANT.pack(uid, entry.latest_version, entry.min_decryption_version, entry.imported, len(entry.keks)))
+        parts += [_KEK.pack(version, kek.made_us, kek.key.raw) for version, kek in sorted(entry.keks.items())]
         parts.append(entry.log_seed.raw)
     return b"".join(parts)
 
@@ -100,14 +142,16 @@ def decode(content: bytes) -> dict[bytes, TenantEntry]:
 
 def _decode_tenant(content: bytes, at: int) -> tuple[bytes, TenantEntry, int]:
     """One tenant's uid and entry, and where the next one begins."""
-    uid, latest_version, min_decryption_version, count = _TENANT.unpack_from(content, at)
+    uid, latest_version, min_decryption_version, imported, count = _TENANT.unpack_from(content, at)
+    if content[at + _IMPORTED_AT] > 1:
+        raise KeyringFormatError("whether a KEK was imported must be said by 0 or 1")
     at += _TENANT.size
-    keks: dict[int, Key] = {}
+    keks: dict[int, KekVersion] = {}
     for _ in range(count):
-        version, raw = _KEK.unpack_from(content, at)
+        version, made_us, raw = _KEK.unpack_from(content, at)
         if keks and version <= next(reversed(keks)):
             raise KeyringFormatError("KEK versions must be in ascending order")
-        keks[version] = Key(raw)
+        keks[version] = KekVersion(Key(raw), made_us)
         at += _KEK.size
     (seed,) = struct.unpack_from(f">{KEY_BYTES}s", content, at)
-    return uid, TenantEntry(latest_version, min_decryption_version, keks, Key(seed)), at + KEY_BYTES
+    return uid, TenantEntry(latest_version, min_decryption_version, keks, Key(seed), imported), at + KEY_BYTES

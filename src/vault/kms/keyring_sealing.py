@@ -2,11 +2,13 @@
 
 import contextlib
 import struct
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from vault.crypto.encoding import pack
 from vault.crypto.envelope import MAX_ENVELOPE_BYTES, DecryptionError, seal, unseal
 from vault.crypto.keys import Key
+from vault.kms import keyring_v1
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
 from vault.kms.keyring import Keyring, KeyringFormatError, TenantEntry, decode, encode
 from vault.kms.keyring_secret import SALT_BYTES, Argon2Parameters, KeyringSecret
@@ -15,7 +17,8 @@ _HEADER: Final = struct.Struct(f">8sBBQIIB{SALT_BYTES}s")
 MAX_FILE_BYTES: Final = _HEADER.size + MAX_ENVELOPE_BYTES
 
 _MAGIC: Final = b"pdvkring"
-_VERSION: Final = 1
+_VERSION: Final = 2
+_DECODERS: Final[Mapping[int, Callable[[bytes], dict[bytes, TenantEntry]]]] = {1: keyring_v1.decode, _VERSION: decode}
 _BY_PASSPHRASE: Final = 1
 _BY_KEY: Final = 2
 _NO_ARGON2: Final = (0, 0, 0, bytes(SALT_BYTES))
@@ -57,18 +60,18 @@ def unseal_keyring(data: bytes, secret: KeyringSecret) -> tuple[Keyring, Argon2P
         KmsIntegrityError: damaged, truncated, of an unknown version, or the secret is wrong.
         KmsDeniedError: a passphrase was given for a file that needs a key, or the reverse.
     """
-    generation, parameters = _read_header(data)
+    version, generation, parameters = _read_header(data)
     root_key = secret.root_key(parameters)
     if root_key is None:
         needed = "a key" if parameters is None else "a passphrase"
         raise KmsDeniedError(f"this keyring is opened by {needed}, and the other was configured")
     header, envelope = data[: _HEADER.size], data[_HEADER.size :]
-    return Keyring(generation, _open(root_key, header, envelope)), parameters
+    return Keyring(generation, _open(root_key, version, header, envelope)), parameters
 
 
-def _open(root_key: Key, header: bytes, envelope: bytes) -> dict[bytes, TenantEntry]:
+def _open(root_key: Key, version: int, header: bytes, envelope: bytes) -> dict[bytes, TenantEntry]:
     try:
-        return decode(unseal(root_key.derive(_KEY_LABEL), envelope, pack(_LABEL, header)))
+        return _DECODERS[version](unseal(root_key.derive(_KEY_LABEL), envelope, pack(_LABEL, header)))
     except DecryptionError:
         problem = "wrong secret, or the file was changed"
     except KeyringFormatError:
@@ -84,17 +87,17 @@ def _header(generation: int, parameters: Argon2Parameters | None) -> bytes:
     return _HEADER.pack(_MAGIC, _VERSION, _BY_PASSPHRASE, generation, *argon2)
 
 
-def _read_header(data: bytes) -> tuple[int, Argon2Parameters | None]:
-    """Generation and Argon2 parameters, not yet authenticated but within bounds."""
+def _read_header(data: bytes) -> tuple[int, int, Argon2Parameters | None]:
+    """Version, generation and Argon2 parameters, not yet authenticated but within bounds."""
     if not _HEADER.size < len(data) <= MAX_FILE_BYTES:
         raise KmsIntegrityError("the keyring file is truncated or too large")
     magic, version, sealing, generation, *argon2 = _HEADER.unpack_from(data)
-    if (magic, version) != (_MAGIC, _VERSION):
+    if magic != _MAGIC or version not in _DECODERS:
         raise KmsIntegrityError("the file is no keyring, or of a version this release does not know")
     if sealing == _BY_KEY and tuple(argon2) == _NO_ARGON2 and generation:
-        return generation, None
+        return version, generation, None
     if sealing == _BY_PASSPHRASE and generation:
         memory_kib, passes, lanes, salt = argon2
         with contextlib.suppress(ValueError):
-            return generation, Argon2Parameters(salt, memory_kib, passes, lanes)
+            return version, generation, Argon2Parameters(salt, memory_kib, passes, lanes)
     raise KmsIntegrityError("the keyring's header was changed: its values are out of bounds")

@@ -17,15 +17,10 @@ from vault.crypto.encoding import pack
 from vault.crypto.envelope import DecryptionError, key_version
 from vault.crypto.keys import KEY_BYTES, Key
 from vault.kms.anchors_file import AnchorsFile
-from vault.kms.key_manager import (
-    Anchored,
-    KmsDeniedError,
-    KmsIntegrityError,
-    Wrapped,
-    check_anchor,
-    check_contexts,
-    check_tenant_uid,
-)
+from vault.kms.arguments import check_anchor, check_contexts, check_tenant_uid
+from vault.kms.destroyed_folder import DestroyedFolder
+from vault.kms.kek import Kek
+from vault.kms.key_manager import Anchored, KmsDeniedError, KmsIntegrityError, Wrapped
 from vault.kms.keyring import TenantEntry
 from vault.kms.keyring_file import KeyringFile
 from vault.kms.keyring_secret import KeyringSecret
@@ -47,6 +42,7 @@ class LocalKeyManager:
     def __init__(self, path: Path, secret: KeyringSecret) -> None:
         self._file = KeyringFile(path, secret)
         self._anchors = AnchorsFile(self._file)
+        self._destroyed = DestroyedFolder(self._file)
         self.check()
         _log.warning("local_key_manager", hint="copies of the keyring cannot be ruled out: destruction of keys is not provable")
 
@@ -55,7 +51,7 @@ class LocalKeyManager:
         entry = self._tenant(tenant_uid)
         check_contexts(items)
         version = entry.latest_version
-        return [Wrapped(_wrap(entry.keks[version], version, key, tenant_uid, context), version) for key, context in items]
+        return [Wrapped(_wrap(entry.latest, version, key, tenant_uid, context), version) for key, context in items]
 
     def unwrap(self, tenant_uid: bytes, items: Sequence[tuple[bytes, bytes]]) -> list[Key]:
         """See ``KeyManager.unwrap``."""
@@ -81,6 +77,18 @@ class LocalKeyManager:
         check_tenant_uid(tenant_uid)
         check_anchor(text, version)
         return self._anchors.write(tenant_uid, text, version)
+
+    def note_destroyed(self, tenant_uid: bytes, erasure_uid: bytes, text: str) -> None:
+        """See ``KeyManager.note_destroyed``."""
+        self._destroyed.note(tenant_uid, erasure_uid, text)
+
+    def destroyed(self, tenant_uid: bytes) -> dict[bytes, str]:
+        """See ``KeyManager.destroyed``."""
+        return self._destroyed.all(tenant_uid)
+
+    def kek(self, tenant_uid: bytes) -> Kek:
+        """See ``KeyManager.kek``."""
+        return self._tenant(tenant_uid).state()
 
     def check(self) -> None:
         """See ``KeyManager.check``."""

@@ -1,10 +1,13 @@
 """Creating a keyring, and a tenant's keys in it."""
 
+import time
 from pathlib import Path
 
 from vault.kms.anchors_file import AnchorsFile
-from vault.kms.key_manager import KmsDeniedError, check_tenant_uid
-from vault.kms.keyring import Keyring
+from vault.kms.arguments import check_tenant_uid
+from vault.kms.destroyed_folder import DestroyedFolder
+from vault.kms.key_manager import KmsDeniedError
+from vault.kms.keyring import Keyring, TenantEntry
 from vault.kms.keyring_file import KeyringFile
 from vault.kms.keyring_secret import KeyringSecret
 
@@ -15,16 +18,17 @@ class LocalProvisioner:
     def __init__(self, path: Path, secret: KeyringSecret) -> None:
         self._file = KeyringFile(path, secret)
         self._anchors = AnchorsFile(self._file)
+        self._destroyed = DestroyedFolder(self._file)
 
     def create_keyring(self) -> None:
         """A new keyring file without tenants, once for each installation.
 
         Raises:
-            KmsDeniedError: there is one already, or the anchors of another.
+            KmsDeniedError: there is one already, or the anchors or notes of another.
             KmsUnavailableError: it cannot be written.
         """
-        if self._anchors.exists() and not self._file.path.exists():
-            raise KmsDeniedError("the anchors of an earlier keyring lie beside the new one: move them away")
+        if (self._anchors.exists() or self._destroyed.exists()) and not self._file.path.exists():
+            raise KmsDeniedError("the anchors or notes of an earlier keyring lie beside the new one: move them away")
         self._file.create()
 
     def create_tenant_keys(self, tenant_uid: bytes) -> None:
@@ -32,8 +36,13 @@ class LocalProvisioner:
         check_tenant_uid(tenant_uid)
 
         def with_tenant(keyring: Keyring) -> Keyring:
-            return keyring if tenant_uid in keyring.tenants else keyring.with_tenant(tenant_uid)
+            if tenant_uid in keyring.tenants:
+                return keyring
+            return keyring.with_tenant(tenant_uid, TenantEntry.generate(time.time_ns() // 1000))
 
         self._anchors.check_keyring()
         self._file.update(with_tenant)
         self._anchors.note_generation()
+
+    def close(self) -> None:
+        """See ``KeyProvisioner.close``; there are no connections."""

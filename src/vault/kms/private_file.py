@@ -80,6 +80,14 @@ class PrivateFile:
         except OSError:
             raise KmsUnavailableError(f"the {self._name} file cannot be written") from None
 
+    def remove(self) -> None:
+        """Remove it, for good; one that is not there is no error. Hold the lock meanwhile."""
+        try:
+            self.path.unlink(missing_ok=True)
+            _sync_directory(self.path.parent)
+        except OSError:
+            raise KmsUnavailableError(f"the {self._name} file cannot be removed") from None
+
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the lock that all writers take, in this process and in others."""
@@ -110,6 +118,19 @@ class PrivateFile:
             raise FileMissingError(f"the {self._name} file is missing") from None
         except OSError:
             raise KmsUnavailableError(f"the {self._name} file cannot be read") from None
+
+
+def make_private_folder(path: Path, name: str) -> None:
+    """A folder of mode 0700, on disk; one that is there stays. Its parent must be there.
+
+    Raises:
+        KmsUnavailableError: it cannot be made; the message calls what lies in it ``name``.
+    """
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+        _sync_directory(path.parent)
+    except OSError:
+        raise KmsUnavailableError(f"the folder of the {name} cannot be made") from None
 
 
 def _stamp(status: os.stat_result) -> Stamp:

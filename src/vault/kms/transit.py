@@ -10,19 +10,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from vault.crypto.keys import Key
-from vault.kms.key_manager import (
-    PUBLIC_KEY_BYTES,
-    SIGNATURE_BYTES,
-    Anchored,
-    KmsDeniedError,
-    KmsIntegrityError,
-    Wrapped,
-    check_contexts,
-    check_tenant_uid,
-)
+from vault.kms.arguments import check_contexts, check_tenant_uid
+from vault.kms.kek import Kek
+from vault.kms.key_manager import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, Anchored, KmsDeniedError, KmsIntegrityError, Wrapped
 from vault.kms.transit_anchors import TransitAnchors
 from vault.kms.transit_config import TransitConfig
+from vault.kms.transit_destroyed import TransitDestroyed
 from vault.kms.transit_http import Payload, Reply
+from vault.kms.transit_kek import read_kek
 from vault.kms.transit_session import TransitSession
 
 MAX_BATCH: Final = 249
@@ -57,6 +52,7 @@ class TransitKeyManager:
         self._mount = config.mount
         self._session = TransitSession(config)
         self._anchors = TransitAnchors(self._session, config.anchor_mount)
+        self._destroyed = TransitDestroyed(self._session, config.anchor_mount)
 
     def wrap(self, tenant_uid: bytes, items: Sequence[tuple[Key, bytes]]) -> list[Wrapped]:
         """See ``KeyManager.wrap``."""
@@ -118,6 +114,18 @@ class TransitKeyManager:
     def write_anchor(self, tenant_uid: bytes, text: str, version: int) -> int:
         """See ``KeyManager.write_anchor``."""
         return self._anchors.write(tenant_uid, text, version)
+
+    def note_destroyed(self, tenant_uid: bytes, erasure_uid: bytes, text: str) -> None:
+        """See ``KeyManager.note_destroyed``."""
+        self._destroyed.note(tenant_uid, erasure_uid, text)
+
+    def destroyed(self, tenant_uid: bytes) -> dict[bytes, str]:
+        """See ``KeyManager.destroyed``."""
+        return self._destroyed.all(tenant_uid)
+
+    def kek(self, tenant_uid: bytes) -> Kek:
+        """See ``KeyManager.kek``."""
+        return read_kek(self._session, f"{self._mount}/keys/{kek_name(tenant_uid)}")
 
     def check(self) -> None:
         """See ``KeyManager.check``."""

@@ -7,14 +7,8 @@ is stored now tells whether it was our own write, sent twice.
 import contextlib
 from typing import Final
 
-from vault.kms.key_manager import (
-    Anchored,
-    AnchorMovedError,
-    KmsDeniedError,
-    KmsIntegrityError,
-    check_anchor,
-    check_tenant_uid,
-)
+from vault.kms.arguments import check_anchor, check_tenant_uid
+from vault.kms.key_manager import Anchored, AnchorMovedError, KmsDeniedError, KmsIntegrityError
 from vault.kms.transit_http import Payload, Reply
 from vault.kms.transit_session import TransitSession
 

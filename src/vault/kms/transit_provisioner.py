@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
+from vault.kms.key_manager import KmsDeniedError
 from vault.kms.transit import kek_name, log_key_name
 from vault.kms.transit_config import TransitConfig
 from vault.kms.transit_http import Payload
+from vault.kms.transit_kek import KEK_TYPE, PRIVATE, check_attributes
 from vault.kms.transit_session import TransitSession
 
-_PRIVATE: Final = {"exportable": False, "allow_plaintext_backup": False, "deletion_allowed": False}
-_KEK: Final = {"type": "aes256-gcm96", "derived": True}
 _LOG_KEY: Final = {"type": "ed25519"}
 
 
@@ -23,11 +22,11 @@ class TransitProvisioner:
 
     def create_tenant_keys(self, tenant_uid: bytes) -> None:
         """See ``KeyProvisioner.create_tenant_keys``."""
-        self._create(kek_name(tenant_uid), _KEK)
+        self._create(kek_name(tenant_uid), KEK_TYPE)
         self._create(log_key_name(tenant_uid), _LOG_KEY)
 
     def close(self) -> None:
-        """Let go of connections."""
+        """See ``KeyProvisioner.close``."""
         self._session.close()
 
     def _create(self, name: str, kind: Mapping[str, Any]) -> None:
@@ -37,7 +36,4 @@ class TransitProvisioner:
         if created.status not in (200, 204):
             raise KmsDeniedError(f"the KMS refuses to create a key (status {created.status}): is Transit mounted there?")
         found = self._session.get(path)
-        expected = {"derived": False, **_PRIVATE, **kind}
-        wrong = [attribute for attribute, value in expected.items() if found.data.get(attribute) != value]
-        if wrong:
-            raise KmsIntegrityError(f"the key {name} in the KMS is not as it should be: {', '.join(sorted(wrong))}")
+        check_attributes(path, found, {"derived": False, **PRIVATE, **kind})

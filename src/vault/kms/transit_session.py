@@ -26,6 +26,14 @@ class TransitSession:
         """Write to a path, which begins with the mount; see ``_call``. Must be safe to repeat."""
         return self._call("post", path, payload)
 
+    def list(self, path: str) -> Reply:
+        """What lies below a path, which begins with the mount; see ``_call``."""
+        return self._call("list", path, None)
+
+    def delete(self, path: str) -> Reply:
+        """Remove what a path, which begins with the mount, names; see ``_call``."""
+        return self._call("delete", path, None)
+
     def check(self) -> None:
         """Raise unless the KMS is reachable, unsealed and takes the vault's token; see ``_call``."""
         self._call("get", "auth/token/lookup-self", None)

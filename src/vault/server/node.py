@@ -1,5 +1,6 @@
 """A node: database, KMS, keys in memory and runner, opened from the configuration and used by server and command line alike."""
 
+import contextlib
 import os
 import ssl
 
@@ -69,7 +70,8 @@ class Node:
         """
         if uid != SYSTEM_TENANT:
             self.keys.put(self.loader.load(SYSTEM_TENANT))
-        first = make_first_keys(uid, self.key_manager, provisioner(self.config), self.boot())
+        with contextlib.closing(provisioner(self.config)) as creator:
+            first = make_first_keys(uid, self.key_manager, creator, self.boot())
         log = begin_log(uid, self._origin(uid), self.key_manager)
         self.keys.put(first.keys)
         self.act(CreateTenant(uid, name, first, log, authorities))

@@ -1,0 +1,94 @@
+"""The folder of a local keyring's notes of destroyed keys: a folder a tenant, a file an erasure, each written once."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from vault.crypto.keys import Key
+from vault.kms.arguments import check_destroyed, check_tenant_uid
+from vault.kms.destroyed import KEY_LABEL, MAX_NOTE_BYTES, Note, decode, encode
+from vault.kms.key_manager import KmsIntegrityError, KmsUnavailableError
+from vault.kms.keyring_file import KeyringFile
+from vault.kms.private_file import FileMissingError, PrivateFile, make_private_folder
+
+_SUFFIX: Final = ".destroyed"
+_NAME: Final = "note of destroyed keys"
+_UID: Final = re.compile(r"[0-9a-f]{32}")
+
+
+class DestroyedFolder:
+    """The notes beside a keyring. Thread-safe.
+
+    Methods raise KmsUnavailableError if a file cannot be read or written, KmsDeniedError if others may read it, and
+    KmsIntegrityError if it was changed, or belongs to another keyring.
+    """
+
+    def __init__(self, keyring: KeyringFile) -> None:
+        self._keyring = keyring
+        self._path = keyring.path.with_name(keyring.path.name + _SUFFIX)
+        self._whole = PrivateFile(self._path, _NAME)
+
+    def exists(self) -> bool:
+        """Whether there is such a folder."""
+        return self._whole.exists()
+
+    def note(self, tenant_uid: bytes, erasure_uid: bytes, text: str) -> None:
+        """See ``KeyManager.note_destroyed``."""
+        check_tenant_uid(tenant_uid)
+        check_destroyed(erasure_uid, text)
+        file = self._file(tenant_uid, erasure_uid)
+        with self._whole.exclusive():
+            try:
+                found = self._read(tenant_uid, erasure_uid)
+            except FileMissingError:
+                make_private_folder(self._path, _NAME)
+                make_private_folder(file.path.parent, _NAME)
+                file.replace(encode(Note(text, time.time_ns() // 1000), tenant_uid, erasure_uid, self._key()))
+                return
+        if found.text != text:
+            raise KmsIntegrityError("something else was noted for this erasure already: somebody must investigate")
+
+    def all(self, tenant_uid: bytes) -> dict[bytes, str]:
+        """See ``KeyManager.destroyed``."""
+        return {uid: note.text for uid, note in self._notes(tenant_uid)}
+
+    def forget(self, tenant_uid: bytes, before_us: int) -> int:
+        """See ``KeyAdministrator.forget_destroyed``."""
+        with self._whole.exclusive():
+            old = [uid for uid, note in self._notes(tenant_uid) if note.time_us < before_us]
+            for uid in old:
+                self._file(tenant_uid, uid).remove()
+        return len(old)
+
+    def _notes(self, tenant_uid: bytes) -> Iterator[tuple[bytes, Note]]:
+        """Each note; one that is forgotten between the list and its reading is left out."""
+        for uid in self._uids(tenant_uid):
+            try:
+                yield uid, self._read(tenant_uid, uid)
+            except FileMissingError:
+                continue
+
+    def _uids(self, tenant_uid: bytes) -> list[bytes]:
+        """Whose notes there are. Other names are those of drafts, which a writer that was killed left behind."""
+        check_tenant_uid(tenant_uid)
+        try:
+            return [bytes.fromhex(each.name) for each in self._folder(tenant_uid).iterdir() if _UID.fullmatch(each.name)]
+        except FileNotFoundError:
+            return []
+        except OSError:
+            raise KmsUnavailableError("the notes of destroyed keys cannot be read") from None
+
+    def _read(self, tenant_uid: bytes, erasure_uid: bytes) -> Note:
+        with self._file(tenant_uid, erasure_uid).opened() as (file, _):
+            return decode(file.read(MAX_NOTE_BYTES + 1), tenant_uid, erasure_uid, self._key())
+
+    def _folder(self, tenant_uid: bytes) -> Path:
+        return self._path / tenant_uid.hex()
+
+    def _file(self, tenant_uid: bytes, erasure_uid: bytes) -> PrivateFile:
+        return PrivateFile(self._folder(tenant_uid) / erasure_uid.hex(), _NAME)
+
+    def _key(self) -> Key:
+        return self._keyring.subkey(KEY_LABEL)

@@ -1,0 +1,67 @@
+"""What only the key worker asks of a KMS: new KEK versions, the end of old ones, and of the list of destroyed keys."""
+
+from typing import Protocol
+
+from vault.crypto.keys import Key
+from vault.kms.kek import Kek
+
+
+class KeyAdministrator(Protocol):
+    """What the key worker may do beside ``KeyManager``: rotate, import, destroy, forget. May be shared by threads.
+
+    Every method may be called again after it failed or was cut off in the middle, with the same arguments: what is done already
+    is not done twice. Every method may raise KmsUnavailableError, KmsSealedError or KmsDeniedError (which includes a tenant that
+    has no keys), and ValueError when the tenant uid is not 16 bytes.
+    """
+
+    def kek(self, tenant_uid: bytes) -> Kek:
+        """The state of the tenant's KEK.
+
+        Raises:
+            KmsIntegrityError: it is not as the vault makes it.
+        """
+
+    def rotate(self, tenant_uid: bytes, from_version: int) -> int:
+        """Make a new version, which wraps from now on; its number, one more than ``from_version``.
+
+        Raises:
+            KmsIntegrityError: the latest version is neither ``from_version`` nor the one after it.
+            KmsDeniedError: the KEK was imported: import its new version.
+        """
+
+    def destroy_before(self, tenant_uid: bytes, version: int, witness: tuple[bytes, bytes] | None = None) -> Kek:
+        """Destroy every version before this one (crypto.md 5.2: both minimum versions, trim, read back); what is left.
+
+        Args:
+            tenant_uid: whose.
+            version: the oldest version that stays.
+            witness: blob and context of a key that a version to be destroyed has wrapped. It must open before, unless its
+                version is out of use already, and must not open afterwards.
+
+        Raises:
+            ValueError: the version is below 1 or above the latest, or the witness was wrapped by one that stays.
+            KmsIntegrityError: what is read back differs, or the witness opens afterwards, or didn't before.
+        """
+
+    def import_kek(self, tenant_uid: bytes, key: Key) -> None:
+        """Make this key version 1 of a new tenant's KEK, before ``KeyProvisioner.create_tenant_keys`` makes the rest.
+
+        A key of another size is no ``Key``: it is refused with ValueError before it gets here.
+
+        Raises:
+            KmsIntegrityError: the tenant has another KEK already, or what the KMS holds then is not this key.
+        """
+
+    def import_version(self, tenant_uid: bytes, key: Key, from_version: int) -> int:
+        """Make this key the new version of an imported KEK, which wraps from now on; its number, one more than ``from_version``.
+
+        Raises:
+            KmsIntegrityError: the latest version is neither ``from_version`` nor the one after it, or then is another key.
+            KmsDeniedError: the KEK was made by the KMS: rotate it.
+        """
+
+    def forget_destroyed(self, tenant_uid: bytes, before_us: int) -> int:
+        """Remove the entries of ``KeyManager.destroyed`` that the KMS got before this time (microseconds since 1970); how many."""
+
+    def close(self) -> None:
+        """Let go of connections. The KeyAdministrator is not used afterwards."""

@@ -1,0 +1,120 @@
+"""What erasures destroyed, in the KV engine of the anchors (docs/formats-kms.md, "Destroyed keys"): each entry written once.
+
+Server nodes may create an entry and never update one. The line repeats requests whose answer was lost, and then a refusal says
+little by itself: what is stored tells whether it was our own write, sent twice.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from vault.kms.arguments import check_destroyed, check_tenant_uid
+from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
+from vault.kms.transit_http import Payload, Reply
+from vault.kms.transit_session import TransitSession
+
+_FIELD: Final = "destroyed"
+_UID: Final = re.compile(r"[0-9a-f]{32}")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class TransitDestroyed:
+    """See ``KeyManager.note_destroyed`` and ``destroyed``. The time budget is one for each request."""
+
+    def __init__(self, session: TransitSession, mount: str) -> None:
+        self._session = session
+        self._mount = mount
+
+    def note(self, tenant_uid: bytes, erasure_uid: bytes, text: str) -> None:
+        """See ``KeyManager.note_destroyed``."""
+        check_tenant_uid(tenant_uid)
+        check_destroyed(erasure_uid, text)
+        refused = self._create(self._path("data", tenant_uid, erasure_uid), text)
+        if refused is None:
+            return
+        found = self._read(tenant_uid, erasure_uid)
+        if found is None:
+            raise refused
+        if _text(found) != text:
+            raise KmsIntegrityError("the KMS has noted something else for this erasure already: somebody must investigate")
+
+    def all(self, tenant_uid: bytes) -> dict[bytes, str]:
+        """See ``KeyManager.destroyed``."""
+        return {uid: _text(found) for uid, found in self._entries(tenant_uid)}
+
+    def forget(self, tenant_uid: bytes, before_us: int) -> int:
+        """See ``KeyAdministrator.forget_destroyed``."""
+        old = [uid for uid, found in self._entries(tenant_uid) if _created_us(found) < before_us]
+        for uid in old:
+            reply = self._session.delete(self._path("metadata", tenant_uid, uid))
+            if reply.status != 204:
+                raise _refused(reply)
+        return len(old)
+
+    def _create(self, path: str, text: str) -> KmsDeniedError | None:
+        """Why the entry was not created. Without the right to update, a second creation is denied; with it, a mismatch."""
+        try:
+            reply = self._session.post(path, Payload(options={"cas": 0}, data={_FIELD: text}))
+        except KmsDeniedError as denied:
+            return denied.with_traceback(None)
+        return None if reply.status == 200 else _refused(reply)
+
+    def _entries(self, tenant_uid: bytes) -> Iterator[tuple[bytes, Reply]]:
+        """Each entry; one that is forgotten between the list and its reading is left out."""
+        for uid in self._uids(tenant_uid):
+            found = self._read(tenant_uid, uid)
+            if found is not None:
+                yield uid, found
+
+    def _uids(self, tenant_uid: bytes) -> list[bytes]:
+        check_tenant_uid(tenant_uid)
+        reply = self._session.list(f"{self._mount}/metadata/destroyed/{tenant_uid.hex()}")
+        if reply.status == 404 and not reply.body.get("errors"):
+            return []
+        names = reply.data.get("keys")
+        if reply.status != 200 or not isinstance(names, list):
+            raise _refused(reply)
+        if not all(isinstance(name, str) and _UID.fullmatch(name) for name in names):
+            raise KmsIntegrityError("among what erasures destroyed, the KMS holds something that is no erasure's")
+        return [bytes.fromhex(name) for name in names]
+
+    def _read(self, tenant_uid: bytes, erasure_uid: bytes) -> Reply | None:
+        reply = self._session.get(self._path("data", tenant_uid, erasure_uid))
+        if reply.status == 200:
+            return reply
+        if reply.status != 404 or reply.body.get("errors"):
+            raise _refused(reply)
+        if reply.data:  # a version that was deleted or destroyed is answered with 404 and its metadata
+            raise KmsIntegrityError("what an erasure destroyed was deleted from the KMS: somebody must investigate")
+        return None
+
+    def _path(self, kind: str, tenant_uid: bytes, erasure_uid: bytes) -> str:
+        return f"{self._mount}/{kind}/destroyed/{tenant_uid.hex()}/{erasure_uid.hex()}"
+
+
+def _text(reply: Reply) -> str:
+    data = reply.data.get("data")
+    text = data.get(_FIELD) if isinstance(data, dict) else None
+    if type(text) is str and _metadata(reply).get("version") == 1:
+        with contextlib.suppress(ValueError):
+            check_destroyed(bytes(16), text)
+            return text
+    raise KmsIntegrityError("what the KMS holds in the place of what an erasure destroyed is none, or was written twice")
+
+
+def _created_us(reply: Reply) -> int:
+    try:
+        return (datetime.fromisoformat(_metadata(reply)["created_time"]) - _EPOCH) // timedelta(microseconds=1)
+    except (KeyError, TypeError, ValueError):
+        raise KmsIntegrityError("the KMS does not say when it got what an erasure destroyed") from None
+
+
+def _metadata(reply: Reply) -> dict[str, Any]:
+    metadata = reply.data.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _refused(reply: Reply) -> KmsDeniedError:
+    return KmsDeniedError(f"the KMS refuses what an erasure destroys (status {reply.status}): is KV version 2 mounted there?")
