@@ -14,7 +14,6 @@ from vault.store.log.limits import is_locked, limit
 from vault.store.log.pending import read, take
 from vault.store.log.takeover import Seen
 from vault.store.log.upserts import add_counts, insert_facets, put_boots
-from vault.store.queries import now_us
 from vault.store.rows import BootRow, NodeRow
 from vault.store.writes import insert
 from vault.v1.audit_pb2 import AuditEvent
@@ -31,7 +30,7 @@ _MOVE_HEAD = (
         t.audit_log.c.size == sa.bindparam("old_size"),
         t.audit_log.c.root == sa.bindparam("old_root"),
     )
-    .values(size=sa.bindparam("new_size"), root=sa.bindparam("new_root"), integrate_us=sa.bindparam("now"))
+    .values(size=sa.bindparam("new_size"), root=sa.bindparam("new_root"))
 )
 
 
@@ -136,8 +135,7 @@ class GrowingLog:
     def _move_head(self, connection: sa.Connection, size: int, root: bytes) -> None:
         """Nobody can have moved it since it was locked; where locks are none, this decides."""
         old = {"tenant": self.tenant_uid, "old_size": self.size, "old_root": self.root}
-        new = {"new_size": size, "new_root": root, "now": now_us(connection)}
-        if connection.execute(_MOVE_HEAD, old | new).rowcount != 1:
+        if connection.execute(_MOVE_HEAD, old | {"new_size": size, "new_root": root}).rowcount != 1:
             raise HeadMovedError
 
     def _write(self, connection: sa.Connection, batch: Batch, nodes: Sequence[NodeRow], chains: Chains) -> None:
