@@ -1,6 +1,6 @@
 """One boot's chain, as far as it was read: what must hold of its end, and in which ways an entry can fail to continue it."""
 
-from vault.audit.chain import SIGNATURE_BYTES, SIGNED_END
+from vault.audit.chain import signed_by
 from vault.audit.note import Verifier
 from vault.audit.verify_errors import UncheckedError, WrongError
 from vault.v1.audit_pb2 import AuditEvent
@@ -39,7 +39,7 @@ class Boot:
         if self.key is None or self.signed is None:
             return
         index, leaf = self.signed
-        if not self.key.accepts(leaf[-SIGNATURE_BYTES:], leaf[:-SIGNED_END]):
+        if not signed_by(leaf, self.key):
             raise WrongError(f"entry {index}: its signature is not by the key of boot {boot_id.hex()}")
 
     def check_endorsed(self, boot_id: bytes, absent: int) -> None:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from vault.audit.events import Draft
 from vault.audit.merkle import leaf_hash
+from vault.audit.note import Verifier
 from vault.crypto.encoding import pack
 from vault.v1 import audit_pb2
 
@@ -42,6 +43,12 @@ class Leaf(NamedTuple):
 def announcement(tenant_uid: bytes, boot_id: bytes, public_key: bytes) -> bytes:
     """What a tenant's log key signs to endorse a boot."""
     return pack("pdvault/v1/boot", tenant_uid, boot_id, public_key)
+
+
+def signed_by(leaf: bytes, boot: Verifier) -> bool:
+    """Whether a leaf ends with this boot's signature of what stands before it."""
+    is_signed = leaf[-SIGNED_END:-SIGNATURE_BYTES] == SIGNATURE_HEAD
+    return is_signed and boot.accepts(leaf[-SIGNATURE_BYTES:], leaf[:-SIGNED_END])
 
 
 @dataclass
