@@ -1,5 +1,7 @@
 """Cosignatures (C2SP tlog-cosignature, cosignature/v1): a witness says when a checkpoint was the newest it saw, and consistent."""
 
+from operator import itemgetter
+
 from vault.audit.note import COSIGNATURE, Note, NoteError, Sign, Signature, Verifier
 
 _TIME = 8
@@ -28,22 +30,29 @@ def cosign(text: str, verifier: Verifier, sign: Sign, time_s: int) -> Signature:
     return Signature(verifier.name, verifier.key_id, time_s.to_bytes(_TIME, "big") + signature)
 
 
-def verify_cosignature(note: Note, witness: Verifier) -> int | None:
-    """When the witness cosigned this checkpoint.
+def newest_cosignature(note: Note, witness: Verifier) -> tuple[Signature, int] | None:
+    """The witness's newest signature line of this checkpoint, and its time in seconds since 1970; None if it has not cosigned.
 
     Args:
         note: the checkpoint's note as it was read.
         witness: the witness's key, type COSIGNATURE.
 
-    Returns:
-        Seconds since 1970, the newest if it cosigned several times; None if it did not.
-
     Raises:
         NoteError: a cosignature by that name and key id is bad, or the key is of another type.
     """
     _check_kind(witness)
-    times = [_time_of(line, note.text, witness) for line in note.signatures if line.is_by(witness)]
-    return max(times, default=None)
+    given = [(line, _time_of(line, note.text, witness)) for line in note.signatures if line.is_by(witness)]
+    return max(given, key=itemgetter(1), default=None)
+
+
+def verify_cosignature(note: Note, witness: Verifier) -> int | None:
+    """When the witness last cosigned this checkpoint, in seconds since 1970; None if it has not.
+
+    Raises:
+        NoteError: as ``newest_cosignature``.
+    """
+    newest = newest_cosignature(note, witness)
+    return newest[1] if newest else None
 
 
 def _time_of(line: Signature, text: str, witness: Verifier) -> int:

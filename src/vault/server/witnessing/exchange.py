@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from vault.audit.checkpoint import parse_decimal
-from vault.audit.cosignature import verify_cosignature
+from vault.audit.cosignature import newest_cosignature
 from vault.audit.note import Note, NoteError, Signature, Verifier, encode_base64, parse_note
 
 MAX_ANSWER = 16 * 1024
@@ -119,9 +119,7 @@ def _understood(response: aiohttp.ClientResponse, body: bytes | None, witness: W
 
 def _cosigned(body: bytes, witness: Witness, checkpoint: Note) -> Answer:
     answered = parse_note(checkpoint.encode().encode() + body)
-    time_s = verify_cosignature(answered, witness.key)
-    if answered.text != checkpoint.text or time_s is None:
+    newest = newest_cosignature(answered, witness.key)
+    if answered.text != checkpoint.text or newest is None:
         return NoAnswer("its answer holds no cosignature by its key")
-    lines = [line for line in answered.signatures if line.is_by(witness.key)]
-    newest = max(lines, key=lambda line: line.signature[:8])
-    return Cosigned(newest, time_s)
+    return Cosigned(*newest)
