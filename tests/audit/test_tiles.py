@@ -122,6 +122,24 @@ def test_the_tiles_of_a_tree_hold_each_of_its_full_subtrees_once(size: int) -> N
     assert held == {level: size // 256**level for level in range(8) if size // 256**level}
 
 
+@given(st.integers(0, 200_000), st.integers(0, 4))
+def test_the_tiles_from_a_level_up_are_those_of_all_levels_without_the_lower_ones(size: int, lowest: int) -> None:
+    assert list(tiles.tiles(size, lowest)) == [tile for tile in tiles.tiles(size) if tile[0] >= lowest]
+
+
+@given(st.integers(0, 200_000), st.integers(0, 3), st.integers(0, 1000))
+def test_a_tile_is_as_wide_as_the_tree_makes_it_and_within_it(size: int, level: int, index: int) -> None:
+    width = next((width for at, number, width in tiles.tiles(size) if (at, number) == (level, index)), 0)
+    assert max(0, tiles.width_of(level, index, size)) == width
+    assert not width or tiles.Tile(level, index, width).is_within(size)
+    assert not tiles.Tile(level, index, width + 1).is_within(size) or width == 256
+
+
+@given(st.integers(0, 2000), st.integers(0, 2000))
+def test_entries_are_in_the_bundles_that_their_indexes_say(start: int, end: int) -> None:
+    assert list(tiles.bundles(start, end)) == sorted({index // 256 for index in range(start, end)})
+
+
 # --- entry bundles ---
 
 

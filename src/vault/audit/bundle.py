@@ -13,7 +13,7 @@ from vault.audit.bundle_manifest import parse_manifest
 from vault.audit.bundle_zip import Archive
 from vault.audit.note import NoteError
 from vault.audit.proof_file import parse_hash_lines
-from vault.audit.tiles import MAX_ENTRY, TILE_WIDTH, decode_bundle, entries_path, parse_path, tile_path
+from vault.audit.tiles import MAX_ENTRY, TILE_WIDTH, bundles, decode_bundle, entries_path, parse_path, tile_path, tiles, width_of
 from vault.audit.verify_errors import UncheckedError, WrongError
 
 MANIFEST, CHECKPOINT, CONSISTENCY = "manifest.json", "checkpoint", "consistency"
@@ -80,7 +80,7 @@ class Bundle:
             UncheckedError: it is missing.
             WrongError: it has another length.
         """
-        width = min(TILE_WIDTH, (self.manifest.size >> (8 * level)) - index * TILE_WIDTH)
+        width = width_of(level, index, self.manifest.size)
         path = tile_path(level, index, width)
         data = self._read(level, index, path, TILE_WIDTH * _HASH)
         if len(data) != width * _HASH:
@@ -104,7 +104,7 @@ class Bundle:
         Raises:
             WrongError: the file is not made of so many entries.
         """
-        width = min(TILE_WIDTH, self.manifest.size - index * TILE_WIDTH)
+        width = width_of(0, index, self.manifest.size)
         path = entries_path(index, width)
         try:
             entries = decode_bundle(self._read(None, index, path, _ENTRIES_LIMIT))
@@ -148,9 +148,7 @@ class Bundle:
             tile = parse_path(name)
         except ValueError:
             raise WrongError(f"the bundle holds a file of an unknown name: {name[:80]!a}") from None
-        full, rest = divmod(self.manifest.size >> (8 * (tile.level or 0)), TILE_WIDTH)
-        fits = tile.index < full if tile.width == TILE_WIDTH else (tile.index, tile.width) == (full, rest)
-        if not fits:
+        if tile.width != width_of(tile.level or 0, tile.index, self.manifest.size):
             raise WrongError(f"the bundle holds {name}, which a log of {self.manifest.size} entries does not have")
         return tile.level, tile.index
 
@@ -162,24 +160,20 @@ class Bundle:
             if not self.has_tile(level, index):
                 raise _missing(tile_path(level, index, width))
         start, end, size = self.manifest.start_index, self.manifest.end_index, self.manifest.size
-        bundles = self.bundle_indexes()
-        for index in range(start // TILE_WIDTH, -(-end // TILE_WIDTH) if end > start else 0):
-            at = bisect_left(bundles, index)
-            if at == len(bundles) or bundles[at] != index:
-                raise _missing(entries_path(index, min(TILE_WIDTH, size - index * TILE_WIDTH)))
+        there = self.bundle_indexes()
+        for index in bundles(start, end):
+            at = bisect_left(there, index)
+            if at == len(there) or there[at] != index:
+                raise _missing(entries_path(index, width_of(0, index, size)))
 
     def _needed_tiles(self) -> Iterator[tuple[int, int, int]]:
         """(level, index, width) of all tiles of level 1 and above, the partial one of level 0, and those of the entries there."""
         size = self.manifest.size
         for index in self.bundle_indexes():
-            yield 0, index, min(TILE_WIDTH, size - index * TILE_WIDTH)
+            yield 0, index, width_of(0, index, size)
         if size % TILE_WIDTH:
             yield 0, size // TILE_WIDTH, size % TILE_WIDTH
-        level = 1
-        while count := size >> (8 * level):
-            for index in range(-(-count // TILE_WIDTH)):
-                yield level, index, min(TILE_WIDTH, count - index * TILE_WIDTH)
-            level += 1
+        yield from tiles(size, 1)
 
 
 class _Shelf:

@@ -27,6 +27,11 @@ class Tile:
         """Whether a tree of ``size`` leaves has all of it."""
         return self.index * TILE_WIDTH + self.width <= size >> 8 * (self.level or 0)
 
+    @property
+    def path(self) -> str:
+        """The file's name in its one spelling; raises ValueError if a number is out of range."""
+        return entries_path(self.index, self.width) if self.level is None else tile_path(self.level, self.index, self.width)
+
 
 def tile_path(level: int, index: int, width: int = TILE_WIDTH) -> str:
     """For example ``tile/0/x001/x234/067.p/8``.
@@ -66,15 +71,24 @@ def parse_path(path: str) -> Tile:
     tile = Tile(level, int(match[2].replace("/", "").replace("x", "")), int(match[3] or TILE_WIDTH))
     if tile.width == TILE_WIDTH and match[3]:
         raise ValueError("a full tile's path has no width")
-    written = entries_path(tile.index, tile.width) if level is None else tile_path(level, tile.index, tile.width)
-    if written != path:
+    if tile.path != path:
         raise ValueError("a tile's index has no leading groups of zeros")
     return tile
 
 
-def tiles(size: int) -> Iterator[tuple[int, int, int]]:
-    """(level, index, width) of all tiles of a tree of ``size`` leaves, level by level; there are no empty ones."""
-    level = 0
+def width_of(level: int, index: int, size: int) -> int:
+    """How many hashes a tile of a tree of ``size`` leaves has, or entries its bundle; 0 or less if the tree has no such tile."""
+    return min(TILE_WIDTH, (size >> 8 * level) - index * TILE_WIDTH)
+
+
+def bundles(start: int, end: int) -> range:
+    """The indexes of the bundles that entries [start, end) are in."""
+    return range(start // TILE_WIDTH, -(-end // TILE_WIDTH) if end > start else 0)
+
+
+def tiles(size: int, lowest: int = 0) -> Iterator[tuple[int, int, int]]:
+    """(level, index, width) of the tiles of a tree of ``size`` leaves from level ``lowest`` up; there are no empty ones."""
+    level, size = lowest, size >> 8 * lowest
     while size > 0:
         full, partial = divmod(size, TILE_WIDTH)
         for index in range(full):

@@ -20,7 +20,7 @@ from vault.audit.bundle import Bundle
 from vault.audit.checkpoint import Checkpoint
 from vault.audit.policy_file import Policy
 from vault.audit.remembered import Memory, Remembered
-from vault.audit.tiles import TILE_WIDTH
+from vault.audit.tiles import TILE_WIDTH, bundles
 from vault.audit.verify_errors import UncheckedError, WrongError
 from vault.audit.verify_leaves import check_leaves
 from vault.audit.verify_tree import Tree, split
@@ -129,4 +129,5 @@ def _check_consistency(tree: Tree, checkpoint: Checkpoint, known: Remembered | N
 
 def _whole_bundles(start: int, end: int) -> tuple[int, int]:
     """The range, widened to whole entry bundles: chains are checked wherever entries of the range's bundles are."""
-    return start // TILE_WIDTH * TILE_WIDTH, -(-end // TILE_WIDTH) * TILE_WIDTH if end > start else start
+    whole = bundles(start, end)
+    return whole.start * TILE_WIDTH, whole.stop * TILE_WIDTH if whole else start

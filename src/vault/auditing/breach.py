@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final
 
 from vault.admission import Admitted
-from vault.audit.tiles import TILE_WIDTH
+from vault.audit.tiles import TILE_WIDTH, width_of
 from vault.auditing.entries import opened
 from vault.auditing.filter import Selection, bounds, check
 from vault.auditing.log import AuditLog, Snapshots
@@ -134,7 +134,7 @@ class Search:
     def _read(self, log: AuditLog, tree: CheckedTree, tile: int) -> None:
         log.check_deadline()
         start = tile * TILE_WIDTH
-        wanted = [i for i in range(start, min(start + TILE_WIDTH, self.size)) if self._marks[i // 8] >> i % 8 & 1]
+        wanted = [i for i in range(start, start + width_of(0, tile, self.size)) if self._marks[i // 8] >> i % 8 & 1]
         hashes: Sequence[bytes] = tree.tile(log, 0, tile)
         entries = log.queries.entries_at(wanted)
         for index in wanted:

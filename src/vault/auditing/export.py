@@ -7,7 +7,7 @@ from vault.admission import Admitted
 from vault.audit.bundle_manifest import Manifest
 from vault.audit.merkle import leaf_hash
 from vault.audit.note import encode_base64
-from vault.audit.tiles import TILE_WIDTH, encode_bundle, entries_path, tile_path
+from vault.audit.tiles import TILE_WIDTH, bundles, encode_bundle, entries_path, tile_path, tiles, width_of
 from vault.auditing.export_boots import SeenBoots
 from vault.auditing.export_range import range_of
 from vault.auditing.filter import bounds, invalid
@@ -70,8 +70,8 @@ class Sending:
         """
         log, request = self._at.log, self._request
         tree, wanted = CheckedTree(log.published), range_of(log, request)
-        numbers, boots = wanted.tiles(), SeenBoots()
-        self._total = sum(self._width(tree, number) for number in numbers)
+        numbers, boots = bundles(*wanted), SeenBoots()
+        self._total = sum(width_of(0, number, tree.size) for number in numbers)
         manifest = Manifest(
             log.head.origin, log.head.tenant_uid, log.key.vkey, tree.size, wanted.start, wanted.end, request.known_size
         )
@@ -85,7 +85,7 @@ class Sending:
         for number in numbers:
             yield from self._bundle(tree, number, boots)
         beside = boots.beginnings(self._at, tree.size, numbers)
-        self._total += sum(self._width(tree, number) for number in beside)
+        self._total += sum(width_of(0, number, tree.size) for number in beside)
         for number in beside:
             yield from self._bundle(tree, number, boots)
         boots.check(tree.size)
@@ -99,18 +99,14 @@ class Sending:
 
     def _hash_tiles(self, tree: CheckedTree) -> Iterator[v1.ExportResponse]:
         """All tiles of level 1 and above, and the last one of level 0 where it is partial."""
-        full, rest = divmod(tree.size, TILE_WIDTH)
-        if rest:
-            yield from self._tile(tree, 0, full)
-        level, count = 1, full
-        while count:
-            for number in range(-(-count // TILE_WIDTH)):
-                yield from self._tile(tree, level, number)
-            level, count = level + 1, count // TILE_WIDTH
+        if tree.size % TILE_WIDTH:
+            yield from self._tile(tree, 0, tree.size // TILE_WIDTH)
+        for level, number, _ in tiles(tree.size, 1):
+            yield from self._tile(tree, level, number)
 
     def _bundle(self, tree: CheckedTree, number: int, boots: SeenBoots) -> Iterator[v1.ExportResponse]:
         """The entries of a tile of level 0, and the tile, if it is full."""
-        log, start, width = self._at.log, number * TILE_WIDTH, self._width(tree, number)
+        log, start, width = self._at.log, number * TILE_WIDTH, width_of(0, number, tree.size)
         log.check_deadline()
         hashes, entries = tree.tile(log, 0, number), log.queries.entries(start, start + width)
         for row, expected in zip(entries, hashes, strict=True):
@@ -131,6 +127,3 @@ class Sending:
         """A file in pieces; an empty one is one empty piece."""
         for begin in range(0, max(1, len(data)), PIECE):
             yield v1.ExportResponse(path=path, data=data[begin : begin + PIECE], entries_done=self._done, entries_total=self._total)
-
-    def _width(self, tree: CheckedTree, number: int) -> int:
-        return min(TILE_WIDTH, tree.size - number * TILE_WIDTH)

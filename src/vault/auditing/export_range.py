@@ -20,10 +20,6 @@ class Range(NamedTuple):
     start: int
     end: int
 
-    def tiles(self) -> range:
-        """The numbers of the bundles that they are in."""
-        return range(self.start // TILE_WIDTH, -(-self.end // TILE_WIDTH) if self.end > self.start else 0)
-
 
 def range_of(log: AuditLog, request: v1.ExportRequest) -> Range:
     """The entries that a request asks for.

@@ -4,13 +4,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from vault.audit import merkle
-from vault.audit.tiles import TILE_WIDTH
+from vault.audit.tiles import TILE_WIDTH, width_of
 from vault.auditing.log import AuditLog, Published
 from vault.store.log.queries import altered
 
 _REMEMBERED = 64
 """Tiles: those that many others are held against come again and again."""
-_BITS = 8
 
 
 class CheckedTree:
@@ -31,9 +30,9 @@ class CheckedTree:
         if known is not None:
             self._tiles.move_to_end((level, index))
             return known
-        start = index * TILE_WIDTH
-        hashes = log.queries.hashes(level, start, min(start + TILE_WIDTH, self.size >> _BITS * level))
-        if self.size >> _BITS * (level + 1) > index:
+        start, width = index * TILE_WIDTH, width_of(level, index, self.size)
+        hashes = log.queries.hashes(level, start, start + width)
+        if width == TILE_WIDTH:
             above = self.tile(log, level + 1, index // TILE_WIDTH)[index % TILE_WIDTH]
             if _root(hashes) != above:
                 raise altered("audit_node" if level else "audit_entry", f"tile {index} of level {level}")

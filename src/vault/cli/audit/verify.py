@@ -17,6 +17,7 @@ from vault.audit.bundle import Bundle
 from vault.audit.note import NoteError, encode_base64, parse_vkey
 from vault.audit.policy_file import Policy, PolicyError, parse_policy, policy_of
 from vault.audit.remembered import Memory
+from vault.audit.tiles import width_of
 from vault.audit.verify import Observer, Report, verify
 from vault.audit.verify_errors import UncheckedError
 from vault.audit.verify_proof import Proven, verify_proof
@@ -58,7 +59,7 @@ def run_verification(bundle: Bundle, policy: Policy, memory: Memory, *, older: b
         WrongError, UncheckedError, OSError: as ``verify``.
     """
     steps = verify(bundle, policy, memory, time.time_ns() // 1000, older=older, observe=observe)
-    total = sum(min(256, bundle.manifest.size - index * 256) for index in bundle.bundle_indexes())
+    total = sum(width_of(0, index, bundle.manifest.size) for index in bundle.bundle_indexes())
     return with_progress("Verifying", steps, total)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from vault.audit.note import Verifier
-from vault.audit.tiles import TILE_WIDTH, Tile, encode_bundle, entries_path, parse_path, tile_path
+from vault.audit.tiles import TILE_WIDTH, Tile, encode_bundle, parse_path
 from vault.auditing.log import AuditLog, Published, cosignatures_by
 from vault.errors import VaultError
 from vault.server.log_http.shown import Shown
@@ -49,9 +49,7 @@ class Wanted:
         """The path within the log, in its one spelling."""
         if self.tile is None:
             return COSIGNED_CHECKPOINT if self.cosigned else CHECKPOINT
-        if self.tile.level is None:
-            return entries_path(self.tile.index, self.tile.width)
-        return tile_path(self.tile.level, self.tile.index, self.tile.width)
+        return self.tile.path
 
     @property
     def is_bundle(self) -> bool:
