@@ -1,4 +1,5 @@
-# Server nodes: encrypt, decrypt, sign, read the log's public key, move the logs' anchors on. Nothing else.
+# Server nodes: encrypt, decrypt, sign, read the log's public key and the KEK's versions, move the logs' anchors on, note what an
+# erasure destroys. Nothing else.
 #
 # - "update" without "create": Transit would create a missing key for whoever may create.
 # - allowed_parameters: only batches, so no caller can ask for another key type, a nonce or convergent encryption.
@@ -23,6 +24,11 @@ path "transit/keys/log-*" {
   capabilities = ["read"]
 }
 
+# Which versions there are and since when, never a key. What follows a further slash is done by "update", not by "read".
+path "transit/keys/kek-*" {
+  capabilities = ["read"]
+}
+
 # The anchors: KV version 2 asks for "create" at a secret's first version and for "update" at the others. The mount demands
 # check-and-set (cas_required), and no version can be deleted or brought back: an anchor moves one version at a time.
 path "pdvault/data/anchor/+" {
@@ -31,6 +37,20 @@ path "pdvault/data/anchor/+" {
     "options" = []
     "data"    = []
   }
+}
+
+# What erasures destroyed: each entry written once ("create" without "update"), and removed by the key worker alone.
+path "pdvault/data/destroyed/+/+" {
+  capabilities       = ["create", "read"]
+  allowed_parameters = {
+    "options" = []
+    "data"    = []
+  }
+}
+
+# The path of a list ends in a slash; without it the rule would take the list of all tenants.
+path "pdvault/metadata/destroyed/+/" {
+  capabilities = ["list"]
 }
 
 path "auth/token/lookup-self" {
@@ -70,6 +90,7 @@ path "pdvault/destroy/*" {
   capabilities = ["deny"]
 }
 
+# All but the list above, which wins, being more specific.
 path "pdvault/metadata/*" {
   capabilities = ["deny"]
 }

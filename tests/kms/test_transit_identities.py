@@ -12,6 +12,7 @@ import requests
 from vault.crypto.keys import Key
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
 from vault.kms.transit import TransitKeyManager, kek_name, log_key_name
+from vault.kms.transit_administrator import TransitAdministrator
 from vault.kms.transit_provisioner import TransitProvisioner
 
 PATHS = Path(__file__).parents[2] / "deploy" / "openbao" / "paths.txt"
@@ -28,10 +29,11 @@ FORBIDDEN_TO_ALL = [
     ("get", "transit/byok-export/{kek}/{log}", None),
     ("delete", "transit/keys/{kek}", None),
     ("post", "transit/keys/{kek}/soft-delete", {}),
-    ("post", "transit/keys/{kek}/import_version", {"ciphertext": "x"}),
     ("post", "transit/keys/{log}/rotate", {}),
     ("post", "transit/keys/{log}/config", {"min_decryption_version": 1}),
     ("post", "transit/keys/{log}/trim", {"min_available_version": 1}),
+    ("post", "transit/keys/{log}/import_version", {"ciphertext": "x"}),
+    ("post", "transit/keys/log-new/import", {"ciphertext": "x"}),
     ("post", "transit/keys/{kek}/config", {"exportable": True}),
     ("post", "transit/keys/{kek}/config", {"allow_plaintext_backup": True}),
     ("post", "transit/keys/{kek}/config", {"deletion_allowed": True}),
@@ -63,6 +65,12 @@ KEY_WORK = [
     ("post", "transit/keys/{kek}/config", {"min_encryption_version": 1}),
     ("post", "transit/keys/{kek}/trim", {"min_available_version": 1}),
 ]
+IMPORT = {"ciphertext": "x", "hash_function": "SHA256", **KEK_BODY}
+IMPORTS = [
+    ("get", "transit/wrapping_key", None),
+    ("post", "transit/keys/kek-new/import", IMPORT),
+    ("post", "transit/keys/{kek}/import_version", {"ciphertext": "x", "hash_function": "SHA256"}),
+]
 ANCHOR = "pdvault/data/anchor/{anchor}"
 ANCHOR_WRITE = ("post", ANCHOR, {"options": {"cas": 0}, "data": {"checkpoint": "x"}})
 ANCHOR_TAMPERING = [
@@ -83,24 +91,52 @@ ANCHOR_TAMPERING = [
     ("post", "sys/mounts/pdvault/tune", {"options": {"version": "1"}}),
     ("delete", "sys/mounts/pdvault", None),
 ]
+DESTROYED = "pdvault/data/destroyed/{anchor}/{anchor}"
+DESTROYED_WRITE = {"options": {"cas": 0}, "data": {"destroyed": "x"}}
+DESTROYED_LIST = ("list", "pdvault/metadata/destroyed/{anchor}", None)
+DESTROYED_TAMPERING = [
+    ("post", DESTROYED, DESTROYED_WRITE),
+    ("post", DESTROYED, {**DESTROYED_WRITE, "options": {"cas": 1}}),
+    ("delete", DESTROYED, None),
+    ("patch", DESTROYED, {**DESTROYED_WRITE, "options": {"cas": 1}}),
+    ("post", "pdvault/delete/destroyed/{anchor}/{anchor}", {"versions": [1]}),
+    ("post", "pdvault/undelete/destroyed/{anchor}/{anchor}", {"versions": [1]}),
+    ("post", "pdvault/destroy/destroyed/{anchor}/{anchor}", {"versions": [1]}),
+    ("get", "pdvault/metadata/destroyed/{anchor}/{anchor}", None),
+    ("post", "pdvault/metadata/destroyed/{anchor}/{anchor}", {"delete_version_after": "1s"}),
+    ("delete", "pdvault/metadata/destroyed/{anchor}", None),
+    ("list", "pdvault/metadata/destroyed", None),
+    ("list", "pdvault/metadata", None),
+    ("post", "pdvault/data/destroyed/{anchor}", DESTROYED_WRITE),
+    ("post", "pdvault/data/destroyed/{anchor}/{anchor}/below", DESTROYED_WRITE),
+]
+FORGETTING = ("delete", "pdvault/metadata/destroyed/{anchor}/{anchor}", None)
 CREATION = [("post", "transit/keys/kek-new", KEK_BODY), ("post", "transit/keys/log-new", {"type": "ed25519"})]
 FORBIDDEN = (
-    [(role, *request) for role in ALL_IDENTITIES for request in FORBIDDEN_TO_ALL + ANCHOR_TAMPERING]
-    + [(role, "get", ANCHOR, None) for role in ("provisioner", "key-worker")]
-    + [(role, *ANCHOR_WRITE) for role in ("provisioner", "key-worker")]
-    + [("app", *request) for request in KEY_WORK + CREATION]
-    + [("app", "get", "transit/keys/{kek}", None)]
+    [(role, *request) for role in ALL_IDENTITIES for request in FORBIDDEN_TO_ALL + ANCHOR_TAMPERING + DESTROYED_TAMPERING]
+    + [("provisioner", *request) for request in [("get", ANCHOR, None), ANCHOR_WRITE, ("get", DESTROYED, None), DESTROYED_LIST]]
+    + [("provisioner", "post", "pdvault/data/destroyed/{anchor}/of-a-new-erasure", DESTROYED_WRITE)]
+    + [(role, *request) for role in ("app", "provisioner") for request in [*KEY_WORK, *IMPORTS, FORGETTING]]
+    + [("app", *request) for request in CREATION]
     + [("app", "post", "transit/encrypt/kek-unknown", USES[0][2])]
     + [("app", "post", "transit/encrypt/{kek}", {"plaintext": "eA==", "context": "eA=="})]
     + [("app", "post", "transit/encrypt/{kek}", {**USES[0][2], "convergent_encryption": True})]
     + [("app", "post", "transit/sign/foreign", {"input": "eA=="})]
-    + [("provisioner", *request) for request in USES + KEY_WORK]
+    + [("provisioner", *request) for request in USES]
     + [("provisioner", *request[:2], {**(request[2] or {}), **KEK_BODY}) for request in KEY_WORK]
     + [("provisioner", "post", "transit/keys/kek-new", {**KEK_BODY, "exportable": True})]
     + [("provisioner", "post", "transit/keys/kek-new", {**KEK_BODY, "allow_plaintext_backup": True})]
     + [("provisioner", "post", "transit/keys/kek-new", {"type": "aes256-gcm96", "derived": False})]
     + [("provisioner", "post", "transit/keys/kek-new", {"type": "rsa-4096"})]
-    + [("key-worker", *request) for request in USES + CREATION]
+    + [("key-worker", *request) for request in CREATION]
+    + [("key-worker", "post", "transit/keys/kek-new/import", {**IMPORT, "exportable": True})]
+    + [("key-worker", "post", "transit/keys/kek-new/import", {**IMPORT, "allow_plaintext_backup": True})]
+    + [("key-worker", "post", "transit/keys/kek-new/import", {**IMPORT, "allow_rotation": True})]
+    + [("key-worker", "post", "transit/keys/kek-new/import", {**IMPORT, "derived": False})]
+    + [("key-worker", "post", "transit/keys/kek-new/import", {**IMPORT, "type": "ed25519"})]
+    + [("key-worker", "post", "transit/encrypt/{kek}", {"plaintext": "eA==", "context": "eA=="})]
+    + [("key-worker", "post", "transit/encrypt/{kek}", {**USES[0][2], "convergent_encryption": True})]
+    + [("key-worker", "post", "transit/sign/foreign", {"input": "eA=="})]
 )
 
 
@@ -128,6 +164,7 @@ def send(bao):
 def names(transit_kms):
     tenant = transit_kms.tenant()
     transit_kms.manager.write_anchor(tenant, "anchor\n", 0)
+    transit_kms.manager.note_destroyed(tenant, tenant, "destroyed")
     return {"kek": kek_name(tenant), "log": log_key_name(tenant), "anchor": tenant.hex()}
 
 
@@ -140,11 +177,18 @@ def test_what_is_an_identitys_work_is_allowed(send, names):
     for role, method, path, body in (
         [("provisioner", *request) for request in CREATION]
         + [("provisioner", "get", "transit/keys/{kek}", None)]
-        + [("app", *USES[0]), ("app", *USES[2]), ("app", "get", "transit/keys/{log}", None)]
-        + [("app", "get", ANCHOR, None), ("app", "post", ANCHOR, {"options": {"cas": 1}, "data": {"checkpoint": "x"}})]
-        + [("app", "post", "pdvault/data/anchor/of-a-new-log", ANCHOR_WRITE[2])]
+        + [(role, *request) for role in ("app", "key-worker") for request in (USES[0], USES[2])]
+        + [(role, "get", f"transit/keys/{{{key}}}", None) for role in ("app", "key-worker") for key in ("kek", "log")]
+        + [(role, "get", ANCHOR, None) for role in ("app", "key-worker")]
+        + [("app", "post", ANCHOR, {"options": {"cas": 1}, "data": {"checkpoint": "x"}})]
+        + [("key-worker", "post", ANCHOR, {"options": {"cas": 2}, "data": {"checkpoint": "x"}})]
+        + [(role, "post", f"pdvault/data/anchor/of-a-new-log-by-{role}", ANCHOR_WRITE[2]) for role in ("app", "key-worker")]
+        + [(role, *request) for role in ("app", "key-worker") for request in [("get", DESTROYED, None), DESTROYED_LIST]]
+        + [
+            (role, "post", f"pdvault/data/destroyed/{{anchor}}/of-a-new-erasure-by-{role}", DESTROYED_WRITE)
+            for role in ("app", "key-worker")
+        ]
         + [("key-worker", *request) for request in KEY_WORK]
-        + [("key-worker", "get", "transit/keys/{kek}", None)]
         + [(role, "get", "auth/token/lookup-self", None) for role in ALL_IDENTITIES]
         + [(role, "post", "auth/token/renew-self", {}) for role in ALL_IDENTITIES]
     ):
@@ -165,8 +209,9 @@ def test_a_tokens_only_policy_is_its_own(bao):
 
 
 def work_with(configure, tenants):
-    """All that app and provisioner ever do; the keys that went through."""
+    """All that the identities ever do; the keys that went through."""
     manager, provisioner = TransitKeyManager(configure("app")), TransitProvisioner(configure("provisioner"))
+    administrator = TransitAdministrator(configure("key-worker"))
     keys = []
     for tenant in tenants:
         provisioner.create_tenant_keys(tenant)
@@ -179,9 +224,17 @@ def work_with(configure, tenants):
         assert manager.write_anchor(tenant, "one\n", 0) == 1
         assert manager.write_anchor(tenant, "two\n", 1) == 2
         manager.check()
-    manager.close()
-    provisioner.close()
-    return keys
+        assert manager.kek(tenant).latest == administrator.rotate(tenant, 1) - 1
+        assert administrator.destroy_before(tenant, 2, (wrapped[0].blob, CONTEXT)).oldest == 2
+        manager.note_destroyed(tenant, tenant, "destroyed")
+        assert manager.destroyed(tenant) == {tenant: "destroyed"}
+        assert administrator.forget_destroyed(tenant, 2**62) == 1
+    brought, version = secrets.token_bytes(16), [Key.generate(), Key.generate()]
+    administrator.import_kek(brought, version[0])
+    assert administrator.import_version(brought, version[1], 1) == 2
+    for each in (manager, provisioner, administrator):
+        each.close()
+    return keys + version
 
 
 def allowed_paths():
@@ -202,7 +255,7 @@ def test_openbaos_audit_log_holds_only_the_listed_paths(configure, audit):
 def test_openbaos_audit_log_holds_no_key(configure, bao):
     keys = work_with(configure, [secrets.token_bytes(16)])
     log = bao.audit_log.read_text()
-    assert len(keys) == 3
+    assert len(keys) == 5
     assert "transit/decrypt/kek-" in log
     for key in keys:
         assert base64.b64encode(key.raw).decode() not in log
@@ -231,6 +284,23 @@ def test_a_key_that_somebody_prepared_otherwise_is_not_accepted(bao, transit_kms
 def test_the_app_identity_cannot_provision(configure):
     with pytest.raises(KmsDeniedError):
         TransitProvisioner(configure("app")).create_tenant_keys(secrets.token_bytes(16))
+
+
+def test_the_app_identity_cannot_administer(configure, transit_kms):
+    tenant, administrator = transit_kms.tenant(), TransitAdministrator(configure("app"))
+    for call in (
+        lambda: administrator.rotate(tenant, 1),
+        lambda: administrator.import_kek(secrets.token_bytes(16), Key.generate()),
+        lambda: administrator.forget_destroyed(tenant, 2**62),
+    ):
+        transit_kms.manager.note_destroyed(tenant, tenant, "destroyed")
+        with pytest.raises(KmsDeniedError, match="policy"):
+            call()
+    assert TransitAdministrator(configure("key-worker")).rotate(tenant, 1) == 2
+    with pytest.raises(KmsDeniedError, match="policy"):
+        administrator.destroy_before(tenant, 2)
+    assert transit_kms.manager.kek(tenant).oldest == 1
+    assert transit_kms.manager.destroyed(tenant) == {tenant: "destroyed"}
 
 
 def test_the_provisioner_identity_cannot_wrap(configure, transit_kms):

@@ -132,7 +132,7 @@ def test_a_renewal_that_fails_fails_no_call(bao, configure, short_role, times):
 def test_a_policys_no_is_no_reason_to_log_in_again(configure, transit_kms, times):
     tenant = transit_kms.tenant()
     before = times(LOGIN)
-    manager = TransitKeyManager(configure("key-worker"))
+    manager = TransitKeyManager(configure("provisioner"))
     for _ in range(3):
         with pytest.raises(KmsDeniedError, match="policy"):
             manager.sign(tenant, b"message")

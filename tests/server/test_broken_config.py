@@ -89,6 +89,7 @@ BROKEN_TRANSIT: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ("kms.auth", "dict"),
     ),
     "a provisioner without a login": ("[kms.auth]", "[kms.provisioner]\n[kms.auth]", ("kms.provisioner.method", "approle")),
+    "a key worker without a login": ("[kms.auth]", "[kms.key_worker]\n[kms.auth]", ("kms.key_worker.method", "approle")),
 }
 
 

@@ -9,11 +9,14 @@ from vault.access.issuing import write_private
 from vault.audit.events import SYSTEM_TENANT
 from vault.crypto.binding import kms_context
 from vault.crypto.keys import Key
+from vault.kms.key_administrator import KeyAdministrator
 from vault.kms.key_manager import KeyManager, KeyProvisioner
 from vault.kms.keyring_secret import KeyringSecret, Passphrase, RawKey, from_file, from_variable
 from vault.kms.local import LocalKeyManager
+from vault.kms.local_administrator import LocalAdministrator
 from vault.kms.local_provisioner import LocalProvisioner
 from vault.kms.transit import TransitKeyManager
+from vault.kms.transit_administrator import TransitAdministrator
 from vault.kms.transit_provisioner import TransitProvisioner
 from vault.server.config import Config, ConfigError, DatabaseSettings, LocalKms, postgres_url
 from vault.store import engine as engines
@@ -106,6 +109,30 @@ def key_manager(config: Config) -> KeyManager:
     if isinstance(config.kms, LocalKms):
         return LocalKeyManager(config.kms.keyring_file, _keyring_secret(config.kms))
     return TransitKeyManager(config.kms.as_app())
+
+
+def key_administrator(config: Config) -> KeyAdministrator:
+    """Whoever may make and end KEK versions: the KMS, as the key worker's identity.
+
+    Raises:
+        VaultError: it can't be opened.
+        ConfigError: no such identity is configured, or a file that the configuration names is missing.
+    """
+    if isinstance(config.kms, LocalKms):
+        return LocalAdministrator(config.kms.keyring_file, _keyring_secret(config.kms))
+    return TransitAdministrator(config.kms.as_key_worker())
+
+
+def key_worker_manager(config: Config) -> KeyManager:
+    """The KMS, as the key worker's identity, for what server nodes may do as well.
+
+    Raises:
+        VaultError: it can't be opened.
+        ConfigError: no such identity is configured, or a file that the configuration names is missing.
+    """
+    if isinstance(config.kms, LocalKms):
+        return key_manager(config)
+    return TransitKeyManager(config.kms.as_key_worker())
 
 
 def _keyring_secret(kms: LocalKms) -> KeyringSecret:

@@ -180,7 +180,11 @@ class LocalKms(_Settings):
 
 
 class TransitKms(_Settings):
-    """HashiCorp Vault or OpenBao. ``auth`` is the server's identity, ``provisioner`` the one that may create tenants' keys."""
+    """HashiCorp Vault or OpenBao.
+
+    ``auth`` is the server's identity, ``provisioner`` the one that may create tenants' keys, ``key_worker`` the one that may make
+    and end versions of them.
+    """
 
     kind: Literal["transit"]
     address: str
@@ -190,6 +194,7 @@ class TransitKms(_Settings):
     namespace: str | None = None
     auth: dict[str, Any]
     provisioner: dict[str, Any] | None = None
+    key_worker: dict[str, Any] | None = None
 
     def as_app(self) -> TransitConfig:
         """How server nodes reach Transit.
@@ -208,6 +213,16 @@ class TransitKms(_Settings):
         if self.provisioner is None:
             raise ConfigError("kms.provisioner is needed to create a tenant: the server's own identity may not create keys")
         return self._as("provisioner", self.provisioner)
+
+    def as_key_worker(self) -> TransitConfig:
+        """How KEK versions are made and destroyed.
+
+        Raises:
+            ConfigError: no such identity is configured.
+        """
+        if self.key_worker is None:
+            raise ConfigError("kms.key_worker is needed to rotate, import or destroy keys: the server's own identity may not")
+        return self._as("key_worker", self.key_worker)
 
     def _as(self, name: str, login: dict[str, Any]) -> TransitConfig:
         auth = _auth(f"kms.{name}", login)
@@ -254,6 +269,8 @@ def load(path: Path) -> Config:
             config.kms.as_app()
             if config.kms.provisioner is not None:
                 config.kms.as_provisioner()
+            if config.kms.key_worker is not None:
+                config.kms.as_key_worker()
     except ValidationError as error:
         raise ConfigError(f"{path}: {_found(error)}") from None
     except ConfigError as error:
