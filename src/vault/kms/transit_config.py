@@ -62,7 +62,7 @@ class TransitConfig:
         mount: where the Transit engine is mounted.
         anchor_mount: where the KV engine (version 2) for the logs' anchors is mounted.
         namespace: the Vault or OpenBao namespace, if any.
-        timeout_s: seconds for connecting and for the TLS handshake (each), and for an answer.
+        timeout_s: seconds for connecting and for the TLS handshake (each), and for an answer: one that takes two is slow, not away.
         budget_s: seconds after which a call has ended, with its logins and retries.
         retries: how often a call that failed is tried again.
         breaker_failures: failures in a row after which calls are refused at once.
@@ -78,7 +78,7 @@ class TransitConfig:
     mount: str = "transit"
     namespace: str | None = None
     anchor_mount: str = "pdvault"
-    timeout_s: tuple[float, float] = (1.0, 2.0)
+    timeout_s: tuple[float, float] = (1.0, 2.5)
     budget_s: float = 5.0
     retries: int = 2
     breaker_failures: int = 5

@@ -15,6 +15,7 @@ from vault.errors import VaultError
 from vault.kms.tenant_keys import KeyCache, KeysMissingError, TenantKeys
 from vault.server.lane import Lane
 from vault.server.metrics import Metrics
+from vault.server.refusals import Refusals
 from vault.server.unheard import Unheard
 from vault.store.key_loader import KeyLoader
 from vault.store.runner import CALLER_GONE, Answer
@@ -37,6 +38,7 @@ class Dispatcher:
         self._unheard = unheard
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="keys")
         self._fetches: dict[bytes, asyncio.Task[None]] = {}
+        self._refusals = Refusals()
 
     async def run(self, call: Call, weight: int) -> bytes:
         """The serialised response.
@@ -113,9 +115,11 @@ class Dispatcher:
 
     async def _load(self, tenant_uid: bytes) -> None:
         loop = asyncio.get_running_loop()
+        self._refusals.check(tenant_uid)
         try:
             keys = await loop.run_in_executor(self._threads, self._loader.load, tenant_uid)
         except VaultError as error:
+            self._refusals.note(tenant_uid, error)
             self._metrics.key_loads.labels(error.reason_name).inc()
             log.warning("a tenant's keys can't be had", tenant=tenant_uid.hex(), reason=error.reason_name)
             raise
