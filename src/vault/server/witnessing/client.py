@@ -19,11 +19,12 @@ from vault.audit.checkpoint import Checkpoint
 from vault.audit.merkle import consistency_proof, root
 from vault.errors import VaultError
 from vault.server.metrics import Metrics
-from vault.server.witnessing.due import Due, altered, not_cosigned, read_checkpoint
+from vault.server.witnessing.due import Due, not_cosigned, read_checkpoint
 from vault.server.witnessing.exchange import Contradicted, Cosigned, LastSeen, NoAnswer, Witness, add_checkpoint, new_session
 from vault.store.engine import reading
 from vault.store.faults import DATABASE_ERRORS
 from vault.store.log import cosignatures
+from vault.store.log.queries import altered
 from vault.store.log.reader import LogReader
 from vault.store.rows import CosignatureRow
 
@@ -164,7 +165,7 @@ class Witnessing:
         with reading(self._serving, _PATIENCE_S) as connection:
             hashes = LogReader(connection, tenant_uid).hashes
             if root(hashes, checkpoint.size) != checkpoint.root:
-                raise altered()
+                raise altered("audit_entry or audit_node", "a hash under the published checkpoint")
             return consistency_proof(hashes, old, checkpoint.size) if 0 < old < checkpoint.size else []
 
     def _published_size(self, tenant_uid: bytes) -> int:

@@ -6,11 +6,10 @@ import sqlalchemy as sa
 
 from vault.audit.checkpoint import Checkpoint, parse_checkpoint
 from vault.audit.note import Note, NoteError, parse_note
-from vault.errors import VaultError
 from vault.server.witnessing.exchange import Witness
 from vault.store import tables as t
+from vault.store.log.queries import altered
 from vault.store.rows import CosignatureRow
-from vault.v1 import common_pb2
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,5 @@ def read_checkpoint(checkpoint: str) -> tuple[Note, Checkpoint]:
         note = parse_note(checkpoint)
         parsed = parse_checkpoint(note.text)
     except NoteError:
-        raise altered() from None
+        raise altered("audit_log", "the checkpoint") from None
     return Note(note.text, tuple(signature for signature in note.signatures if signature.name == parsed.origin)), parsed
-
-
-def altered() -> VaultError:
-    """The refusal to show a witness a log whose own rows contradict each other."""
-    return VaultError(
-        common_pb2.ERROR_REASON_INTEGRITY, "the log's rows do not give the root of its checkpoint; the operator must investigate"
-    )

@@ -57,7 +57,7 @@ def check_log(connection: sa.Connection, tenant_uid: bytes, anchor: Anchored | N
     reader = LogReader(connection, tenant_uid)
     head = reader.head()
     if anchor is None:
-        raise _damaged("its anchor is missing from the KMS")
+        raise damaged("its anchor is missing from the KMS")
     try:
         key = verifier(head.origin, public_key)
         anchored, _ = open_checkpoint(anchor.text, key)
@@ -69,7 +69,7 @@ def check_log(connection: sa.Connection, tenant_uid: bytes, anchor: Anchored | N
         raise _behind(f"its first {anchored.size} entries are not those that its anchor remembers")
     tail = Tail.load(reader.hashes, head.size)
     if tail.root() != head.root:
-        raise _damaged(f"its head, of {head.size} entries, does not fit its entries")
+        raise damaged(f"its head, of {head.size} entries, does not fit its entries")
     _check_nothing_beyond(connection, head)
     return Verified(head, tail, key, anchored, anchor, forged=not _is_published(reader, head, key, anchor))
 
@@ -90,7 +90,7 @@ def _check_nothing_beyond(connection: sa.Connection, head: LogRow) -> None:
     beyond = sa.select(c.leaf_index).where(c.tenant_uid == head.tenant_uid, c.leaf_index >= head.size).limit(1)
     found = connection.scalar(beyond)
     if found is not None:
-        raise _damaged(f"it has {head.size} entries, yet there is an entry {found}")
+        raise damaged(f"it has {head.size} entries, yet there is an entry {found}")
 
 
 def _behind(what: str) -> VaultError:
@@ -101,7 +101,8 @@ def _behind(what: str) -> VaultError:
     )
 
 
-def _damaged(what: str) -> VaultError:
+def damaged(what: str) -> VaultError:
+    """The refusal for a log whose parts don't fit together."""
     return VaultError(
         common_pb2.ERROR_REASON_INTEGRITY,
         f"the audit log is damaged: {what}; nothing is served; the operator must investigate",

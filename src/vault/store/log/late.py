@@ -12,7 +12,7 @@ from vault.audit.checkpoint import Checkpoint
 from vault.audit.merkle import ProofError, inclusion_proof, leaf_hash, verify_inclusion
 from vault.errors import VaultError
 from vault.store import tables as t
-from vault.store.log.check import Verified
+from vault.store.log.check import Verified, damaged
 from vault.store.log.committed import Due
 from vault.store.log.reader import LogReader
 from vault.store.queries import now_us
@@ -79,10 +79,7 @@ def has_unanchored(connection: sa.Connection, verified: Verified) -> bool:
     reader = LogReader(connection, head.tenant_uid)
     (entry,) = reader.entries(index, index + 1)
     if not _is_in(reader, head, index, leaf_hash(entry.leaf)):
-        raise VaultError(
-            common_pb2.ERROR_REASON_INTEGRITY,
-            f"the audit log is damaged: entry {index} is not the one in its tree; nothing is served; the operator must investigate",
-        )
+        raise damaged(f"entry {index} is not the one in its tree")
     try:
         age_s = (now_us(connection) - AuditEvent.FromString(entry.leaf).time_us) / 1e6
     except DecodeError:
