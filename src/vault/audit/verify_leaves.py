@@ -7,7 +7,7 @@ wrong among them, each is asked what it is.
 from collections.abc import Sequence
 from itertools import compress
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
@@ -30,7 +30,6 @@ _SEALED = frozenset((CHANGE_CREATED, CHANGE_UPDATED))
 _UID, _UID_OR_NONE = frozenset((16,)), frozenset((0, 16))
 _HASH, _HASH_OR_NONE = frozenset((32,)), frozenset((0, 32))
 _SIGNATURE_OR_NONE = frozenset((0, 64))
-_LINKS = 7
 _LENGTHS = {
     "random": _UID,
     "boot_id": _UID,
@@ -55,26 +54,10 @@ class Links(NamedTuple):
     decisions: tuple[int, ...]
 
 
-class _Rest(NamedTuple):
-    """Other fields of consecutive events."""
-
-    formats: tuple[int, ...]
-    tenant_uids: tuple[bytes, ...]
-    randoms: tuple[bytes, ...]
-    principal_uids: tuple[bytes, ...]
-    request_ids: tuple[bytes, ...]
-    certificates: tuple[bytes, ...]
-    policies: tuple[bytes, ...]
-    boot_keys: tuple[bytes, ...]
-    endorsements: tuple[bytes, ...]
-
-
-_fields = attrgetter(
-    *("boot_id", "boot_sequence", "previous_hash", "time_us", "boot_signature", "action", "decision"),
-    *("format", "tenant_uid", "random", "principal_uid", "request_id", "certificate_sha256", "policy_sha256"),
-    *("boot_public_key", "boot_endorsement"),
-)
-"""Those of Links, then those of _Rest."""
+_IN_LINKS = ("boot_id", "boot_sequence", "previous_hash", "time_us", "boot_signature", "action", "decision")
+"""The fields of Links, in its order."""
+_NAMES = tuple(dict.fromkeys((*_IN_LINKS, "format", "tenant_uid", *_LENGTHS, "boot_public_key", "boot_endorsement")))
+_fields = attrgetter(*_NAMES)
 
 
 def check_leaves(first: int, leaves: Sequence[bytes], tenant_uid: bytes, now_us: int) -> Links:
@@ -90,40 +73,33 @@ def check_leaves(first: int, leaves: Sequence[bytes], tenant_uid: bytes, now_us:
         WrongError: one is no event of this log; the message names the first, and its field.
     """
     try:
-        columns = tuple(zip(*map(_fields, map(AuditEvent.FromString, leaves)), strict=True))
+        fields = zip(*map(_fields, map(AuditEvent.FromString, leaves)), strict=True)
+        columns: dict[str, tuple[Any, ...]] = dict(zip(_NAMES, fields, strict=True))
     except DecodeError:
         raise _first_fault(first, leaves, tenant_uid, now_us) from None
-    links, rest = Links._make(columns[:_LINKS]), _Rest._make(columns[_LINKS:])
+    links = Links(*(columns[name] for name in _IN_LINKS))
     sound = (
-        rest.formats.count(FORMAT) == rest.tenant_uids.count(tenant_uid) == len(leaves)
+        columns["format"].count(FORMAT) == columns["tenant_uid"].count(tenant_uid) == len(leaves)
         and min(links.times_us) >= EARLIEST_US
         and max(links.times_us) <= now_us + FUTURE_US
         and set(links.decisions) <= _DECISIONS
         and "" not in links.actions
-        and _have_right_lengths(links, rest)
+        and all(set(map(len, columns[name])) <= allowed for name, allowed in _LENGTHS.items())
         and {leaf[-SIGNED_END:-SIGNATURE_BYTES] for leaf in compress(leaves, links.signatures)} <= {SIGNATURE_HEAD}
-        and _are_own_fields_in_place(leaves, links, rest)
+        and _are_own_fields_in_place(leaves, links.actions, columns["boot_public_key"], columns["boot_endorsement"])
     )
     if not sound:
         raise _first_fault(first, leaves, tenant_uid, now_us)
     return links
 
 
-def _are_own_fields_in_place(leaves: Sequence[bytes], links: Links, rest: _Rest) -> bool:
-    if OWN.isdisjoint(links.actions) and not any(rest.boot_keys) and not any(rest.endorsements):
+def _are_own_fields_in_place(
+    leaves: Sequence[bytes], actions: Sequence[str], keys: Sequence[bytes], endorsements: Sequence[bytes]
+) -> bool:
+    if OWN.isdisjoint(actions) and not any(keys) and not any(endorsements):
         return True
-    own = (action in OWN or key or endorsement for action, key, endorsement in zip(links.actions, *rest[-2:], strict=True))
+    own = (action in OWN or key or endorsement for action, key, endorsement in zip(actions, keys, endorsements, strict=True))
     return not any(_fault_of_own(AuditEvent.FromString(leaf)) for leaf in compress(leaves, own))
-
-
-def _have_right_lengths(links: Links, rest: _Rest) -> bool:
-    return (
-        set(map(len, links.boot_ids + rest.randoms)) == _UID
-        and set(map(len, links.previous)) == _HASH
-        and set(map(len, rest.principal_uids + rest.request_ids)) <= _UID_OR_NONE
-        and set(map(len, rest.certificates + rest.policies)) <= _HASH_OR_NONE
-        and set(map(len, links.signatures)) <= _SIGNATURE_OR_NONE
-    )
 
 
 def _first_fault(first: int, leaves: Sequence[bytes], tenant_uid: bytes, now_us: int) -> WrongError:
