@@ -17,11 +17,14 @@ from typing import Any
 import pytest
 from deploy.local_stack.openbao import OpenBaoServer
 
+from vault.kms.key_administrator import KeyAdministrator
 from vault.kms.key_manager import KeyManager, KeyProvisioner
 from vault.kms.keyring_secret import RawKey
 from vault.kms.local import LocalKeyManager
+from vault.kms.local_administrator import LocalAdministrator
 from vault.kms.local_provisioner import LocalProvisioner
 from vault.kms.transit import TransitKeyManager
+from vault.kms.transit_administrator import TransitAdministrator
 from vault.kms.transit_config import AppRoleAuth, TransitConfig
 from vault.kms.transit_provisioner import TransitProvisioner
 
@@ -49,10 +52,11 @@ def configure(bao: OpenBaoServer) -> Callable[..., TransitConfig]:
 
 @dataclass(frozen=True)
 class Kms:
-    """A KeyManager with the provisioner that goes with it, and what opens the same once more, as another node does."""
+    """A KeyManager with the other identities that go with it, and what opens the same once more, as another node does."""
 
     manager: KeyManager
     provisioner: KeyProvisioner
+    administrator: KeyAdministrator
     another: Callable[[], KeyManager]
 
     def tenant(self) -> bytes:
@@ -70,7 +74,11 @@ def transit_kms(configure: Callable[..., TransitConfig]) -> Iterator[Kms]:
         opened.append(TransitKeyManager(configure("app")))
         return opened[-1]
 
-    yield Kms(another(), TransitProvisioner(configure("provisioner")), another)
+    with (
+        contextlib.closing(TransitProvisioner(configure("provisioner"))) as provisioner,
+        contextlib.closing(TransitAdministrator(configure("key-worker"))) as administrator,
+    ):
+        yield Kms(another(), provisioner, administrator, another)
     for manager in opened:
         manager.close()
 
@@ -88,7 +96,7 @@ def local_kms(keyring_path: Path) -> Kms:
     def another() -> LocalKeyManager:
         return LocalKeyManager(keyring_path, RawKey(RAW_KEY))
 
-    return Kms(another(), provisioner, another)
+    return Kms(another(), provisioner, LocalAdministrator(keyring_path, RawKey(RAW_KEY)), another)
 
 
 @pytest.fixture(params=["transit", "local"])
@@ -226,6 +234,9 @@ class ScriptedKms:
                 self.wfile.write(body)
 
             def do_GET(self) -> None:
+                self.do_POST()
+
+            def do_LIST(self) -> None:
                 self.do_POST()
 
             def log_message(self, *_: object) -> None:

@@ -25,7 +25,7 @@ def read_kek(session: TransitSession, path: str) -> Kek:
     check_attributes(path, reply, {**PRIVATE, **KEK_TYPE})
     try:
         return _kek(reply.data)
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise KmsIntegrityError("what the KMS says of the KEK's versions is not as Transit says it") from None
 
 
@@ -42,11 +42,10 @@ def check_attributes(path: str, reply: Reply, expected: Mapping[str, Any]) -> No
 
 
 def _kek(data: Mapping[str, Any]) -> Kek:
+    latest, available = int(data["latest_version"]), int(data["min_available_version"])
+    made_us = {int(version): int(seconds) * _MICROSECONDS for version, seconds in data["keys"].items()}
+    if not made_us or max(made_us) != latest or min(made_us) < max(1, available):
+        raise ValueError("the latest version is not there, or one that was destroyed is")
     imported = bool(data.get("imported_key"))
-    return Kek(
-        latest=int(data["latest_version"]),
-        oldest=max(1, int(data["min_available_version"])),
-        versions={int(version): int(seconds) * _MICROSECONDS for version, seconds in data["keys"].items()},
-        imported=imported,
-        may_rotate=not imported or bool(data.get("imported_key_allow_rotation")),
-    )
+    may_rotate = not imported or bool(data.get("imported_key_allow_rotation"))
+    return Kek(latest, max(1, available), made_us, imported, may_rotate)
