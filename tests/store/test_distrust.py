@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import describe, new_email, new_subject, reveal, tokenize, tokens_of, update
 
-from vault.audit.chain import Chain
+from vault.audit.chain import MAX_SKEW_S, Chain
 from vault.errors import VaultError
 from vault.store import tables as t
-from vault.store.runner import MAX_SKEW_S, Runner
+from vault.store.runner import Runner
 from vault.store.writes import insert
 
 

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from vault.audit.boots_chain import Boot, breach
-from vault.audit.chain import announcement
+from vault.audit.chain import ENDED, ENDORSED, MAX_SKEW_S, STARTED, announcement
 from vault.audit.note import Verifier, verifier
 from vault.audit.verify_errors import UncheckedError, WrongError
-from vault.audit.verify_leaves import ENDED, ENDORSED, OWN, STARTED, Links
+from vault.audit.verify_leaves import OWN, Links
 from vault.v1.audit_pb2 import DECISION_ALLOWED, DECISION_PARTIAL, AuditEvent
 
-MAX_STEP_BACK_US = 60 * 1_000_000
-"""How far time may go back within a boot: a node believes the database's clock to within 30 s of its own, either way."""
+MAX_STEP_BACK_US = int(2 * MAX_SKEW_S * 1_000_000)
+"""How far time may go back within a boot: a node believes the database's clock to within so much of its own, either way."""
 
 _DONE = frozenset((DECISION_ALLOWED, DECISION_PARTIAL))
 _SAID_UNENDORSED = OWN | {"NodeStarted", "NodeStopping"}

@@ -1,11 +1,9 @@
 """One boot's chain, as far as it was read: what must hold of its end, and in which ways an entry can fail to continue it."""
 
-from vault.audit.chain import signed_by
+from vault.audit.chain import CHAIN_START, signed_by
 from vault.audit.note import Verifier
 from vault.audit.verify_errors import UncheckedError, WrongError
 from vault.v1.audit_pb2 import AuditEvent
-
-_CHAIN_START = bytes(32)
 
 
 class Boot:
@@ -20,7 +18,7 @@ class Boot:
         self.endorsed = False
         self.allowed: int | None = None  # index of the first event that needs an endorsement
         self.sequence = 0  # of the next leaf
-        self.last = _CHAIN_START  # hash of the last leaf
+        self.last = CHAIN_START  # hash of the last leaf
         self.last_index = -1
         self.signed: tuple[int, bytes] | None = None  # index and bytes of the last signed leaf of its run
         self.time_us = 0  # the newest of its leaves' times

@@ -14,20 +14,25 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from vault.audit.events import Draft
 from vault.audit.merkle import leaf_hash
 from vault.audit.note import Verifier
+from vault.audit.tiles import MAX_ENTRY
 from vault.crypto.encoding import pack
 from vault.v1 import audit_pb2
 
 FORMAT = 1
-MAX_LEAF = 65_535
-"""Bytes: C2SP tlog-tiles entry bundles give each entry a 16-bit length."""
+MAX_LEAF = MAX_ENTRY
+"""Bytes."""
+MAX_SKEW_S = 30.0
+"""How far the clocks of a node and its database, by which leaves are dated, may be apart."""
+STARTED, ENDORSED, ENDED = "BootStarted", "BootEndorsed", "BootEnded"
+"""Actions of a boot's own events."""
+CHAIN_START = bytes(32)
+"""What a boot's first leaf names as the hash of the one before."""
 
 SIGNATURE_HEAD = b"\x9a\x02\x40"
 """Tag and length of a leaf's last field, the boot's signature (docs/formats.md, "The chain of a boot")."""
 SIGNATURE_BYTES = 64
 SIGNED_END = len(SIGNATURE_HEAD) + SIGNATURE_BYTES
 """Bytes at the end of a signed leaf that its signature does not cover."""
-
-_START = bytes(32)
 
 
 class Leaf(NamedTuple):
@@ -56,7 +61,7 @@ class _End:
     """Where a boot's chain in one log ends."""
 
     sequence: int = 0
-    previous_hash: bytes = _START
+    previous_hash: bytes = CHAIN_START
     endorsed: bool = False
 
 
@@ -115,7 +120,7 @@ class Chain:
         commit = Commit()
         for tenant_uid, begun in self._ends.items():
             end = commit.ends[tenant_uid] = _copy(begun)
-            ended = audit_pb2.AuditEvent(tenant_uid=tenant_uid, action="BootEnded", decision=audit_pb2.DECISION_ALLOWED)
+            ended = audit_pb2.AuditEvent(tenant_uid=tenant_uid, action=ENDED, decision=audit_pb2.DECISION_ALLOWED)
             self._append(commit, end, [ended], now_us)
         return commit
 
@@ -134,7 +139,7 @@ class Chain:
             events.append(
                 audit_pb2.AuditEvent(
                     tenant_uid=tenant_uid,
-                    action="BootStarted",
+                    action=STARTED,
                     decision=audit_pb2.DECISION_ALLOWED,
                     boot_public_key=self.public_key,
                     details={"after": self._after.hex()} if self._after else {},
@@ -145,7 +150,7 @@ class Chain:
             events.append(
                 audit_pb2.AuditEvent(
                     tenant_uid=tenant_uid,
-                    action="BootEndorsed",
+                    action=ENDORSED,
                     decision=audit_pb2.DECISION_ALLOWED,
                     boot_endorsement=endorsement,
                 )

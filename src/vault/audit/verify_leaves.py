@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from vault.audit.chain import FORMAT, SIGNATURE_BYTES, SIGNATURE_HEAD, SIGNED_END
+from vault.audit.chain import ENDED, ENDORSED, FORMAT, SIGNATURE_BYTES, SIGNATURE_HEAD, SIGNED_END, STARTED
 from vault.audit.verify_errors import WrongError
 from vault.v1.audit_pb2 import CHANGE_CREATED, CHANGE_UPDATED, AuditEvent, Change, Decision, Touched
 
@@ -20,7 +20,6 @@ EARLIEST_US = 1_577_836_800_000_000
 FUTURE_US = 24 * 3600 * 1_000_000
 """How far an event's time may be ahead of the clock of whoever verifies."""
 
-STARTED, ENDORSED, ENDED = "BootStarted", "BootEndorsed", "BootEnded"
 OWN = frozenset((STARTED, ENDORSED, ENDED))
 """Events about a boot itself."""
 

@@ -16,7 +16,7 @@ from typing import Protocol
 import sqlalchemy as sa
 import structlog
 
-from vault.audit.chain import Chain
+from vault.audit.chain import MAX_SKEW_S, Chain
 from vault.audit.events import Draft
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeyCache, KeysMissingError, TenantKeys
@@ -31,8 +31,6 @@ log = structlog.get_logger(__name__)
 
 MAX_ROUNDS = 3
 """How often a call may ask for more rows in one transaction."""
-MAX_SKEW_S = 30.0
-"""How far the clocks of node and database may be apart."""
 MAX_TRIES = 5
 """How often a call alone is decided again after a conflict."""
 COMMIT_UNCERTAIN = "COMMIT_UNCERTAIN"

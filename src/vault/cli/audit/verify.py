@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from vault.audit.bundle import Bundle
+from vault.audit.chain import MAX_LEAF
 from vault.audit.note import NoteError, encode_base64, parse_vkey
 from vault.audit.policy_file import Policy, PolicyError, parse_policy, policy_of
 from vault.audit.remembered import Memory
@@ -33,7 +34,6 @@ GOOD, BAD, UNCHECKED = 0, 1, 2
 Fields = dict[str, object]
 Result = TypeVar("Result")
 _MAX_PROOF = 1 << 22
-_MAX_LEAF = 65_535
 
 
 def read_policy(file: Path | None, log_keys: Sequence[str], witnesses: Sequence[str], quorum: int | None) -> Policy:
@@ -110,9 +110,9 @@ def read_leaf(file: Path) -> bytes:
         OSError: the file can't be read.
     """
     with file.open("rb") as opened:
-        leaf = opened.read(_MAX_LEAF + 1)
-    if len(leaf) > _MAX_LEAF:
-        raise UncheckedError(f"{file} is no leaf: it has more than {_MAX_LEAF} bytes")
+        leaf = opened.read(MAX_LEAF + 1)
+    if len(leaf) > MAX_LEAF:
+        raise UncheckedError(f"{file} is no leaf: it has more than {MAX_LEAF} bytes")
     return leaf
 
 

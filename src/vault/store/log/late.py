@@ -8,6 +8,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from google.protobuf.message import DecodeError
 
+from vault.audit.chain import MAX_SKEW_S
 from vault.audit.checkpoint import Checkpoint
 from vault.audit.merkle import ProofError, inclusion_proof, leaf_hash, verify_inclusion
 from vault.errors import VaultError
@@ -25,8 +26,6 @@ MAX_PENDING_S = 10.0
 MAX_ANCHOR_AGE_S = 12.0
 """How old an entry may get that the anchor does not cover: an event that had to wait for its place for just under ten seconds is
 integrated and anchored within two more (looked for four times, published once a second)."""
-_MAX_AHEAD_S = 30.0
-"""How far a leaf may be ahead of the database's clock, which was set back perhaps (``runner.MAX_SKEW_S``); above, it is forged."""
 
 
 class Late(NamedTuple):
@@ -84,7 +83,7 @@ def has_unanchored(connection: sa.Connection, verified: Verified) -> bool:
         age_s = (now_us(connection) - AuditEvent.FromString(entry.leaf).time_us) / 1e6
     except DecodeError:
         return True
-    return not -_MAX_AHEAD_S <= age_s <= MAX_ANCHOR_AGE_S
+    return not -MAX_SKEW_S <= age_s <= MAX_ANCHOR_AGE_S  # one that is further ahead of a clock set back is forged
 
 
 def holds(connection: sa.Connection, tenant_uid: bytes, tree: Checkpoint | LogRow, due: Due) -> bool:
