@@ -12,10 +12,11 @@ import pytest
 from tests.witness.log_twin import LogTwin
 from tests.witness.witness_process import NAME, WitnessProcess
 
+from vault import durable
 from vault.audit.checkpoint import open_checkpoint
 from vault.audit.cosignature import verify_cosignature
 from vault.audit.note import parse_note
-from vault.witness import durable, key_file
+from vault.witness import key_file
 from vault.witness.errors import OutdatedError, RefusedError, WitnessError
 from vault.witness.key_file import WitnessKey
 from vault.witness.state import State, open_state

@@ -7,15 +7,15 @@ import fcntl
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from vault.audit.checkpoint import Checkpoint, open_checkpoint
 from vault.audit.note import NoteError, Verifier, decode_base64, encode_base64, parse_vkey
 from vault.audit.verify_errors import UncheckedError, WrongError
+from vault.durable import replace_file
 
 FORMAT = "pdvault-audit-state/1"
 
@@ -86,7 +86,7 @@ class Memory:
                 "checkpoint": note,
                 "seen": [[size, encode_base64(seen[size])] for size in sorted(seen)],
             }
-            _write(self.path(checkpoint.origin), json.dumps(members, ensure_ascii=False, indent=1).encode() + b"\n")
+            replace_file(self.path(checkpoint.origin), json.dumps(members, ensure_ascii=False, indent=1) + "\n")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -106,23 +106,3 @@ def _parse(data: bytes, origin: str) -> Remembered:
     if members["format"] != FORMAT or checkpoint.origin != origin or seen.get(checkpoint.size) != checkpoint.root:
         raise NoteError("not what was kept")
     return Remembered(log_key, members["checkpoint"], checkpoint, seen)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Replace a file at once: after a crash it is the old one or the new one."""
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # 0600
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(draft)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from vault.audit.note import COSIGNATURE, NoteError, Verifier, decode_base64, encode_base64, verifier
-from vault.witness.durable import create_file
+from vault.durable import create_file
 from vault.witness.errors import WitnessError
 
 _PREFIX = "PRIVATE+KEY+"

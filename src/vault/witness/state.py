@@ -18,8 +18,8 @@ from pathlib import Path
 from vault.audit.checkpoint import Checkpoint, parse_checkpoint
 from vault.audit.cosignature import verify_cosignature
 from vault.audit.note import NoteError, Verifier, parse_note
+from vault.durable import replace_file
 from vault.witness import key_file
-from vault.witness.durable import replace_file
 from vault.witness.errors import WitnessError
 from vault.witness.key_file import WitnessKey
 
