@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from vault.audit.index import HOUR_US, Facet, index
+from vault.audit.index import HOUR_US, Facet, index, number_of
 from vault.audit.merkle import leaf_hash
 from vault.store.rows import CountRow, EntryRow, EventRow, FacetRow, MentionRow
 from vault.v1.audit_pb2 import AuditEvent
@@ -62,7 +62,7 @@ class SyntheticLog:
             indexed = index(event)
             facet = numbers.get(indexed.facet)
             if facet is None:
-                facet = numbers[indexed.facet] = indexed.facet.number()
+                facet = numbers[indexed.facet] = number_of(indexed.facet)
                 rows.facets.add(FacetRow(self.tenant_uid, facet, *indexed.facet))
             digest = leaf_hash(leaf)
             rows.hashes.append(digest)

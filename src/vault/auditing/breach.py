@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Final
 
 from vault.admission import Admitted
+from vault.audit.index import number_of
 from vault.audit.tiles import TILE_WIDTH, width_of
 from vault.auditing.entries import opened
 from vault.auditing.filter import Selection, bounds, check
@@ -20,7 +21,7 @@ from vault.auditing.tally import Tally
 from vault.auditing.tree import CheckedTree
 from vault.classes.taxonomy import Taxonomy
 from vault.kms.tenant_keys import TenantKeys
-from vault.store.log.queries import Spot, Window, altered, number_of
+from vault.store.log.queries import Spot, Window, altered
 from vault.store.reads import Reads
 from vault.v1 import audit_service_pb2 as v1
 

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from vault.audit.index import Indexed, index
+from vault.audit.index import Indexed, index, number_of
 from vault.audit.merkle import leaf_hash
-from vault.store.log.queries import LogQueries, altered, number_of
+from vault.store.log.queries import LogQueries, altered
 from vault.store.rows import EntryRow, EventRow, MentionRow
 from vault.v1 import audit_service_pb2
 from vault.v1.audit_pb2 import AuditEvent

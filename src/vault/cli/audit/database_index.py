@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 import sqlalchemy as sa
 
-from vault.audit.index import HOUR_US, Facet, index
+from vault.audit.index import HOUR_US, Facet, index, number_of
 from vault.audit.leaf_form import is_well_formed
 from vault.cli.audit.database_rows import ByIndex, Findings, select
 from vault.v1.audit_pb2 import AuditEvent
@@ -35,7 +35,7 @@ class IndexTables:
         """Compare what the next entry is found by."""
         facet, time_us, mentions, items = index(event)
         indexed = is_well_formed(event)
-        number = facet.number() if indexed else 0
+        number = number_of(facet) if indexed else 0
         expected_events: set[_Found] = {(number, time_us)} if indexed else set()
         expected_mentions: set[_Found] = {(kind, uid, time_us) for kind, uid in mentions} if indexed else set()
         if indexed:
@@ -71,7 +71,7 @@ class IndexTables:
         numbers = set()
         for row in select(connection, statement, tenant_uid):
             numbers.add(row[0])
-            if Facet._make((*row[1:4], bytes(row[4]), *row[5:])).number() != row[0]:
+            if number_of(Facet._make((*row[1:4], bytes(row[4]), *row[5:]))) != row[0]:
                 self._findings.add("audit_facet", f"facet {row[0]} was edited: its number is not that of what it says")
         return numbers
 

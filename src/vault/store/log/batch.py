@@ -3,14 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
 from vault.audit.chain import MAX_LEAF
-from vault.audit.index import HOUR_US, Facet, index
+from vault.audit.index import HOUR_US, index, number_of
 from vault.audit.leaf_form import is_well_formed
 from vault.audit.merkle import leaf_hash
 from vault.store.log.chains import Chains, Trouble
@@ -128,7 +127,7 @@ def assemble(tenant_uid: bytes, size: int, ordered: Iterable[Parsed], chains: Ch
 def _index(batch: Batch, counts: dict[tuple[int, int], list[int]], tenant_uid: bytes, event: AuditEvent, leaf_index: int) -> None:
     """Note what a well-formed event is found by."""
     facet, time_us, mentions, items = index(event)
-    number = _number(facet)
+    number = number_of(facet)
     if number not in batch.facets:
         batch.facets[number] = FacetRow(tenant_uid, number, *facet)
     batch.events.append(EventRow(tenant_uid, number, time_us, leaf_index))
@@ -136,8 +135,3 @@ def _index(batch: Batch, counts: dict[tuple[int, int], list[int]], tenant_uid: b
     count = counts[time_us // HOUR_US, number]
     count[0] += 1
     count[1] += items
-
-
-@lru_cache(maxsize=10_000)
-def _number(facet: Facet) -> int:
-    return facet.number()

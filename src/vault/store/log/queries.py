@@ -6,13 +6,12 @@ one statement, and then again from where the first facet ran out of them.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from vault.audit.index import Facet
+from vault.audit.index import Facet, number_of
 from vault.errors import VaultError
 from vault.store import tables as t
 from vault.store.log.reader import LogReader, missing
@@ -266,12 +265,6 @@ def _checked_facet(row: tuple[Any, ...]) -> Facet:
         _checked.clear()
     _checked[row] = facet
     return facet
-
-
-@lru_cache(_FACETS_REMEMBERED)
-def number_of(facet: Facet) -> int:
-    """A facet's number, remembered: it takes a hash."""
-    return facet.number()
 
 
 def sizes(connection: sa.Connection, tenant_uids: Collection[bytes]) -> dict[bytes, int]:
