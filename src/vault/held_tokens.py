@@ -20,9 +20,9 @@ def well_formed(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(text for text in texts if _prefix(text))
 
 
-def holds_token(text: str) -> bool:
-    """Whether a text that would stand in the log has a token in it."""
-    return any(map(_prefix, _TOKEN_LIKE.findall(text)))
+def recognised(taxonomy: Taxonomy, text: str) -> str | None:
+    """What a text looks like that must not stand in the log: a data class, or a token; None for all others."""
+    return taxonomy.recognises(text) or ("token" if any(map(_prefix, _TOKEN_LIKE.findall(text))) else None)
 
 
 def class_by_prefix(taxonomy: Taxonomy, text: str) -> DataClass | None:

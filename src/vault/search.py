@@ -10,7 +10,7 @@ import base64
 from vault import per_item
 from vault.admission import Admitted
 from vault.classes.taxonomy import Taxonomy
-from vault.crypto.encoding import pack
+from vault.crypto.encoding import EncodingError, decode_base64url, pack
 from vault.crypto.envelope import DecryptionError, seal, unseal
 from vault.crypto.fingerprint import subject_lookup
 from vault.crypto.keys import Key
@@ -100,8 +100,8 @@ class Search:
         if not text:
             return _START
         try:
-            position = unseal(_token_key(keys), _decoded(text), self._bound(keys, 0))
-        except DecryptionError:
+            position = unseal(_token_key(keys), decode_base64url(text), self._bound(keys, 0))
+        except (EncodingError, DecryptionError):
             position = b""
         if len(position) != 2 * _UID_BYTES:
             raise VaultError(
@@ -126,15 +126,6 @@ def _page_size(request: vault_service_pb2.SearchRequest) -> int:
         rule = f"must be at most {MAX_ITEMS // queries} with {queries} queries: a call answers at most {MAX_ITEMS} items"
         raise VaultError(common_pb2.ERROR_REASON_INVALID_FIELD, f"page_size {rule}", violations=[FieldViolation("page_size", rule)])
     return request.page_size or min(DEFAULT_PAGE_SIZE, MAX_ITEMS // queries)
-
-
-def _decoded(text: str) -> bytes:
-    """The bytes of a page token, or none: there is one way to write it."""
-    try:
-        raw = base64.b64decode(text, altchars=b"-_", validate=True)
-    except ValueError:
-        return b""
-    return raw if base64.urlsafe_b64encode(raw).decode() == text else b""
 
 
 def _prepare(query: vault_service_pb2.SearchQuery, taxonomy: Taxonomy) -> Prepared | VaultError | None:

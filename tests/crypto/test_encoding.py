@@ -1,8 +1,10 @@
+import base64
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vault.crypto.encoding import EncodingError, pack, utf8
+from vault.crypto.encoding import EncodingError, decode_base64url, pack, utf8
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 FIELDS = st.lists(st.binary(max_size=20), max_size=6)
@@ -65,3 +67,15 @@ def test_text_without_utf8_form_is_refused_and_not_carried_along(encode):
     assert "Li Na" not in str(refused.value)
     assert refused.value.__cause__ is None
     assert refused.value.__context__ is None
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=40))
+def test_base64url_is_read_as_it_is_written(data):
+    assert decode_base64url(base64.urlsafe_b64encode(data).decode()) == data
+
+
+@pytest.mark.parametrize("text", ["A", "AA", "AA=", "AB==", "AAAA=", "AA==\n", " AAAA", "AA+/", "AÄAA", "\ud800AAA"])
+def test_any_other_spelling_of_base64url_is_refused(text):
+    with pytest.raises(EncodingError, match="base64url"):
+        decode_base64url(text)

@@ -10,7 +10,7 @@ from vault.access.identity import is_principal_name
 from vault.audit.index import REQUEST, SUBJECT, TOKEN, Facet, Indexed
 from vault.classes.taxonomy import Taxonomy
 from vault.errors import FieldViolation, VaultError
-from vault.held_tokens import holds_token
+from vault.held_tokens import recognised
 from vault.store.log.queries import END_OF_TIME, Window
 from vault.v1 import audit_pb2, audit_service_pb2, common_pb2
 
@@ -48,9 +48,9 @@ def check(wanted: audit_service_pb2.EventFilter, taxonomy: Taxonomy) -> None:
     bounds(wanted)
     for name in _FREE_TEXT:
         text = getattr(wanted, name)
-        recognised = taxonomy.recognises(text) or ("token" if holds_token(text) else None)
-        if recognised:
-            rule = f"looks like a {recognised}, which no event holds"
+        found = recognised(taxonomy, text)
+        if found:
+            rule = f"looks like a {found}, which no event holds"
             raise VaultError(
                 common_pb2.ERROR_REASON_REFERENCE_LOOKS_PERSONAL,
                 f"filter.{name} {rule}",

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from google.protobuf.message import Message
 
 from vault.admission import Admitted
-from vault.crypto.encoding import pack
+from vault.crypto.encoding import EncodingError, decode_base64url, pack
 from vault.errors import VaultError
 from vault.store.log.queries import Spot
 from vault.v1 import common_pb2
@@ -53,7 +53,10 @@ class Pages:
         """
         if not token:
             return None
-        raw = _decoded(token)
+        try:
+            raw = decode_base64url(token)
+        except EncodingError:
+            raise _invalid() from None
         if len(raw) == _TOKEN.size:
             version, bound, size, time_us, leaf_index = _TOKEN.unpack(raw)
             if (version, bound) == (_FORMAT, self._bound) and leaf_index < size <= _MAX and time_us <= _MAX:
@@ -78,12 +81,3 @@ def _invalid() -> VaultError:
         common_pb2.ERROR_REASON_PAGE_TOKEN_INVALID,
         "page_token is damaged or belongs to another query; start again without one",
     )
-
-
-def _decoded(text: str) -> bytes:
-    """The bytes of a token, or none: there is one way to write it."""
-    try:
-        raw = base64.b64decode(text, altchars=b"-_", validate=True)
-    except ValueError:
-        return b""
-    return raw if base64.urlsafe_b64encode(raw).decode() == text else b""

@@ -1,4 +1,6 @@
-"""Packing: the one unambiguous encoding of several fields as bytes (docs/formats.md, "Packing")."""
+"""Packing: the one unambiguous encoding of several fields as bytes (docs/formats.md, "Packing"). And base64url in one spelling."""
+
+import base64
 
 
 class EncodingError(ValueError):
@@ -38,6 +40,21 @@ def pack(label: str, *fields: bytes | int | str) -> bytes:
         parts.append(len(content).to_bytes(4, "big"))
         parts.append(content)
     return b"".join(parts)
+
+
+def decode_base64url(text: str) -> bytes:
+    """The bytes of base64url with padding (RFC 4648 section 5), in the one spelling that ``base64.urlsafe_b64encode`` writes.
+
+    Raises:
+        EncodingError: it is anything else.
+    """
+    try:
+        raw = base64.b64decode(text, altchars=b"-_", validate=True)
+    except ValueError:
+        raw = b""
+    if base64.urlsafe_b64encode(raw).decode() != text:
+        raise EncodingError("not base64url with padding as it is written")
+    return raw
 
 
 def _content(field: object) -> bytes:

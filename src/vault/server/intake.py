@@ -15,7 +15,7 @@ from vault.audit.events import Caller, request_id_bytes
 from vault.call import Call, Refused, UseCase
 from vault.classes.taxonomy import Taxonomy
 from vault.errors import MAX_VIOLATIONS, FieldViolation, VaultError
-from vault.held_tokens import holds_token
+from vault.held_tokens import recognised
 from vault.server.methods import UNARY, Deadlines, Method
 from vault.v1 import common_pb2
 
@@ -62,9 +62,9 @@ class Intake:
     def _check_context(self, request: Message) -> None:
         context = _context(request)
         for name in ("reference", "recipient"):
-            recognised = _recognised(self._taxonomy, getattr(context, name))
-            if recognised:
-                rule = f"looks like a {recognised}; give a ticket's or a register's number instead"
+            found = recognised(self._taxonomy, getattr(context, name))
+            if found:
+                rule = f"looks like a {found}; give a ticket's or a register's number instead"
                 raise VaultError(
                     common_pb2.ERROR_REASON_REFERENCE_LOOKS_PERSONAL,
                     f"context.{name} {rule}",
@@ -133,12 +133,7 @@ def _safe_context(request: Message, taxonomy: Taxonomy) -> common_pb2.CallContex
     """The context as the log may hold it: whole if it keeps the contract's rules and names nobody, else only its request id."""
     context = _context(request)
     if not protovalidate.collect_violations(context) and not any(
-        _recognised(taxonomy, text) for text in (context.reference, context.recipient)
+        recognised(taxonomy, text) for text in (context.reference, context.recipient)
     ):
         return context
     return common_pb2.CallContext(request_id=context.request_id if request_id_bytes(context) else "")
-
-
-def _recognised(taxonomy: Taxonomy, text: str) -> str | None:
-    """What a text looks like that must not stand in the log; None for all others."""
-    return taxonomy.recognises(text) or ("token" if holds_token(text) else None)
