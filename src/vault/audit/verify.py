@@ -24,7 +24,7 @@ from vault.audit.tiles import TILE_WIDTH, bundles
 from vault.audit.verify_errors import UncheckedError, WrongError
 from vault.audit.verify_leaves import check_leaves
 from vault.audit.verify_tree import Tree, split
-from vault.audit.verify_trust import FIRST_USE, Signed, check_not_older, open_signed
+from vault.audit.verify_trust import FIRST_USE, Signed, check_newest, check_no_fork, check_seen, open_signed
 
 Observer = Callable[[int, Sequence[bytes], Sequence[bytes]], None]
 """(index of the first, leaves, leaf hashes) of consecutive entries that were found good."""
@@ -75,7 +75,8 @@ def verify(
     signed = open_signed(bundle.checkpoint(), policy, known, manifest.log_key)
     checkpoint = signed.checkpoint
     _check_manifest(bundle, signed)
-    check_not_older(checkpoint, known, older=older)
+    check_no_fork(checkpoint, known)
+    (check_seen if older else check_newest)(checkpoint, known)
     tree = Tree(bundle)
     tree.check_root(checkpoint)
     for _ in tree.check_upper_tiles():

@@ -9,7 +9,7 @@ from vault.audit.policy_file import Policy
 from vault.audit.proof_file import parse_proof_file
 from vault.audit.remembered import Memory
 from vault.audit.verify_errors import WrongError
-from vault.audit.verify_trust import Signed, check_not_older, open_signed
+from vault.audit.verify_trust import Signed, check_no_fork, open_signed
 
 
 class Proven(NamedTuple):
@@ -44,8 +44,7 @@ def verify_proof(text: str, leaf_hash: bytes, policy: Policy, memory: Memory) ->
     known = memory.recall(origin)
     signed = open_signed(proof.checkpoint, policy, known, None)
     checkpoint = signed.checkpoint
-    if known and known.seen.get(checkpoint.size, checkpoint.root) != checkpoint.root:
-        check_not_older(checkpoint, known, older=True)
+    check_no_fork(checkpoint, known)
     try:
         verify_inclusion(proof.index, checkpoint.size, leaf_hash, proof.hashes, checkpoint.root)
     except ProofError as error:

@@ -66,37 +66,43 @@ def open_signed(text: str, policy: Policy, known: Remembered | None, offered: st
     return Signed(checkpoint, note, key, source, witnesses)
 
 
-def check_not_older(checkpoint: Checkpoint, known: Remembered | None, *, older: bool) -> None:
-    """Compare a checkpoint with those seen before, as far as sizes and roots alone allow.
-
-    Args:
-        checkpoint: signed by its log.
-        known: what is remembered.
-        older: accept one that is older than the newest, if it was seen before itself.
+def check_no_fork(checkpoint: Checkpoint, known: Remembered | None) -> None:
+    """Compare a checkpoint, signed by its log, with the one of the same size that was seen before, if any.
 
     Raises:
-        WrongError: another tree of a size seen before, or a smaller one than remembered.
-        UncheckedError: a smaller one that was not seen before, of which nothing can be said without proof.
+        WrongError: it is of another tree.
     """
-    if known is None:
-        return
-    size, newest = checkpoint.size, known.checkpoint
-    if known.seen.get(size, checkpoint.root) != checkpoint.root:
+    size = checkpoint.size
+    if known and known.seen.get(size, checkpoint.root) != checkpoint.root:
         raise WrongError(
             f"fork: this checkpoint of size {size} has the root {encode_base64(checkpoint.root)}, "
             f"another one of the same size seen before has {encode_base64(known.seen[size])}"
         )
-    if size >= newest.size:
-        return
-    if not older:
+
+
+def check_newest(checkpoint: Checkpoint, known: Remembered | None) -> None:
+    """Check that no larger tree than a checkpoint's was seen before.
+
+    Raises:
+        WrongError: one was.
+    """
+    if known and checkpoint.size < known.checkpoint.size:
         raise WrongError(
-            f"rewound log, or an older bundle: it has size {size}, but a checkpoint of size {newest.size} was seen before "
-            "(--older accepts a bundle that was verified here before)"
+            f"rewound log, or an older bundle: it has size {checkpoint.size}, but a checkpoint of size {known.checkpoint.size} "
+            "was seen before (--older accepts a bundle that was verified here before)"
         )
-    if size not in known.seen:
+
+
+def check_seen(checkpoint: Checkpoint, known: Remembered | None) -> None:
+    """Check that a checkpoint was seen before itself, if a larger tree than its was.
+
+    Raises:
+        UncheckedError: it was not, and nothing can be said of it without proof.
+    """
+    if known and checkpoint.size < known.checkpoint.size and checkpoint.size not in known.seen:
         raise UncheckedError(
-            f"size {size} is older than the size {newest.size} seen before, and was not verified here at its time: "
-            "nothing at hand shows that the one begins with the other"
+            f"size {checkpoint.size} is older than the size {known.checkpoint.size} seen before, and was not verified here at its "
+            "time: nothing at hand shows that the one begins with the other"
         )
 
 

@@ -38,13 +38,14 @@ class Trust:
         """
         from vault.audit.note import NoteError
         from vault.audit.verify_errors import UncheckedError, WrongError
-        from vault.audit.verify_trust import check_not_older, open_signed
+        from vault.audit.verify_trust import check_newest, check_no_fork, open_signed
         from vault.cli.audit.verify import read_policy
 
         try:
             known = self._recalled(note)
             signed = open_signed(note, read_policy(None, self.log_keys, (), 0), known, offered)
-            check_not_older(signed.checkpoint, known, older=False)
+            check_no_fork(signed.checkpoint, known)
+            check_newest(signed.checkpoint, known)
         except (WrongError, NoteError) as error:
             raise click.ClickException(f"the server's checkpoint is wrong: {error}") from None
         except UncheckedError as error:
