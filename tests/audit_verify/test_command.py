@@ -14,7 +14,7 @@ from vault.audit.merkle import inclusion_proof, leaf_hash
 from vault.audit.note import encode_base64, verifier
 from vault.audit.proof_file import ProofFile
 from vault.cli.audit.bundle_file import write_bundle
-from vault.cli.commands.audit_verify import state_folder
+from vault.cli.audit.trust import state_folder
 
 LOG = grown(1000)
 WITNESS = Witness("witness.example.org", key_of(7))

@@ -1,6 +1,7 @@
 """Whether a checkpoint that the server gave is the log's own, and fits those seen here before."""
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vault.cli import options
-from vault.cli.commands.audit_verify import state_folder
 from vault.cli.failures import RefusedError
 
 if TYPE_CHECKING:
@@ -97,11 +97,24 @@ class Trust:
         return Memory(self.state or state_folder()).recall(parse_checkpoint(parse_note(note).text).origin)
 
 
+def state_folder() -> Path:
+    """Where checkpoints are remembered unless something else is said: for state that is neither data nor cache (XDG)."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "pdvault"
+
+
+log_key_option = click.option(
+    "--log-key", "log_keys", metavar="VKEY", multiple=True, help="The log's key, as its operator publishes it."
+)
+state_option = click.option(
+    "--state", type=options.FOLDER, help="Where `verify` remembers checkpoints.  [default: ~/.local/state/pdvault]"
+)
+
+
 def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--log-key`` and ``--state``; the command gets one ``trust``."""
 
-    @click.option("--log-key", "log_keys", metavar="VKEY", multiple=True, help="The log's key, as its operator publishes it.")
-    @click.option("--state", type=options.FOLDER, help="Where `verify` remembers checkpoints.  [default: ~/.local/state/pdvault]")
+    @log_key_option
+    @state_option
     @functools.wraps(command)
     def with_trust(*args: Any, log_keys: tuple[str, ...], state: Path | None, **kwargs: Any) -> Any:
         return command(*args, trust=Trust(log_keys, state), **kwargs)

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vault.cli import failures, options
+from vault.cli.audit.trust import log_key_option, state_folder, state_option
 
 if TYPE_CHECKING:
     from vault.audit.policy_file import Policy
@@ -27,8 +27,8 @@ Examples:
   pdvault audit verify --proof reveal.tlog-proof --leaf reveal.leaf --log-key "$KEY"
   pdvault audit verify bundle.zip --database postgresql+psycopg://auditor@db/vault"""
 
-
 _UNCHECKED = 2
+"""``vault.cli.audit.verify.UNCHECKED``, which is not imported to say that an import failed."""
 
 
 class _UncheckedExit(failures.RefusedError):
@@ -78,14 +78,9 @@ class LeafHash(click.ParamType[bytes]):
         return found
 
 
-def state_folder() -> Path:
-    """Where checkpoints are remembered unless something else is said: for state that is neither data nor cache (XDG)."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "pdvault"
-
-
 @click.command(cls=VerifyCommand, epilog=_EPILOG)
 @click.argument("bundle", required=False, type=options.READABLE)
-@click.option("--log-key", "log_keys", metavar="VKEY", multiple=True, help="The log's key, as its operator publishes it.")
+@log_key_option
 @click.option("--policy", type=options.READABLE, help="Keys and witnesses in a file (c2sp.org/tlog-policy), instead of options.")
 @click.option("--witness", "witnesses", metavar="VKEY", multiple=True, help="The key of a witness.")
 @click.option("--quorum", type=click.IntRange(0), help="How many witnesses must have cosigned.  [default: all that are given]")
@@ -96,7 +91,7 @@ def state_folder() -> Path:
 @click.option("--leaf-hash", type=LeafHash(), help="With --proof: the entry's leaf hash instead.")
 @click.option("--database", metavar="URL", help="Also compare the rows of this PostgreSQL with what the log says was written.")
 @click.option("--config", "config_file", type=options.READABLE, help="The same, for the database of a vault's configuration.")
-@click.option("--state", type=options.FOLDER, help="Where checkpoints are remembered.  [default: ~/.local/state/pdvault]")
+@state_option
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
 def verify(bundle: Path | None, proof: Path | None, state: Path | None, output: str, **given: Any) -> int:
     """Check a log offline, without believing whoever runs it.
