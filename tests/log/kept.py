@@ -34,15 +34,15 @@ class Watcher:
     moves: list[bytes] = field(default_factory=list)
 
     def broken(self, tenant_uid: bytes, trouble: Trouble) -> None:
-        """See ``store.log_known.Watcher``."""
+        """See ``store.log.known.Watcher``."""
         self.troubles.append((tenant_uid, trouble))
 
     def refused(self, tenant_uid: bytes, reason: str) -> None:
-        """See ``store.log_known.Watcher``."""
+        """See ``store.log.known.Watcher``."""
         self.refusals.append((tenant_uid, reason))
 
     def moved(self, tenant_uid: bytes) -> None:
-        """See ``store.log_known.Watcher``."""
+        """See ``store.log.known.Watcher``."""
         self.moves.append(tenant_uid)
 
 

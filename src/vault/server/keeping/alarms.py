@@ -23,7 +23,7 @@ _UID = 16
 
 
 class LogAlarms:
-    """Implements ``store.log_known.Watcher``. Told by the integrator's thread, before there is a lane too."""
+    """Implements ``store.log.known.Watcher``. Told by the integrator's thread, before there is a lane too."""
 
     def __init__(self, metrics: LogMetrics) -> None:
         self._metrics = metrics
@@ -60,7 +60,8 @@ class LogAlarms:
         self._tell(tenant_uid, HEAD_MOVED, {})
 
     def refused(self, tenant_uid: bytes, reason: str) -> None:
-        """See ``Watcher.refused``; the integrator has logged it, and the log itself takes no events."""
+        """See ``Watcher.refused``; the log itself takes no events."""
+        log.error("a log does not grow: it is not in order or can't be verified", tenant=tenant_uid.hex(), reason=reason)
 
     def conflict(self, tenant_uid: bytes, details: dict[str, str]) -> None:
         """A witness has seen another log than ours; whoever found out has logged and counted it. May be called by any thread."""

@@ -104,7 +104,6 @@ class KnownLogs:
     def refuse(self, tenant_uid: bytes, reason: str) -> None:
         """Don't let a log grow for now; ``reason`` is that of an error."""
         if self.setbacks.note(tenant_uid, reason):
-            log.error("a log does not grow: it is not in order or can't be verified", tenant=tenant_uid.hex(), reason=reason)
             self._watcher.refused(tenant_uid, reason)
 
     def _adopt(self, tenant_uid: bytes, taken_over: TakenOver) -> None:
