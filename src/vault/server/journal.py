@@ -14,7 +14,7 @@ from vault.audit.events import SYSTEM_TENANT
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeysMissingError
 from vault.server.node import Node
-from vault.server.unheard import UNAUTHENTICATED_CALLS, Tally, Unheard
+from vault.server.unheard import UNAUTHENTICATED_CALLS, Unheard
 from vault.store.runner import Answer, Call
 from vault.v1 import audit_pb2
 
@@ -72,7 +72,7 @@ class Journal:
         await self.tell()
         await self._say(SYSTEM_TENANT, NODE_STOPPING, {})
         for tally in self._unheard.tallies():
-            log.error("refused calls are in no log", tenant=tally.tenant_uid.hex(), calls=_sum(tally))
+            log.error("refused calls are in no log", tenant=tally.tenant_uid.hex(), calls=sum(tally.counts.values()))
 
     async def _keep(self) -> None:
         while not await self._ends_within(EVERY_S):
@@ -110,10 +110,6 @@ class Journal:
             if not self._ending.is_set():
                 with contextlib.suppress(VaultError):
                     self._node.keys.put(await asyncio.to_thread(self._node.loader.load, tenant_uid))
-
-
-def _sum(tally: Tally) -> int:
-    return sum(tally.counts.values())
 
 
 def _version() -> str:

@@ -12,7 +12,8 @@ from vault.server.node import Node
 from vault.store import schema
 from vault.store.engine import reading
 from vault.store.faults import DATABASE_ERRORS, translate
-from vault.store.log.integrator import Integrator, Watcher
+from vault.store.log.integrator import Integrator
+from vault.store.log.known import Watcher
 from vault.store.log.lease import Lease
 from vault.store.log.pending import heads, waiting
 

@@ -20,8 +20,7 @@ from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.faults import DATABASE_ERRORS
 from vault.store.log.append import GrowingLog, HeadLockedError, HeadMovedError, Step
-from vault.store.log.known import MAX_TOLD, KnownLogs, tell
-from vault.store.log.known import Watcher as Watcher
+from vault.store.log.known import MAX_TOLD, KnownLogs, Watcher, tell
 from vault.store.log.lease import Lease
 from vault.store.log.limits import LOCK_MS, SHORT_LOCK_MS
 from vault.store.log.pending import MAX_BATCH, Waiting, waiting

@@ -59,25 +59,17 @@ class _Edition:
 class Publisher:
     """Publishes logs whose integrator hands it heads. Safe to share between the integrator's thread and the one that publishes."""
 
-    def __init__(
-        self,
-        engine: sa.Engine,
-        key_manager: KeyManager,
-        on_moved: Callable[[bytes], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, engine: sa.Engine, key_manager: KeyManager, on_moved: Callable[[bytes], None]) -> None:
         """Begin with no logs.
 
         Args:
             engine: connects as the role that keeps the logs.
             key_manager: signs and anchors.
             on_moved: told the tenant's uid when somebody else moved a log's anchor: it must be verified again.
-            clock: monotonic seconds.
         """
         self._engine = engine
         self._key_manager = key_manager
         self._on_moved = on_moved
-        self._clock = clock
         self._lock = threading.Lock()
         self._editions: dict[bytes, _Edition] = {}
         self._is_failing = False
@@ -101,7 +93,7 @@ class Publisher:
             verified.anchored.size,
             verified.anchored.size if verified.forged else head.checkpoint_size,
             (head.size, head.root),
-            self._clock(),
+            time.monotonic(),
         )
         with self._lock:
             self._editions[head.tenant_uid] = edition
@@ -112,7 +104,7 @@ class Publisher:
             edition = self._editions.get(tenant_uid)
             if edition:
                 if edition.published_size >= edition.head[0]:
-                    edition.since = self._clock()
+                    edition.since = time.monotonic()
                 edition.head = (size, root)
 
     def forget(self, tenant_uid: bytes) -> None:
@@ -125,7 +117,7 @@ class Publisher:
 
         Never raises. What is not done within two seconds goes on beside.
         """
-        now = self._clock()
+        now = time.monotonic()
         with self._lock:
             waiting = [(uid, e) for uid, e in self._editions.items() if e.published_size < e.head[0]]
         due = [(uid, e) for uid, e in waiting if now - e.tried >= every_s * min(2**e.failures, _MAX_FACTOR)]
@@ -150,7 +142,7 @@ class Publisher:
         return future
 
     def _try(self, tenant_uid: bytes, edition: _Edition) -> None:
-        edition.tried = now = self._clock()
+        edition.tried = now = time.monotonic()
         try:
             self._attempt(tenant_uid, edition, now)
         finally:
@@ -175,7 +167,7 @@ class Publisher:
         """How long the oldest head has waited to be published, in seconds."""
         with self._lock:
             waiting = [e.since for e in self._editions.values() if e.published_size < e.head[0]]
-        return max(0.0, self._clock() - min(waiting)) if waiting else 0.0
+        return max(0.0, time.monotonic() - min(waiting)) if waiting else 0.0
 
     def _publish(self, tenant_uid: bytes, edition: _Edition) -> None:
         if edition.attempted:
