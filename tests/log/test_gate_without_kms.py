@@ -12,7 +12,7 @@ from vault.errors import VaultError
 from vault.kms.key_manager import KmsDeniedError, KmsSealedError, KmsUnavailableError
 from vault.store import tables as t
 from vault.store.engine import reading
-from vault.store.log.gate import LogGate, Seen
+from vault.store.log.gate import LogGate, Sizes
 from vault.store.log.reader import LogReader
 
 SECOND_US = 1_000_000
@@ -45,7 +45,7 @@ class Case:
     gate: LogGate
     now: float = 1000.0
 
-    def watch(self) -> Seen | str:
+    def watch(self) -> Sizes | str:
         """What the gate says three seconds after it was last asked."""
         self.now += 3.0
         try:
@@ -73,7 +73,7 @@ def case(kept: Kept, request: pytest.FixtureRequest) -> Iterator[Case]:
 def test_a_log_in_order_is_served_on_and_keys_are_loaded_by_nobody(case: Case) -> None:
     size = case.kept.anchored(case.tenant_uid)[0]
     for _ in range(3):
-        assert case.watch() == Seen(size, size)
+        assert case.watch() == Sizes(size, size)
     with pytest.raises(VaultError) as refusal:
         case.gate.check(case.tenant_uid)
     assert refusal.value is case.kms.error
@@ -97,11 +97,11 @@ def test_a_log_that_is_wound_back_behind_its_anchor_is_named(case: Case) -> None
 
 def test_events_that_are_not_integrated_close_the_gate(case: Case) -> None:
     Writer(case.kept).commit([case.tenant_uid], shift_us=-11 * SECOND_US)
-    assert isinstance(case.watch(), Seen)
+    assert isinstance(case.watch(), Sizes)
     assert case.watch() == "LOG_STALLED"
     case.kms.error = None
     case.kept.run(case.kept.integrator())
-    assert isinstance(case.watch(), Seen)
+    assert isinstance(case.watch(), Sizes)
 
 
 def test_what_can_t_be_anchored_closes_the_gate_only_when_the_kms_is_back_for_a_while(case: Case) -> None:
@@ -112,13 +112,13 @@ def test_what_can_t_be_anchored_closes_the_gate_only_when_the_kms_is_back_for_a_
     integrator.round()
     case.kms.error = error
     for _ in range(10):
-        assert isinstance(case.watch(), Seen)
+        assert isinstance(case.watch(), Sizes)
     case.kms.error = None
     for _ in range(3):
-        assert isinstance(case.watch(), Seen)
+        assert isinstance(case.watch(), Sizes)
     with pytest.raises(VaultError, match="anchored"):  # nobody is given keys before that
         case.gate.check(case.tenant_uid)
     case.now += 3.0
     assert case.watch() == "LOG_STALLED"
     case.kept.run(case.kept.integrator(lease=case.kept.lease("next")))
-    assert isinstance(case.watch(), Seen)
+    assert isinstance(case.watch(), Sizes)

@@ -11,7 +11,7 @@ from vault.kms.key_manager import KmsDeniedError, KmsSealedError, KmsUnavailable
 from vault.kms.tenant_keys import KeyCache, KeysMissingError
 from vault.server.keeping.guard import LogGuard
 from vault.server.keeping.metrics import LogMetrics
-from vault.store.log.gate import Seen
+from vault.store.log.gate import Sizes
 from vault.v1 import common_pb2
 
 
@@ -23,12 +23,12 @@ class Gate:
         self._error = error
         self.asked: list[bytes] = []
 
-    def watch(self, tenant_uid: bytes) -> Seen:
+    def watch(self, tenant_uid: bytes) -> Sizes:
         """See ``LogGate.watch``."""
         self.asked.append(tenant_uid)
         if tenant_uid == self._tenant_uid and self._error:
             raise self._error
-        return Seen(1, 1)
+        return Sizes(1, 1)
 
 
 def left_after(vault: Vault, error: Exception | None) -> tuple[set[str], list[bytes]]:

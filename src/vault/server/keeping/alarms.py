@@ -15,7 +15,7 @@ from vault.v1 import audit_pb2, common_pb2
 
 log = structlog.get_logger(__name__)
 
-ACTION = "ChainBroken"
+CHAIN_BROKEN = "ChainBroken"
 HEAD_MOVED = "HeadMoved"
 WITNESS_CONFLICT = "WitnessConflict"
 _MAX_WAITING = 1000
@@ -51,7 +51,7 @@ class LogAlarms:
         details = {"boot_id": boot, "boot_sequence": sequence, "problem": trouble.problem}
         if trouble.leaf_index is not None:
             details["index"] = str(trouble.leaf_index)
-        self._tell(tenant_uid, ACTION, details)
+        self._tell(tenant_uid, CHAIN_BROKEN, details)
 
     def moved(self, tenant_uid: bytes) -> None:
         """See ``Watcher.moved``."""

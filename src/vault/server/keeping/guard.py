@@ -8,7 +8,7 @@ import structlog
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeyCache
 from vault.server.keeping.metrics import LogMetrics
-from vault.store.log.gate import LogGate, Seen
+from vault.store.log.gate import LogGate, Sizes
 from vault.v1 import common_pb2
 
 log = structlog.get_logger(__name__)
@@ -57,7 +57,7 @@ class LogGuard:
         if self._thread.is_alive():
             self._thread.join()
 
-    def _compare(self, tenant_uid: bytes, seen: Seen) -> None:
+    def _compare(self, tenant_uid: bytes, seen: Sizes) -> None:
         """What was anchored at the last look is published by now, unless an older checkpoint was put back in its place."""
         if seen.published < self._anchored.get(tenant_uid, 0):
             log.warning("a log shows an older checkpoint than the anchored one; it is published again", tenant=tenant_uid.hex())

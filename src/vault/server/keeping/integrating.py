@@ -15,7 +15,7 @@ from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.log.integrator import Integrator
 from vault.store.log.known import Watcher
 from vault.store.log.lease import Lease
-from vault.store.log.pending import heads, waiting
+from vault.store.log.pending import entries_of_all, waiting
 
 log = structlog.get_logger(__name__)
 
@@ -122,7 +122,7 @@ class Integrating:
         try:
             with reading(self._node.log_engine, _PATIENCE_S) as connection:
                 found = waiting(connection)
-                return {one.tenant_uid for one in found if one.oldest_us > _RECENT_S * 1e6}, heads(connection)
+                return {one.tenant_uid for one in found if one.waited_us > _RECENT_S * 1e6}, entries_of_all(connection)
         except DATABASE_ERRORS as error:
             raise translate(error) from None
 

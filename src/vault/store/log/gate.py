@@ -25,7 +25,7 @@ _RECOVERY_S = 10.0
 """How long after the KMS did not answer it may take until logs of tenants that are served are anchored again."""
 
 
-class Seen(NamedTuple):
+class Sizes(NamedTuple):
     """What a look at a log that is in order showed: how many entries are anchored, and how many published."""
 
     anchored: int
@@ -33,7 +33,7 @@ class Seen(NamedTuple):
 
 
 class _Look(NamedTuple):
-    seen: Seen
+    seen: Sizes
     late: list[Late]
 
 
@@ -94,7 +94,7 @@ class LogGate:
         if late:
             raise (confirmed or late[0]).error()
 
-    def watch(self, tenant_uid: bytes) -> Seen:
+    def watch(self, tenant_uid: bytes) -> Sizes:
         """Look once at the log of a tenant that is served; to be called every few seconds.
 
         What is late is refused when it was at an earlier look too. A KMS that does not answer is none of the log's faults: the
@@ -156,7 +156,7 @@ class LogGate:
         except DATABASE_ERRORS as error:
             raise translate(error) from None
         self._remember(verified, late)
-        return _Look(Seen(verified.anchored.size, verified.head.checkpoint_size), late)
+        return _Look(Sizes(verified.anchored.size, verified.head.checkpoint_size), late)
 
     def _late(self, connection: sa.Connection, verified: Verified, *, must_be_anchored: bool) -> list[Late]:
         """All that is late, not only the first: one thing that comes and goes must not hide that another stays."""

@@ -91,7 +91,7 @@ class Integrator:
             log.warning("logs can't be integrated; it is tried again", error=type(error).__name__)
             self._known.forget_all()
             self._tenure = 0  # so that what was not published yet is taken up again, whoever has the lease
-        lag_us = max((one.oldest_us for one in found), default=0)
+        lag_us = max((one.waited_us for one in found), default=0)
         return Round(sum(step.entries for step in steps), not all(step.is_last for step in steps), lag_us / 1e6)
 
     def distrust(self, tenant_uid: bytes) -> None:

@@ -45,12 +45,12 @@ PENDING = Late(
     1.0,
 )
 UNANCHORED = Late(
-    f"the audit log could not be anchored for more than {MAX_PENDING_S:.0f} s although the KMS answers, so nothing is released; "
+    f"the audit log could not be anchored for more than {MAX_ANCHOR_AGE_S:.0f} s although the KMS answers, so nothing is released; "
     "the operator must look at the KMS's KV mount, the vault's rights there, and the integrator",
     2.5,  # up to a second until it is tried again
 )
 MISSING = Late(
-    f"audit events that this node committed more than {MAX_PENDING_S:.0f} s ago are not in the log, so nothing is released; "
+    f"audit events that this node committed more than {MAX_ANCHOR_AGE_S:.0f} s ago are not in the log, so nothing is released; "
     "the operator must find out what keeps the integrator from its work, or whether the database has lost them",
     2.5,
 )

@@ -24,10 +24,10 @@ _c = t.audit_pending.c
 
 
 class Waiting(NamedTuple):
-    """A log with pending events; ``oldest_us`` is how long the oldest has waited."""
+    """A log with pending events; ``waited_us`` is how long the oldest has waited."""
 
     tenant_uid: bytes
-    oldest_us: int
+    waited_us: int
 
 
 class Pending(NamedTuple):
@@ -44,7 +44,7 @@ def waiting(connection: sa.Connection) -> list[Waiting]:
     return [Waiting(uid, max(0, now - oldest)) for uid, oldest in found if oldest is not None]
 
 
-def heads(connection: sa.Connection) -> int:
+def entries_of_all(connection: sa.Connection) -> int:
     """How many entries all logs have together."""
     return int(connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(t.audit_log.c.size), 0))) or 0)
 
