@@ -18,11 +18,11 @@ MAX_VIOLATIONS = 20
 
 _PREFIX = "ERROR_REASON_"
 _CODES: dict[int, Iterable[int]] = {
-    code_pb2.INVALID_ARGUMENT: (*range(1, 11), 12),
+    code_pb2.INVALID_ARGUMENT: (*range(1, 11), 12, 14),
     code_pb2.OUT_OF_RANGE: (11,),
-    code_pb2.FAILED_PRECONDITION: (21, 22, 23, 24, 86, 89),
-    code_pb2.NOT_FOUND: (13, 20),
-    code_pb2.ALREADY_EXISTS: (25,),
+    code_pb2.FAILED_PRECONDITION: (*range(21, 25), *range(27, 32), 86, 89, 91),
+    code_pb2.NOT_FOUND: (13, 15, 20),
+    code_pb2.ALREADY_EXISTS: (25, 26),
     code_pb2.UNAUTHENTICATED: (40,),
     code_pb2.PERMISSION_DENIED: range(41, 60),
     code_pb2.RESOURCE_EXHAUSTED: (60, 61),

@@ -1,7 +1,8 @@
 """Doing a request once: what a request_id did is remembered for 24 hours, as uids, revisions and reasons, never as values.
 
-The digest of the request is an HMAC under the index key, which dies with its epoch: old digests can't be used to guess values.
-The row is under a MAC as well, else whoever edits the database could have a retry answered with somebody else's token.
+The digest of the request is an HMAC under a key of its own, in an envelope under the epoch key: it moves on with each rotation, and
+old digests can't be used to guess values once their epoch is gone. The row is under a MAC as well, else whoever edits the database
+could have a retry answered with somebody else's token.
 """
 
 import struct
@@ -13,9 +14,12 @@ from google.protobuf.message import Message
 
 from vault.admission import Admitted
 from vault.audit.events import request_id_bytes
+from vault.crypto import binding
+from vault.crypto.envelope import DecryptionError, key_version
 from vault.crypto.fingerprint import request_digest
+from vault.crypto.keys import LABEL_DIGEST_KEY, Key, unwrap, wrap
 from vault.errors import VaultError
-from vault.store.rows import IdempotencyRow
+from vault.store.rows import IdempotencyRow, IdempotencySubjectRow
 from vault.store.sealing import check, sealed
 from vault.v1 import common_pb2
 
@@ -45,10 +49,15 @@ def recall(admitted: Admitted, request: Message) -> list[Done] | None:
     row = admitted.rows.idempotency
     if row is None:
         return None
-    check(admitted.keys.authority, row)
     if row.expire_us <= admitted.rows.now_us:
         return None
-    if not compare_digest(row.digest, _digest(admitted, request, row.index_key_version)):
+    if not row.digest:
+        raise VaultError(
+            common_pb2.ERROR_REASON_REQUEST_ID_REUSED,
+            "a subject of the request that had this request_id was erased since, so it is not done again; use a new UUID",
+        )
+    check(admitted.keys.authority, row)
+    if not compare_digest(row.digest, _digest(_digest_key(admitted, row), request)):
         raise VaultError(
             common_pb2.ERROR_REASON_REQUEST_ID_REUSED,
             "request_id was used for another request within 24 hours; use a new UUID for each logical call",
@@ -63,18 +72,20 @@ def remember(admitted: Admitted, request: Message, done: Iterable[Done]) -> None
         return
     old = admitted.rows.idempotency
     if old is not None:
-        admitted.writes.expired.append(old)
-    version = admitted.tenant.index_key_version
+        admitted.writes.removed += (old, *_subjects(old))
+    tenant, key = admitted.tenant, Key.generate()
+    request_id = request_id_bytes(admitted.draft.context)
+    bound = binding.digest_key(tenant.uid, request_id, admitted.principal.uid, tenant.epoch)
     row = IdempotencyRow(
-        admitted.tenant.uid,
-        request_id_bytes(admitted.draft.context),
+        tenant.uid,
+        request_id,
         admitted.principal.uid,
-        version,
-        _digest(admitted, request, version),
+        wrap(admitted.keys.epoch(tenant.epoch).derive(LABEL_DIGEST_KEY), tenant.epoch, key, bound),
+        _digest(key, request),
         b"".join(_RESULT.pack(*one) for one in done),
         admitted.rows.now_us + RETENTION_US,
     )
-    admitted.writes.inserted.append(sealed(admitted.keys.authority, row))
+    admitted.writes.inserted += (sealed(admitted.keys.authority, row), *_subjects(row))
 
 
 def note_replayed(admitted: Admitted) -> Callable[[Done, VaultError], None]:
@@ -87,6 +98,23 @@ def replayed_failure(done: Done) -> VaultError:
     return VaultError(done.reason, "this item was refused when the request was first made")
 
 
-def _digest(admitted: Admitted, request: Message, index_key_version: int) -> bytes:
-    key = admitted.keys.index(index_key_version)
+def _subjects(row: IdempotencyRow) -> list[IdempotencySubjectRow]:
+    """Whom a request was about: so that erasing somebody finds the row."""
+    uids = {Done(*fields).subject_uid for fields in _RESULT.iter_unpack(row.results)} - {FAILED[0]}
+    return [IdempotencySubjectRow(row.tenant_uid, uid, row.request_id, row.principal_uid, row.expire_us) for uid in uids]
+
+
+def _digest_key(admitted: Admitted, row: IdempotencyRow) -> Key:
+    try:
+        epoch = key_version(row.digest_key)
+        bound = binding.digest_key(row.tenant_uid, row.request_id, row.principal_uid, epoch)
+        return unwrap(admitted.keys.epoch(epoch).derive(LABEL_DIGEST_KEY), row.digest_key, bound)
+    except DecryptionError:
+        raise VaultError(
+            common_pb2.ERROR_REASON_INTEGRITY,
+            "a stored idempotency row was altered or moved; it is not used; the operator must investigate",
+        ) from None
+
+
+def _digest(key: Key, request: Message) -> bytes:
     return request_digest(key, request.DESCRIPTOR.full_name, request.SerializeToString(deterministic=True))

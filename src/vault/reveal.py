@@ -25,6 +25,7 @@ _SMALL = 16 * 1024
 """Bytes of an envelope that is read with its token; larger ones only once their sizes are known."""
 _OVERHEAD = 35
 """Bytes that an envelope has more than its value."""
+_PINNED = Reads(pinning=True)
 _MASKED = common_pb2.Form(kind=common_pb2.FORM_KIND_MASKED)
 _PLAIN = common_pb2.Form(kind=common_pb2.FORM_KIND_PLAIN)
 
@@ -167,7 +168,13 @@ class _Spending:
             self._held[held.token.uid] = held
 
     def write(self) -> None:
-        """Write the counts, and what was delivered under this request_id."""
+        """Write the counts, and what was delivered under this request_id.
+
+        Raises:
+            MoreRowsError: the tenant's keys must be kept from changing meanwhile.
+        """
+        if self._spent and _PINNED not in self._admitted.rows.fetched:
+            raise MoreRowsError(_PINNED)
         for uid, count in self._spent.items():
             old = self._held[uid].token
             new = sealed(self._admitted.keys.authority, old._replace(reveals_used=old.reveals_used + count))

@@ -52,13 +52,17 @@ def checked(admitted: Admitted, held: Held) -> Held:
 
 
 def checked_known(admitted: Admitted, known: Known) -> Known:
-    """A subject with its current store key, once its row is sound and the key is its own.
+    """A subject with its current store key, once its row is sound, the key is its own, and so is the name that led here.
 
     Raises:
         VaultError: INTEGRITY.
     """
-    subject, key = known
+    subject, key, alias = known
     admitted.check_subject(subject)
+    if alias:
+        check(admitted.keys.authority, alias)
+        if (alias.tenant_uid, alias.subject_uid) != (subject.tenant_uid, subject.uid):
+            raise _altered("name of a subject")
     own = (subject.tenant_uid, subject.uid, STORE, subject.store_key_version)
     if subject.tenant_uid != admitted.tenant.uid or (key.tenant_uid, key.subject_uid, key.kind, key.version) != own:
         raise _altered("subject")
@@ -159,7 +163,7 @@ def new_subject(admitted: Admitted, subject_id: str, lookup: bytes) -> tuple[Kno
         sealed(admitted.keys.authority, subject),
         SubjectKeyRow(tenant.uid, uid, STORE, 1, key_id, tenant.epoch, wrapped),
     )
-    admitted.writes.inserted += known
+    admitted.writes.inserted += known[:2]
     return known, key
 
 

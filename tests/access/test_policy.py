@@ -23,18 +23,30 @@ AUDIT = (
     *("Query", "SubjectTimeline", "Aggregate", "Tail", "BreachReport", "NameSubjects", "Export"),
     *("GetCheckpoint", "GetInclusionProof", "GetConsistencyProof", "AddCosignature", "ReadHashes", "ReadEntries"),
 )
-ACTIONS = ("Tokenize", "Reveal", "Verify", "Search", "Describe", "Update", "Delete", "ListDataClasses", *AUDIT)
+SUBJECTS = ("Register", "GetSubject", "ListSubjects", "Link", "Unlink", "Restrict", "Unrestrict")
+PRIVACY = ("PlaceHold", "ReleaseHold", "Erase", "BulkErase", "GetErasureReceipt", "VerifyErasure")
+OPERATIONS = ("GetOperation", "ListOperations", "PauseOperation", "ResumeOperation", "CancelOperation")
+APPROVALS = ("ListApprovals", "Approve", "Deny")
+KEYS = ("Status", "Rotate", "Rekey", "Destroy", "Seal", "Unseal", "SetSchedule", *OPERATIONS, *APPROVALS)
+VALUES = ("Tokenize", "Reveal", "Verify", "Search", "Describe", "Update", "Delete", "Encrypt", "Decrypt", "Reencrypt")
+ACTIONS = (*VALUES, "ListDataClasses", *AUDIT, *SUBJECTS, *PRIVACY, *KEYS)
 ANYBODY = {"Describe", "ListDataClasses"}
-READER = ANYBODY | {"Verify", "Search", "Reveal MASKED", "Reveal PARTIAL"}
+READER = ANYBODY | {"Verify", "Search", "Reveal MASKED", "Reveal PARTIAL", "Decrypt MASKED", "Decrypt PARTIAL"}
 TABLE = {
-    "tokenizer": ANYBODY | {"Tokenize", "Update"},
+    "tokenizer": ANYBODY | {"Tokenize", "Update", "Encrypt", "Reencrypt", "Register"},
     "reader_masked": READER,
-    "reader_plain": READER | {"Reveal PLAIN"},
-    "admin": ANYBODY | {"Delete"},
-    "auditor": {"ListDataClasses", *AUDIT},
+    "reader_plain": READER | {"Reveal PLAIN", "Decrypt PLAIN"},
+    "admin": ANYBODY | {"Delete", *SUBJECTS},
+    "auditor": {"ListDataClasses", "GetErasureReceipt", "VerifyErasure", *AUDIT},
+    "privacy_officer": {
+        *("ListDataClasses", "GetSubject", "ListSubjects", "Restrict", "Unrestrict", "GetOperation", "ListOperations"),
+        *PRIVACY,
+    },
+    "security_officer": {"ListDataClasses", *KEYS},
 }
-USES = ("Reveal", "Verify", "Search")
-USES_OR_STORES = (*USES, "Tokenize", "Update")
+REVEALS = ("Reveal", "Decrypt")
+USES = (*REVEALS, "Verify", "Search")
+USES_OR_STORES = (*USES, "Tokenize", "Update", "Encrypt", "Reencrypt")
 
 
 def alarm(message: str) -> None:
@@ -51,10 +63,10 @@ def question(action: str, form: str = "", **other) -> Question:
 
 
 def named(action: str, form: str) -> str:
-    return f"{action} {form}" if action == "Reveal" else action
+    return f"{action} {form}" if action in REVEALS else action
 
 
-CASES = [(action, form) for action in ACTIONS for form in (FORMS if action == "Reveal" else ("",))]
+CASES = [(action, form) for action in ACTIONS for form in (FORMS if action in REVEALS else ("",))]
 
 
 @pytest.mark.parametrize("role", sorted(TABLE))
@@ -109,7 +121,7 @@ def test_nothing_outside_the_table_is_allowed(roles, **asked):
 
 @pytest.mark.parametrize("action", USES)
 def test_a_value_is_not_used_for_a_purpose_it_was_not_collected_for(action):
-    asked = question(action, "MASKED" if action == "Reveal" else "", purpose_collected=False)
+    asked = question(action, "MASKED" if action in REVEALS else "", purpose_collected=False)
     verdict = ENGINE.decide(PRINCIPAL, frozenset({"reader_masked"}), asked)
     assert verdict == Verdict(False, NOT_COLLECTED, ("purpose-limitation",))
 
@@ -117,7 +129,7 @@ def test_a_value_is_not_used_for_a_purpose_it_was_not_collected_for(action):
 @pytest.mark.parametrize("action", USES_OR_STORES)
 @pytest.mark.parametrize("state", ["RESTRICTED", "restricted", "ERASED"])
 def test_a_subject_that_is_not_active_is_not_used(action, state):
-    asked = question(action, "PLAIN" if action == "Reveal" else "", subject_state=state)
+    asked = question(action, "PLAIN" if action in REVEALS else "", subject_state=state)
     verdict = ENGINE.decide(PRINCIPAL, frozenset({"tokenizer", "reader_plain"}), asked)
     assert verdict == Verdict(False, RESTRICTED, ("subject-restricted",))
 

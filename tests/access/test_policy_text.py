@@ -27,12 +27,12 @@ def test_the_built_in_policies_keep_to_their_schema():
 
 def test_every_built_in_policy_has_an_id_of_its_own():
     policies = json.loads(cedarpy.policies_to_json_str(POLICIES))["staticPolicies"].values()
-    assert len({policy["annotations"]["id"] for policy in policies}) == len(policies) == 9
+    assert len({policy["annotations"]["id"] for policy in policies}) == len(policies) == 14
 
 
 def test_permits_are_told_apart_from_forbids():
     loaded = policy_text.load(POLICIES, SCHEMA)
-    assert (len(loaded.every), len(loaded.permits)) == (9, 7)
+    assert (len(loaded.every), len(loaded.permits)) == (14, 12)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_permits_are_told_apart_from_forbids():
         ('@id("x") permit (principal in Role::"tokeniser", action, resource);', "tokeniser"),
         ('@id("x") permit (principal, action == Action::"Revael", resource);', "Revael"),
         ('@id("x") forbid (principal, action, resource) when { context.purpsoe == "" };', "purpsoe"),
-        ('@id("x") forbid (principal, action, resource) when { context.purpose > 3 };', "policy9"),
+        ('@id("x") forbid (principal, action, resource) when { context.purpose > 3 };', "policy14"),
         ("permit (principal, action, resource);", "have no @id"),
         ('@id("") permit (principal, action, resource);', "have no @id"),
         ("@id permit (principal, action, resource);", "have no @id"),

@@ -150,7 +150,7 @@ def test_the_vault_remembers_requests_as_in_the_vectors(sections: Any) -> None:
     (case,) = sections["idempotency"]
     request = vault_service_pb2.DeleteRequest.FromString(bytes.fromhex(case["request"]))
     raw = request.SerializeToString(deterministic=True)
-    key = Key(bytes.fromhex(case["index_key"]))
+    key = Key(bytes.fromhex(case["digest_key"]))
     assert request_digest(key, request.DESCRIPTOR.full_name, raw).hex() == case["digest"]
     done = [Done(b"\x22" * 16, b"\x55" * 16, 1, 0), Done(*FAILED, common_pb2.ERROR_REASON_TOKEN_NOT_FOUND)]
     assert b"".join(idempotency._RESULT.pack(*one) for one in done).hex() == case["results"]

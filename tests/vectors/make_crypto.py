@@ -121,6 +121,8 @@ def binding_vectors() -> list[dict]:
         ("subject-id", "subject_id", uids | {"key_version": 7}),
         ("kms-context", "kms_context", {"tenant_uid": TENANT, "kind": "epoch", "version": 3}),
         ("kms-context", "kms_context", {"tenant_uid": bytes(16), "kind": "authority", "version": 1}),
+        ("digest-key", "digest_key", {"tenant_uid": TENANT, "request_id": ITEM, "principal_uid": SUBJECT, "epoch": 3}),
+        ("opening", "opening", {"tenant_uid": TENANT, "erasure_uid": ITEM, "epoch": 3}),
     ]
     return [
         {

@@ -160,7 +160,7 @@ def digests() -> list[dict]:
     return [
         {
             "id": "idempotency-delete",
-            "index_key": INDEX_KEY.hex(),
+            "digest_key": INDEX_KEY.hex(),
             "method": "vault.v1.DeleteRequest",
             "request": delete_request().hex(),
             "digest": hmac_sha256(derive(INDEX_KEY, "pdvault/v1/request-digest"), packed).hex(),
@@ -186,14 +186,28 @@ def rows() -> list[dict]:
         "row-item-ill-formed": ("item", (*item, None, None, thirty_two, 60, TIME_US, TIME_US + 1)),
         "row-token": ("token", (*token, None, 3, 1)),
         "row-token-expiring": ("token", (*token, TIME_US, 0, 0)),
-        "row-idempotency": ("idempotency", (TENANT, REQUEST, PRINCIPAL, 1, thirty_two, bytes(38), TIME_US)),
+        "row-subject-alias": ("subject_alias", (TENANT, SUBJECT, ITEM, thirty_two, 1, b"envelope")),
+        "row-subject-hold": ("subject_hold", (TENANT, SUBJECT, ITEM, "court/4711", PRINCIPAL, TIME_US, None)),
+        "row-erasure": ("erasure", (TENANT, ITEM, SUBJECT, b"statement", 3, 2, TIME_US)),
+        "row-operation": ("operation", (TENANT, ITEM, "Rotate", b"request", PRINCIPAL, TIME_US)),
+        "row-approval": (
+            "approval",
+            (TENANT, ITEM, "Destroy", thirty_two, "a summary", PRINCIPAL, TIME_US, TIME_US + 1, "ASKED", None, 0),
+        ),
+        "row-key-schedule": ("key_schedule", (TENANT, 7776000, 2592000, 2592000)),
+        "row-idempotency": ("idempotency", (TENANT, REQUEST, PRINCIPAL, bytes(66), thirty_two, bytes(38), TIME_US)),
     }
     return [row(name, table, columns) for name, (table, columns) in cases.items()]
 
 
 def row(name: str, table: str, columns: tuple[bytes | str | int | None, ...]) -> dict:
     """One row and its MAC column, under version 1 of the authority key."""
-    nullable = {"item": {12: "fingerprint", 13: "deterministic"}, "token": {6: "expire_us"}}
+    nullable = {
+        "item": {12: "fingerprint", 13: "deterministic"},
+        "token": {6: "expire_us"},
+        "subject_hold": {6: "expire_us"},
+        "approval": {9: "decided_by"},
+    }
     nulls = ",".join(nullable[table][place] for place, column in enumerate(columns) if column is None)
     fields = [b"" if column is None else int(column) if isinstance(column, bool) else column for column in columns]
     packed = pack(f"pdvault/v1/row/{table}", 1, 1, *fields, nulls)

@@ -14,7 +14,7 @@ from vault.crypto.encoding import pack
 from vault.errors import VaultError
 from vault.v1 import common_pb2
 
-ROLES = frozenset({"tokenizer", "reader_masked", "reader_plain", "admin", "auditor"})
+ROLES = frozenset({"tokenizer", "reader_masked", "reader_plain", "admin", "auditor", "privacy_officer", "security_officer"})
 """The roles that the built-in schema knows."""
 
 PURPOSE_LIMITATION = "purpose-limitation"

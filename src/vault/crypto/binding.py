@@ -47,6 +47,26 @@ def subject_id(tenant_uid: bytes, subject_uid: bytes, key_version: int) -> bytes
     return pack("pdvault/v1/subject-id", tenant_uid, subject_uid, key_version)
 
 
+def digest_key(tenant_uid: bytes, request_id: bytes, principal_uid: bytes, epoch: int) -> bytes:
+    """The associated data of the wrapped key of a request's digest.
+
+    Raises:
+        ValueError: a uid is not 16 bytes, or the number is not from 0 to 2**64 - 1.
+    """
+    _check_uids(tenant_uid, request_id, principal_uid)
+    return pack("pdvault/v1/digest-key", tenant_uid, request_id, principal_uid, epoch)
+
+
+def opening(tenant_uid: bytes, erasure_uid: bytes, epoch: int) -> bytes:
+    """The associated data of the wrapped key of a receipt's commitment.
+
+    Raises:
+        ValueError: a uid is not 16 bytes, or the number is not from 0 to 2**64 - 1.
+    """
+    _check_uids(tenant_uid, erasure_uid)
+    return pack("pdvault/v1/opening", tenant_uid, erasure_uid, epoch)
+
+
 def kms_context(tenant_uid: bytes, kind: str, version: int) -> bytes:
     """The context in which the KMS encrypts a tenant's key of the kind "epoch", "index" or "authority".
 

@@ -1,4 +1,4 @@
-"""Keyed hashes under a tenant's index key: finding equal things without reading them.
+"""Keyed hashes, mostly under a tenant's index key: finding equal things without reading them.
 
 HMAC-SHA-256 (RFC 2104) over packed fields, one derived key for each use (docs/formats.md, "Fingerprints and look-ups").
 """
@@ -20,15 +20,15 @@ def subject_lookup(index_key: Key, subject_id: str) -> bytes:
     return _hash(index_key, "pdvault/v1/subject-lookup", subject_id)
 
 
-def request_digest(index_key: Key, method: str, request: bytes) -> bytes:
+def request_digest(digest_key: Key, method: str, request: bytes) -> bytes:
     """32 bytes by which a repeated request is recognised without keeping it.
 
     Args:
-        index_key: the tenant's index key.
+        digest_key: the request's own.
         method: what is asked, for example "vault.v1.TokenizeRequest": the full name of the request's message.
         request: its deterministic serialisation.
     """
-    return _hash(index_key, "pdvault/v1/request-digest", method, request)
+    return _hash(digest_key, "pdvault/v1/request-digest", method, request)
 
 
 def deterministic(index_key: Key, subject_uid: bytes, fingerprint: bytes, purposes: Sequence[str]) -> bytes:
@@ -38,5 +38,5 @@ def deterministic(index_key: Key, subject_uid: bytes, fingerprint: bytes, purpos
     return _hash(index_key, "pdvault/v1/deterministic", subject_uid, fingerprint, *sorted(set(purposes)))
 
 
-def _hash(index_key: Key, label: str, *fields: bytes | int | str) -> bytes:
-    return hmac.digest(index_key.derive(label).raw, pack(label, *fields), "sha256")
+def _hash(root_key: Key, label: str, *fields: bytes | int | str) -> bytes:
+    return hmac.digest(root_key.derive(label).raw, pack(label, *fields), "sha256")

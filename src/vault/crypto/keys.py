@@ -5,7 +5,18 @@ from typing import Final
 from vault.crypto._key import KEY_BYTES, Key
 from vault.crypto.envelope import DecryptionError, seal, unseal
 
-__all__ = ["KEY_BYTES", "LABEL_ITEM", "LABEL_SUBJECT_ID", "LABEL_WRAP", "Key", "unwrap", "wrap"]
+__all__ = [
+    "KEY_BYTES",
+    "LABEL_DIGEST_KEY",
+    "LABEL_FIELD",
+    "LABEL_ITEM",
+    "LABEL_OPENING",
+    "LABEL_SUBJECT_ID",
+    "LABEL_WRAP",
+    "Key",
+    "unwrap",
+    "wrap",
+]
 
 LABEL_ITEM: Final = "pdvault/v1/key/item"
 """Store key: the key of item envelopes."""
@@ -13,8 +24,17 @@ LABEL_ITEM: Final = "pdvault/v1/key/item"
 LABEL_SUBJECT_ID: Final = "pdvault/v1/key/subject-id"
 """Store key: the key of the encrypted subject_id."""
 
+LABEL_FIELD: Final = "pdvault/v1/key/field"
+"""Field key: the key of field ciphertexts."""
+
 LABEL_WRAP: Final = "pdvault/v1/key/wrap"
 """Epoch key: the key that wraps subject keys."""
+
+LABEL_DIGEST_KEY: Final = "pdvault/v1/key/digest-key"
+"""Epoch key: the key that wraps the keys of request digests."""
+
+LABEL_OPENING: Final = "pdvault/v1/key/opening"
+"""Epoch key: the key that wraps the keys of receipts' commitments."""
 
 
 def wrap(kek: Key, key_version: int, key: Key, associated_data: bytes) -> bytes:

@@ -7,7 +7,7 @@ a Python exception).
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from vault.server import audit_methods
 from vault.server.audit_service import AuditService
 from vault.server.dispatcher import Dispatcher
 from vault.server.intake import Intake
-from vault.server.methods import METHODS, SERVICE, Method
+from vault.server.methods import SERVICES, Method
 from vault.server.metrics import Metrics
 from vault.server.streams.running import Streams
 from vault.server.streams.slots import StreamSlots
@@ -48,10 +48,12 @@ Handler = Callable[[bytes, Any], Awaitable[bytes]]
 Handlers = dict[str, "grpc.RpcMethodHandler[bytes, bytes]"]
 Work = Callable[[Method, bytes, Any], Awaitable[bytes]]
 """(method, request, context) → response."""
+Flow = Callable[[Call, bytes], Awaitable[bytes]]
+"""What is left to do of a call after its first transaction: (call, what the lane answered) → response. May raise VaultError."""
 
 
 class Edge:
-    """Answers the methods of VaultService and AuditService."""
+    """Answers the methods of all services."""
 
     def __init__(
         self,
@@ -60,12 +62,15 @@ class Edge:
         dispatcher: Dispatcher,
         audit: AuditService,
         streams: Streams,
+        flows: Mapping[str, Flow],
         metrics: Metrics,
         unheard: Unheard,
     ) -> None:
+        """Put together what handlers need; ``flows`` are by the method's name."""
         self._trust = trust
         self._audit = audit
         self._streams = streams
+        self._flows = flows
         self._intake = intake
         self._dispatcher = dispatcher
         self._metrics = metrics
@@ -79,15 +84,16 @@ class Edge:
     def register(self, server: grpc.aio.Server) -> None:
         """Add every method to a server."""
         unary = grpc.unary_unary_rpc_method_handler
-        vault: Handlers = {method.name: unary(self._handler(method, self._answer)) for method in METHODS}
+        vault: dict[str, Handlers] = {
+            service: {method.name: unary(self._handler(method, self._answer)) for method in methods}
+            for service, methods in SERVICES.items()
+        }
         stream = grpc.unary_stream_rpc_method_handler
         streams: Handlers = {method.name: stream(self._handler(method, self._stream)) for method in audit_methods.STREAMS}
         audit: Handlers = streams | {method.name: unary(self._handler(method, self._read)) for method in audit_methods.METHODS}
+        every = vault | {audit_methods.SERVICE: audit}
         server.add_generic_rpc_handlers(
-            (
-                grpc.method_handlers_generic_handler(SERVICE, vault),
-                grpc.method_handlers_generic_handler(audit_methods.SERVICE, audit),
-            )
+            [grpc.method_handlers_generic_handler(service, handlers) for service, handlers in every.items()]
         )
 
     async def drain(self, patience_s: float) -> None:
@@ -130,8 +136,9 @@ class Edge:
         return handle
 
     async def _answer(self, method: Method, raw: bytes, context: Context) -> bytes:
-        async with self._admitted(method, raw, context) as (_, answer):
-            return answer
+        async with self._admitted(method, raw, context) as (call, answer):
+            flow = self._flows.get(method.name)
+            return await flow(call, answer) if flow else answer
 
     async def _read(self, method: Method, raw: bytes, context: Context) -> bytes:
         async with self._admitted(method, raw, context) as (call, resolved):

@@ -1,6 +1,6 @@
-"""The methods of VaultService: for each, its request type and the use case that answers it."""
+"""The methods of all services but AuditService: for each, its request type and the use case that answers it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,8 +10,6 @@ from vault import delete, describe, list_data_classes, reveal, search, tokenize,
 from vault.call import UseCase
 from vault.classes.taxonomy import Taxonomy
 from vault.v1 import vault_service_pb2 as v1
-
-SERVICE = "vault.v1.VaultService"
 
 
 class Deadlines(NamedTuple):
@@ -53,3 +51,8 @@ METHODS = (
     Method(delete.ACTION, v1.DeleteRequest, _tokens, lambda request, _: delete.Delete(request)),
     Method(list_data_classes.ACTION, v1.ListDataClassesRequest, lambda _: 1, list_data_classes.ListDataClasses),
 )
+
+SERVICES: Mapping[str, tuple[Method, ...]] = {
+    "vault.v1.VaultService": METHODS,
+}
+"""By the service's full name."""

@@ -28,7 +28,7 @@ from vault.server.journal import Journal
 from vault.server.keeping.assembly import LogKeeping, keeping_logs
 from vault.server.lane import Lane
 from vault.server.log_http.serving import logs_served
-from vault.server.methods import SERVICE
+from vault.server.methods import SERVICES
 from vault.server.metrics import Metrics
 from vault.server.metrics_http import metrics_served
 from vault.server.node import Node
@@ -102,7 +102,7 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
     witnesses = [parse_vkey(witness.key) for witness in config.log.witness]
     audit = AuditService(node.engine, node.log_engine, node.gate.public_key, witnesses)
     streams = Streams(audit, dispatcher, node.keys, lane.submit)
-    edge = Edge(trust, Intake(BUILT_IN, policy), dispatcher, audit, streams, metrics, unheard)
+    edge = Edge(trust, Intake(BUILT_IN, policy), dispatcher, audit, streams, {}, metrics, unheard)
     server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT)
     edge.register(server)
     health = health_aio.HealthServicer()
@@ -118,7 +118,7 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
         journal.kept(address),
     ):
         await server.start()
-        for service in ("", SERVICE, audit_methods.SERVICE):
+        for service in ("", *SERVICES, audit_methods.SERVICE):
             await health.set(service, health_pb2.HealthCheckResponse.SERVING)
         metrics.serving.set(1)
         log.info("serving", address=address, metrics=metrics_address, node=config.node)

@@ -35,7 +35,19 @@ class ClockSkewError(Exception):
     """The database's clock and the node's are too far apart to believe either."""
 
 
-_FORESEEN = (sa.exc.DBAPIError, sa.exc.TimeoutError, psycopg.Error, WriteConflictError, RowsSwallowedError, ClockSkewError)
+class SlowTransactionError(Exception):
+    """A transaction took longer than any may."""
+
+
+_FORESEEN = (
+    sa.exc.DBAPIError,
+    sa.exc.TimeoutError,
+    psycopg.Error,
+    WriteConflictError,
+    RowsSwallowedError,
+    ClockSkewError,
+    SlowTransactionError,
+)
 
 DATABASE_ERRORS = (sa.exc.SQLAlchemyError, psycopg.Error)
 """What reading, writing and committing may raise: COPY goes past SQLAlchemy's wrapping."""

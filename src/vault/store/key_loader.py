@@ -20,6 +20,9 @@ from vault.store.rows import TenantKeyRow, TenantRow
 from vault.store.sealing import check
 from vault.v1 import common_pb2
 
+LIVE = ("ACTIVE", "OLD")
+"""The states of the keys that something live hangs on (docs/decisions/0008)."""
+
 Boot = tuple[bytes, bytes]
 """(boot id, boot public key)."""
 
@@ -59,7 +62,8 @@ class KeyLoader:
     def _read(self, tenant_uid: bytes) -> tuple[TenantRow, list[TenantKeyRow]]:
         with self._engine.connect() as connection:
             tenant = connection.execute(sa.select(t.tenant).where(t.tenant.c.uid == tenant_uid)).first()
-            rows = connection.execute(sa.select(t.tenant_key).where(t.tenant_key.c.tenant_uid == tenant_uid)).all()
+            live = (t.tenant_key.c.tenant_uid == tenant_uid) & t.tenant_key.c.state.in_(LIVE)
+            rows = connection.execute(sa.select(t.tenant_key).where(live)).all()
         keys = [TenantKeyRow(*row) for row in rows]
         if tenant is None or {row.kind for row in keys} != {EPOCH, INDEX, AUTHORITY}:
             raise VaultError(

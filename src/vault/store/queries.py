@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from vault.store import tables as t
 from vault.store.reads import STORE, Head, Held, Known, Page, Reads, Rows
 from vault.store.rows import (
+    AliasRow,
     CaRow,
     IdempotencyRow,
     ItemRow,
@@ -49,13 +50,14 @@ _HELD = sa.select(
         _same(t.item, t.subject_key, subject_uid="subject_uid", store_key_version="version") & (t.subject_key.c.kind == STORE),
     )
 )
+_CURRENT_KEY = _same(t.subject, t.subject_key, uid="subject_uid", store_key_version="version") & (t.subject_key.c.kind == STORE)
 _KNOWN = sa.select(
     *(column.label(f"{table.name}_{column.name}") for table in (t.subject, t.subject_key) for column in table.c)
+).select_from(t.subject.join(t.subject_key, _CURRENT_KEY))
+_ALIASED = sa.select(
+    *(column.label(f"{table.name}_{column.name}") for table in (t.subject_alias, t.subject, t.subject_key) for column in table.c)
 ).select_from(
-    t.subject.join(
-        t.subject_key,
-        _same(t.subject, t.subject_key, uid="subject_uid", store_key_version="version") & (t.subject_key.c.kind == STORE),
-    )
+    t.subject_alias.join(t.subject, _same(t.subject_alias, t.subject, subject_uid="uid")).join(t.subject_key, _CURRENT_KEY)
 )
 
 
@@ -71,7 +73,19 @@ def _held(row: Iterable[Any]) -> Held:
 
 def _known(row: Iterable[Any]) -> Known:
     cells = iter(row)
-    return Known(SubjectRow(*islice(cells, len(SubjectRow._fields))), SubjectKeyRow(*cells))
+    return Known(
+        SubjectRow(*islice(cells, len(SubjectRow._fields))), SubjectKeyRow(*islice(cells, len(SubjectKeyRow._fields))), None
+    )
+
+
+def _aliased(row: Iterable[Any]) -> Known:
+    cells = iter(row)
+    alias = AliasRow(*islice(cells, len(AliasRow._fields)))
+    return _known(cells)._replace(alias=alias)
+
+
+def _lookup_of(known: Known) -> bytes:
+    return (known.alias or known.subject).lookup
 
 
 class ShadowedRowError(Exception):
@@ -92,7 +106,8 @@ class _Lookup(NamedTuple):
 
 
 _LOOKUPS = (
-    _Lookup("subjects", _KNOWN, (t.subject.c.lookup,), _known, lambda known: known.subject.lookup),
+    _Lookup("subjects", _KNOWN, (t.subject.c.lookup,), _known, _lookup_of),
+    _Lookup("subjects", _ALIASED, (t.subject_alias.c.lookup,), _aliased, _lookup_of),
     _Lookup("subject_uids", _KNOWN, (t.subject.c.uid,), _known, lambda known: known.subject.uid),
     _Lookup("tokens", _HELD, (t.token.c.text,), _held, lambda held: held.token.text),
     _Lookup(
@@ -126,6 +141,7 @@ def fetch(connection: sa.Connection, calls: Sequence[tuple[Head, Reads]]) -> lis
 
 def fetch_data(connection: sa.Connection, needs: Sequence[Need]) -> None:
     """Fill in what calls need besides their heads; also for what a call found it needs only after it saw its rows."""
+    _lock_tenants(connection, needs)
     for lookup in _LOOKUPS:
         _look_up(connection, lookup, needs)
     pages = defaultdict[Page, list[tuple[Page, Head, Rows]]](list)
@@ -161,6 +177,20 @@ def _fetch_heads(connection: sa.Connection, needs: Sequence[Need]) -> None:
         rows.principal = principals.get((head.tenant_uid, head.principal))
         if rows.principal:
             rows.idempotency = done.get((head.tenant_uid, head.request_id, rows.principal.uid))
+
+
+def _lock_tenants(connection: sa.Connection, needs: Sequence[Need]) -> None:
+    """Before anything else is read that rests on the tenants' keys and names: the turnstile of docs/decisions/0008."""
+    owned = {head.tenant_uid for head, reads, _ in needs if reads.owning}
+    pinned = {head.tenant_uid for head, reads, _ in needs if reads.locking or reads.pinning} - owned
+    rows = dict[bytes, TenantRow]()
+    for uids, is_shared in ((owned, False), (pinned, True)):
+        if uids:
+            select = sa.select(t.tenant).where(t.tenant.c.uid.in_(uids)).order_by(t.tenant.c.uid).with_for_update(read=is_shared)
+            rows |= {row.uid: row for row in map(TenantRow._make, connection.execute(select))}
+    for head, _, found in needs:
+        if head.tenant_uid in rows:
+            found.tenant = rows[head.tenant_uid]
 
 
 def _by_key(
@@ -199,15 +229,17 @@ def _among(columns: Sequence[sa.Column[Any]], keys: Iterable[tuple[Any, ...]]) -
 
 
 def _look_up(connection: sa.Connection, lookup: _Lookup, needs: Sequence[Need]) -> None:
-    parts = defaultdict[tuple[bool, int], list[Need]](list)
+    parts = defaultdict[tuple[bool, bool, int], list[Need]](list)
     for need in needs:
         if getattr(need[1], lookup.name):
-            parts[need[1].locking, need[1].envelopes].append(need)
-    for (locking, envelopes), part in parts.items():
+            parts[need[1].locking, need[1].owning, need[1].envelopes].append(need)
+    for (locking, owning, envelopes), part in parts.items():
         wanted = {(h.tenant_uid, key) for h, reads, _ in part for key in getattr(reads, lookup.name)}
         flat = [(uid, *(key if isinstance(key, tuple) else (key,))) for uid, key in wanted]
         select = lookup.select.where(_among((lookup.columns[0].table.c.tenant_uid, *lookup.columns), flat))
-        if locking:
+        if owning:
+            select = select.with_for_update(of=t.subject)
+        elif locking:
             select = select.with_for_update(read=True, key_share=True, of=t.subject)
         found: dict[Any, Any] = {}
         for row in connection.execute(select, {"envelopes": envelopes} if lookup.build is _held else {}):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from vault.store.rows import (
+    AliasRow,
     CaRow,
     IdempotencyRow,
     ItemRow,
@@ -54,7 +55,9 @@ class Reads:
     """What one call needs besides its head.
 
     ``locking`` takes the subjects found FOR KEY SHARE, which keeps whoever erases or re-keys them, and so reads them FOR UPDATE,
-    waiting until the commit.
+    waiting until the commit. It takes the tenant FOR SHARE as well, as ``pinning`` alone does for what is written without a
+    subject: until the commit, the tenant's current keys stay the current ones. ``owning`` is for whoever changes that, or which
+    names lead to a subject: it takes tenant and subjects FOR UPDATE, and waits for all that pin (docs/decisions/0008).
 
     ``envelopes`` is up to how many bytes of each item's envelope are read: none unless its value is to be opened.
     ``subjects`` are look-up hashes, ``subject_uids`` uids, ``tokens`` texts, ``token_ids`` pairs (subject uid, token uid),
@@ -69,6 +72,8 @@ class Reads:
     pages: tuple[Page, ...] = ()
     envelopes: int = 0
     locking: bool = False
+    pinning: bool = False
+    owning: bool = False
 
 
 class Held(NamedTuple):
@@ -81,10 +86,11 @@ class Held(NamedTuple):
 
 
 class Known(NamedTuple):
-    """A subject with its current store key."""
+    """A subject with its current store key; ``alias`` is there if it was found by another name than its first."""
 
     subject: SubjectRow
     key: SubjectKeyRow
+    alias: AliasRow | None = None
 
 
 @dataclass

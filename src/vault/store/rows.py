@@ -43,7 +43,7 @@ class PrincipalRow(NamedTuple):
 
 
 class TenantKeyRow(NamedTuple):
-    """A wrapped epoch, index or authority key."""
+    """A wrapped epoch, index or authority key; ``state`` is ACTIVE, OLD, RETIRED or DESTROYED."""
 
     tenant_uid: bytes
     kind: str
@@ -51,6 +51,18 @@ class TenantKeyRow(NamedTuple):
     kek_version: int
     wrapped: bytes
     create_us: int
+    state: str = "ACTIVE"
+    end_us: int = 0
+
+
+class KeyScheduleRow(NamedTuple):
+    """How often a tenant's keys rotate, and how long copies of old ones live."""
+
+    tenant_uid: bytes
+    rotate_every_s: int
+    restore_window_s: int
+    snapshot_retention_s: int
+    mac: bytes = b""
 
 
 class SubjectRow(NamedTuple):
@@ -77,6 +89,99 @@ class SubjectKeyRow(NamedTuple):
     key_id: bytes
     epoch: int
     wrapped: bytes
+
+
+class AliasRow(NamedTuple):
+    """Another name of a subject."""
+
+    tenant_uid: bytes
+    subject_uid: bytes
+    uid: bytes
+    lookup: bytes
+    index_key_version: int
+    subject_id: bytes
+    mac: bytes = b""
+
+
+class HoldRow(NamedTuple):
+    """What keeps a subject from being erased."""
+
+    tenant_uid: bytes
+    subject_uid: bytes
+    uid: bytes
+    reference: str
+    principal_uid: bytes
+    create_us: int
+    expire_us: int | None
+    mac: bytes = b""
+
+
+class ErasureRow(NamedTuple):
+    """An erasure; ``state`` is BEGUN or DONE. The MAC covers neither progress nor what is kept for 24 hours."""
+
+    tenant_uid: bytes
+    uid: bytes
+    subject_uid: bytes
+    state: str
+    statement: bytes
+    epoch: int
+    index_key_version: int
+    begin_us: int
+    end_us: int
+    horizon_us: int
+    operation_uid: bytes | None
+    request_id: bytes | None
+    principal_uid: bytes | None
+    opening: bytes | None
+    mac: bytes = b""
+
+
+class OperationRow(NamedTuple):
+    """Long work; ``state`` is WAITING, RUNNING, PAUSED, DONE, FAILED or CANCELLED. The MAC covers what was asked for."""
+
+    tenant_uid: bytes
+    uid: bytes
+    kind: str
+    request: bytes
+    principal_uid: bytes
+    create_us: int
+    mac: bytes
+    live_kind: str | None
+    state: str
+    phase: str
+    cursor: bytes
+    done: int
+    total: int
+    update_us: int
+    result: bytes
+    holder: str
+    until_us: int
+
+
+class ApprovalRow(NamedTuple):
+    """What a second principal has to decide; ``state`` is ASKED, APPROVED, DENIED or USED."""
+
+    tenant_uid: bytes
+    uid: bytes
+    action: str
+    digest: bytes
+    summary: str
+    asked_by: bytes
+    ask_us: int
+    expire_us: int
+    state: str
+    decided_by: bytes | None
+    decide_us: int
+    mac: bytes = b""
+
+
+class RestorationRow(NamedTuple):
+    """A log that came from a backup, and is not reconciled yet."""
+
+    tenant_uid: bytes
+    restore_us: int
+    backup_size: int
+    manifest_sha256: bytes
 
 
 class ItemRow(NamedTuple):
@@ -233,11 +338,21 @@ class IdempotencyRow(NamedTuple):
     tenant_uid: bytes
     request_id: bytes
     principal_uid: bytes
-    index_key_version: int
+    digest_key: bytes
     digest: bytes
     results: bytes
     expire_us: int
     mac: bytes = b""
+
+
+class IdempotencySubjectRow(NamedTuple):
+    """Whom a request was about."""
+
+    tenant_uid: bytes
+    subject_uid: bytes
+    request_id: bytes
+    principal_uid: bytes
+    expire_us: int
 
 
 Row = (
@@ -245,12 +360,20 @@ Row = (
     | CaRow
     | PrincipalRow
     | TenantKeyRow
+    | KeyScheduleRow
     | SubjectRow
     | SubjectKeyRow
+    | AliasRow
+    | HoldRow
+    | ErasureRow
+    | OperationRow
+    | ApprovalRow
+    | RestorationRow
     | ItemRow
     | TokenRow
     | PendingRow
     | IdempotencyRow
+    | IdempotencySubjectRow
     | LogRow
     | EntryRow
     | NodeRow
@@ -261,19 +384,41 @@ Row = (
     | BootRow
     | CosignatureRow
 )
-SealedRow = TenantRow | CaRow | PrincipalRow | SubjectRow | ItemRow | TokenRow | IdempotencyRow
+SealedRow = (
+    TenantRow
+    | CaRow
+    | PrincipalRow
+    | KeyScheduleRow
+    | SubjectRow
+    | AliasRow
+    | HoldRow
+    | ErasureRow
+    | OperationRow
+    | ApprovalRow
+    | ItemRow
+    | TokenRow
+    | IdempotencyRow
+)
 
 TABLES: dict[type[Row], sa.Table] = {
     TenantRow: tables.tenant,
     CaRow: tables.tenant_ca,
     PrincipalRow: tables.principal,
     TenantKeyRow: tables.tenant_key,
+    KeyScheduleRow: tables.key_schedule,
     SubjectRow: tables.subject,
     SubjectKeyRow: tables.subject_key,
+    AliasRow: tables.subject_alias,
+    HoldRow: tables.subject_hold,
+    ErasureRow: tables.erasure,
+    OperationRow: tables.operation,
+    ApprovalRow: tables.approval,
+    RestorationRow: tables.restoration,
     ItemRow: tables.item,
     TokenRow: tables.token,
     PendingRow: tables.audit_pending,
     IdempotencyRow: tables.idempotency,
+    IdempotencySubjectRow: tables.idempotency_subject,
     LogRow: tables.audit_log,
     EntryRow: tables.audit_entry,
     NodeRow: tables.audit_node,

@@ -20,7 +20,16 @@ from vault.audit.chain import MAX_SKEW_S, Chain
 from vault.audit.events import Draft
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeyCache, KeysMissingError, TenantKeys
-from vault.store.faults import DATABASE_ERRORS, ClockSkewError, is_conflict, is_defect, is_outage, is_refused_commit, translate
+from vault.store.faults import (
+    DATABASE_ERRORS,
+    ClockSkewError,
+    SlowTransactionError,
+    is_conflict,
+    is_defect,
+    is_outage,
+    is_refused_commit,
+    translate,
+)
 from vault.store.queries import ShadowedRowError, fetch, fetch_data, now_us
 from vault.store.reads import Head, Reads, Rows
 from vault.store.rows import PendingRow
@@ -31,6 +40,8 @@ log = structlog.get_logger(__name__)
 
 MAX_ROUNDS = 3
 """How often a call may ask for more rows in one transaction."""
+MAX_TRANSACTION_S = 5.0
+"""A transaction that has taken longer is not committed: so long may a call that began before an erasure still answer."""
 MAX_TRIES = 5
 """How often a call alone is decided again after a conflict."""
 COMMIT_UNCERTAIN = "COMMIT_UNCERTAIN"
@@ -222,6 +233,8 @@ class Runner:
             commit = self.chain.extend(drafts, self._endorsements(plans, drafts), needs[0].now_us)
             writes.inserted += [PendingRow(*leaf) for leaf in commit.leaves]
             apply(connection, writes)
+            if time.monotonic() - began > MAX_TRANSACTION_S:
+                raise SlowTransactionError
             try:
                 transaction.commit()
             except Exception as error:
@@ -299,9 +312,9 @@ class Runner:
             )
 
     def _limit_statements(self, connection: sa.Connection, plans: list[_Plan]) -> None:
-        """A thread can't be cancelled, a statement can: the database gives up when the last deadline of the group passes."""
+        """A thread can't be cancelled, a statement can: the database gives up at the group's last deadline, or before."""
         if connection.dialect.name == "postgresql":
-            left = max(plan.call.deadline for plan in plans) - time.monotonic()
+            left = min(max(plan.call.deadline for plan in plans) - time.monotonic(), MAX_TRANSACTION_S)
             milliseconds = max(1, math.ceil(left * 1000))
             connection.execute(sa.select(sa.func.set_config("statement_timeout", str(milliseconds), True)))
 

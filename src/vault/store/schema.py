@@ -17,13 +17,23 @@ from vault.v1 import common_pb2
 
 _LOCATION = str(Path(__file__).parent / "migrations")
 
+VERSION_TABLE = "alembic_version"
+"""Where Alembic keeps the schema's version."""
+
 SERVER_MAY: dict[sa.Table, str] = {
-    t.tenant: "SELECT",
+    t.tenant: "SELECT, UPDATE",  # locking it asks for UPDATE; so does sealing it
     t.tenant_ca: "SELECT",
     t.principal: "SELECT",
     t.tenant_key: "SELECT",
     t.subject: "SELECT, INSERT, UPDATE, DELETE",
+    t.key_schedule: "SELECT, INSERT, UPDATE",
     t.subject_key: "SELECT, INSERT, UPDATE, DELETE",
+    t.subject_alias: "SELECT, INSERT, UPDATE, DELETE",
+    t.subject_hold: "SELECT, INSERT, DELETE",
+    t.erasure: "SELECT, INSERT, UPDATE",
+    t.operation: "SELECT, INSERT, UPDATE, DELETE",
+    t.approval: "SELECT, INSERT, UPDATE, DELETE",
+    t.restoration: "SELECT",
     t.item: "SELECT, INSERT, UPDATE, DELETE",
     t.token: "SELECT, INSERT, UPDATE, DELETE",
     t.audit_pending: "SELECT, INSERT",
@@ -37,9 +47,13 @@ SERVER_MAY: dict[sa.Table, str] = {
     t.audit_boot: "SELECT",
     t.audit_lease: "SELECT",
     t.audit_cosignature: "SELECT",
-    t.idempotency: "SELECT, INSERT, DELETE",
+    t.idempotency: "SELECT, INSERT, UPDATE, DELETE",
+    t.idempotency_subject: "SELECT, INSERT, DELETE",
 }
 """What the serving role may do on PostgreSQL: it neither edits nor deletes audit events, and it grants nothing to anybody."""
+
+KEY_WORKER_MAY: dict[sa.Table, str] = {**SERVER_MAY, t.tenant_key: "SELECT, INSERT, UPDATE"}
+"""What the key worker's role may do besides: it alone makes, retires and destroys a tenant's keys."""
 
 INTEGRATOR_MAY: dict[sa.Table, str] = {
     t.audit_pending: "SELECT, DELETE",
@@ -60,8 +74,18 @@ INTEGRATOR_MAY: dict[sa.Table, str] = {
 def upgrade(engine: sa.Engine) -> str:
     """Run every migration that is missing; answers the schema's version afterwards."""
     with engine.begin() as connection:
-        command.upgrade(_config(connection), "head")
-        return _version(connection) or ""
+        return upgrade_to(connection, "head")
+
+
+def upgrade_to(connection: sa.Connection, version: str) -> str:
+    """Run the migrations up to a version, or to ``head``, in the connection's transaction; answers the version afterwards."""
+    command.upgrade(_config(connection), version)
+    return version_of(connection) or ""
+
+
+def is_known(version: str) -> bool:
+    """Whether this code has the migrations that lead to a version."""
+    return version in {script.revision for script in ScriptDirectory(_LOCATION).walk_revisions()}
 
 
 def check(engine: sa.Engine) -> None:
@@ -72,7 +96,7 @@ def check(engine: sa.Engine) -> None:
     """
     try:
         with engine.connect() as connection:
-            found = _version(connection)
+            found = version_of(connection)
             known = ScriptDirectory.from_config(_config(connection)).get_current_head()
     except DATABASE_ERRORS as error:
         raise translate(error) from None
@@ -93,7 +117,7 @@ def grant(engine: sa.Engine, role: str, rights: Mapping[sa.Table, str]) -> None:
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", role):
         raise ValueError("a role's name has lower-case letters, digits and underscores")
     with engine.begin() as connection:
-        connection.exec_driver_sql(f'GRANT SELECT ON alembic_version TO "{role}"')
+        connection.exec_driver_sql(f'GRANT SELECT ON {VERSION_TABLE} TO "{role}"')
         for table in t.metadata.sorted_tables:
             connection.exec_driver_sql(f'REVOKE ALL ON "{table.name}" FROM "{role}"')
         for table, allowed in rights.items():
@@ -124,5 +148,6 @@ def _config(connection: sa.Connection) -> Config:
     return config
 
 
-def _version(connection: sa.Connection) -> str | None:
+def version_of(connection: sa.Connection) -> str | None:
+    """The schema's version; None of a database without our tables."""
     return MigrationContext.configure(connection).get_current_revision()

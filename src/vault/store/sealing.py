@@ -11,7 +11,23 @@ from typing import Any, TypeVar, cast
 from vault.crypto.mac import mac, verify
 from vault.errors import VaultError
 from vault.kms.tenant_keys import Authority
-from vault.store.rows import TABLES, CaRow, IdempotencyRow, ItemRow, PrincipalRow, SealedRow, SubjectRow, TenantRow, TokenRow
+from vault.store.rows import (
+    TABLES,
+    AliasRow,
+    ApprovalRow,
+    CaRow,
+    ErasureRow,
+    HoldRow,
+    IdempotencyRow,
+    ItemRow,
+    KeyScheduleRow,
+    OperationRow,
+    PrincipalRow,
+    SealedRow,
+    SubjectRow,
+    TenantRow,
+    TokenRow,
+)
 from vault.v1 import common_pb2
 
 AnyRow = TypeVar("AnyRow", bound=SealedRow)
@@ -26,7 +42,13 @@ _COVERED: dict[type[SealedRow], str] = {
     ItemRow: "tenant_uid subject_uid uid data_class taxonomy_edition normaliser_version index_key_version purposes provenance "
     "lenient revision store_key_version fingerprint deterministic envelope_sha256 envelope_size create_us update_us",
     TokenRow: "tenant_uid subject_uid uid item_uid text recipient expire_us max_reveals reveals_used",
-    IdempotencyRow: "tenant_uid request_id principal_uid index_key_version digest results expire_us",
+    IdempotencyRow: "tenant_uid request_id principal_uid digest_key digest results expire_us",
+    KeyScheduleRow: "tenant_uid rotate_every_s restore_window_s snapshot_retention_s",
+    AliasRow: "tenant_uid subject_uid uid lookup index_key_version subject_id",
+    HoldRow: "tenant_uid subject_uid uid reference principal_uid create_us expire_us",
+    ErasureRow: "tenant_uid uid subject_uid statement epoch index_key_version begin_us",
+    OperationRow: "tenant_uid uid kind request principal_uid create_us",
+    ApprovalRow: "tenant_uid uid action digest summary asked_by ask_us expire_us state decided_by decide_us",
 }
 """What format 1 covers, in order. An item's envelope is covered by its hash, so that it need not be read to be trusted."""
 _COLUMNS = {kind: names.split() for kind, names in _COVERED.items()}

@@ -13,5 +13,6 @@ def sweep(engine: sa.Engine) -> int:
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
     with engine.begin() as connection:
-        expired = t.idempotency.c.expire_us <= now_us(connection)
-        return connection.execute(t.idempotency.delete().where(expired)).rowcount
+        now = now_us(connection)
+        connection.execute(t.idempotency_subject.delete().where(t.idempotency_subject.c.expire_us <= now))
+        return connection.execute(t.idempotency.delete().where(t.idempotency.c.expire_us <= now)).rowcount

@@ -74,8 +74,20 @@ tenant_key = sa.Table(
     sa.Column("kind", sa.Text, primary_key=True),  # epoch, index, authority
     sa.Column("version", sa.BigInteger, primary_key=True),
     _number("kek_version"),
-    _bytes("wrapped"),  # by the KMS, bound to tenant, kind and version
+    _bytes("wrapped"),  # by the KMS, bound to tenant, kind and version; empty once the key is retired
     _number("create_us"),
+    _text("state"),  # ACTIVE, OLD, RETIRED, DESTROYED
+    _number("end_us"),  # when it was retired, 0 before
+)
+
+key_schedule = sa.Table(
+    "key_schedule",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    _number("rotate_every_s"),  # 0 for never by itself
+    _number("restore_window_s"),
+    _number("snapshot_retention_s"),
+    _bytes("mac"),
 )
 
 subject = sa.Table(
@@ -104,6 +116,113 @@ subject_key = sa.Table(
     _number("epoch"),
     _bytes("wrapped"),
     sa.Index("ix_subject_key_tenant_uid_epoch", "tenant_uid", "epoch"),
+    sa.Index(  # a field ciphertext is found by its key's id alone
+        "ix_subject_key_tenant_uid_key_id",
+        "tenant_uid",
+        "key_id",
+        unique=True,
+        postgresql_where=sa.text("kind = 'field'"),
+        sqlite_where=sa.text("kind = 'field'"),
+    ),
+)
+
+subject_alias = sa.Table(  # other names of a subject
+    "subject_alias",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    _uid("subject_uid", primary_key=True),
+    _uid("uid", primary_key=True),
+    _bytes("lookup"),
+    _number("index_key_version"),
+    _bytes("subject_id"),  # envelope under the subject's store key
+    _bytes("mac"),
+    sa.UniqueConstraint("tenant_uid", "lookup"),
+)
+
+subject_hold = sa.Table(  # what keeps a subject from being erased
+    "subject_hold",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    _uid("subject_uid", primary_key=True),
+    _uid("uid", primary_key=True),
+    _text("reference"),
+    _uid("principal_uid"),
+    _number("create_us"),
+    sa.Column("expire_us", sa.BigInteger),
+    _bytes("mac"),
+)
+
+erasure = sa.Table(  # begun and done; nothing in it leads from a subject_id to it
+    "erasure",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    _uid("uid", primary_key=True),
+    _uid("subject_uid"),
+    _text("state"),  # BEGUN, DONE
+    _bytes("statement"),  # vault.v1.ErasureStatement
+    _number("epoch"),
+    _number("index_key_version"),
+    _number("begin_us"),
+    _number("end_us"),  # 0 until done
+    _number("horizon_us"),  # when the horizon was reached, 0 before
+    sa.Column("operation_uid", sa.LargeBinary(16)),
+    sa.Column("request_id", sa.LargeBinary(16)),  # for 24 hours, with the two that follow: a retry gets the same receipt
+    sa.Column("principal_uid", sa.LargeBinary(16)),
+    sa.Column("opening", sa.LargeBinary),  # the commitment's key in an envelope under the epoch key
+    _bytes("mac"),
+    sa.UniqueConstraint("tenant_uid", "request_id", "principal_uid", "subject_uid"),
+    sa.Index("ix_erasure_tenant_uid_state", "tenant_uid", "state"),
+    sa.Index("ix_erasure_tenant_uid_horizon_us", "tenant_uid", "horizon_us"),
+)
+
+operation = sa.Table(  # long work
+    "operation",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    _uid("uid", primary_key=True),
+    _text("kind"),
+    _bytes("request"),  # the serialised request that asked for it
+    _uid("principal_uid"),
+    _number("create_us"),
+    _bytes("mac"),  # over all that precedes
+    sa.Column("live_kind", sa.Text),  # the kind while it is not ended: one of a kind for each tenant
+    _text("state"),  # WAITING, RUNNING, PAUSED, DONE, FAILED, CANCELLED
+    _text("phase"),
+    _bytes("cursor"),  # how far the phase has come, in its own words
+    _number("done"),
+    _number("total"),
+    _number("update_us"),
+    _bytes("result"),  # vault.v1.Attestation or BulkEraseResult once done; google.rpc.Status if it failed
+    _text("holder"),  # who runs it
+    _number("until_us"),  # until when, unless it is extended
+    sa.UniqueConstraint("tenant_uid", "live_kind"),
+    sa.Index("ix_operation_state", "state"),
+)
+
+approval = sa.Table(  # what a second principal has to decide
+    "approval",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    _uid("uid", primary_key=True),
+    _text("action"),
+    sa.Column("digest", sa.LargeBinary(32), nullable=False),  # of the request without context and approval
+    _text("summary"),
+    _uid("asked_by"),
+    _number("ask_us"),
+    _number("expire_us"),
+    _text("state"),  # ASKED, APPROVED, DENIED, USED
+    sa.Column("decided_by", sa.LargeBinary(16)),
+    _number("decide_us"),
+    _bytes("mac"),
+)
+
+restoration = sa.Table(  # a log that came from a backup, and is not reconciled yet
+    "restoration",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    _number("restore_us"),
+    _number("backup_size"),
+    sa.Column("manifest_sha256", sa.LargeBinary(32), nullable=False),
 )
 
 item = sa.Table(
@@ -277,10 +396,21 @@ idempotency = sa.Table(
     _uid("tenant_uid", primary_key=True),
     _uid("request_id", primary_key=True),
     _uid("principal_uid", primary_key=True),
-    _number("index_key_version"),
-    _bytes("digest"),
+    _bytes("digest_key"),  # in an envelope under the epoch key
+    _bytes("digest"),  # empty once a subject of the request was erased
     _bytes("results"),  # uids, revisions and reasons, never values
     _number("expire_us"),
     _bytes("mac"),
     sa.Index("ix_idempotency_expire_us", "expire_us"),
+)
+
+idempotency_subject = sa.Table(  # whom a request was about
+    "idempotency_subject",
+    metadata,
+    _uid("tenant_uid", primary_key=True),
+    _uid("subject_uid", primary_key=True),
+    _uid("request_id", primary_key=True),
+    _uid("principal_uid", primary_key=True),
+    _number("expire_us"),
+    sa.Index("ix_idempotency_subject_expire_us", "expire_us"),
 )

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from vault.store import tables as t
 from vault.store.copying import copy_text
-from vault.store.rows import TABLES, IdempotencyRow, ItemRow, Row, SealedRow
+from vault.store.erasing import erase_subject
+from vault.store.rows import TABLES, IdempotencyRow, IdempotencySubjectRow, ItemRow, Row, SealedRow
 
 
 class WriteConflictError(Exception):
@@ -25,19 +26,25 @@ class RowsSwallowedError(Exception):
 
 @dataclass
 class Writes:
-    """What a call writes. Rows are complete, MACs included. An item is deleted with all its tokens."""
+    """What a call writes. Rows are complete, MACs included.
+
+    An item is deleted with all its tokens; ``removed`` are rows that may be gone already; ``erased`` are pairs of tenant and
+    subject uid.
+    """
 
     inserted: list[Row] = field(default_factory=list)
     replaced: list[tuple[SealedRow, SealedRow]] = field(default_factory=list)
     deleted: list[ItemRow] = field(default_factory=list)
-    expired: list[IdempotencyRow] = field(default_factory=list)
+    removed: list[IdempotencyRow | IdempotencySubjectRow] = field(default_factory=list)
+    erased: list[tuple[bytes, bytes]] = field(default_factory=list)
 
     def extend(self, other: "Writes") -> None:
         """Add what another call of the group writes."""
         self.inserted += other.inserted
         self.replaced += other.replaced
         self.deleted += other.deleted
-        self.expired += other.expired
+        self.removed += other.removed
+        self.erased += other.erased
 
 
 def apply(connection: sa.Connection, writes: Writes) -> None:
@@ -47,8 +54,10 @@ def apply(connection: sa.Connection, writes: Writes) -> None:
         WriteConflictError: a row to replace or delete has changed meanwhile.
         sqlalchemy.exc.SQLAlchemyError, psycopg.Error: whatever the database says; the runner translates it.
     """
-    if writes.expired:
-        _delete_expired(connection, writes.expired)
+    for tenant_uid, subject_uid in writes.erased:
+        erase_subject(connection, tenant_uid, subject_uid)
+    for removable in (IdempotencyRow, IdempotencySubjectRow):
+        _remove(connection, TABLES[removable], [row for row in writes.removed if type(row) is removable])
     if writes.deleted:
         _delete_items(connection, writes.deleted)
     replaced = defaultdict[type[Row], list[tuple[SealedRow, SealedRow]]](list)
@@ -111,11 +120,11 @@ def _delete_items(connection: sa.Connection, items: Sequence[ItemRow]) -> None:
     connection.execute(tokens, [{"tenant": i.tenant_uid, "subject": i.subject_uid, "item": i.uid} for i in items])
 
 
-def _delete_expired(connection: sa.Connection, rows: Sequence[IdempotencyRow]) -> None:
-    table = t.idempotency
-    where = sa.and_(*(column == sa.bindparam(f"old_{column.name}") for column in table.primary_key.columns))
-    names = table.primary_key.columns.keys()
-    connection.execute(table.delete().where(where), [{f"old_{n}": getattr(row, n) for n in names} for row in rows])
+def _remove(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+    if rows:
+        where = sa.and_(*(column == sa.bindparam(f"old_{column.name}") for column in table.primary_key.columns))
+        names = table.primary_key.columns.keys()
+        connection.execute(table.delete().where(where), [{f"old_{n}": getattr(row, n) for n in names} for row in rows])
 
 
 def _must_hit(result: sa.CursorResult[object], count: int) -> None:

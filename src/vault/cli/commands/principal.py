@@ -12,7 +12,7 @@ from vault.cli.output import emit, say
 if TYPE_CHECKING:
     from vault.administration import Act
 
-ROLES = ("admin", "auditor", "reader_masked", "reader_plain", "tokenizer")
+ROLES = ("admin", "auditor", "privacy_officer", "reader_masked", "reader_plain", "security_officer", "tokenizer")
 """The roles that the built-in policies know."""
 
 
