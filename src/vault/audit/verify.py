@@ -18,6 +18,8 @@ from typing import NamedTuple
 from vault.audit.boots import Boots, Census
 from vault.audit.bundle import Bundle
 from vault.audit.checkpoint import Checkpoint
+from vault.audit.continuing import parse_name
+from vault.audit.note import NoteError
 from vault.audit.policy_file import Policy
 from vault.audit.remembered import Memory, Remembered
 from vault.audit.tiles import TILE_WIDTH, bundles
@@ -112,8 +114,11 @@ def _check_manifest(bundle: Bundle, signed: Signed) -> None:
         raise WrongError(f"manifest.json says size {manifest.size}, the checkpoint {checkpoint.size}")
     if manifest.log_key != signed.log_key.vkey:
         raise WrongError(f"manifest.json names the log's key {manifest.log_key!a}, but it is {signed.log_key.vkey}")
-    if not manifest.origin.endswith(f"/{manifest.tenant_uid.hex()}"):
-        raise WrongError(f"manifest.json names tenant {manifest.tenant_uid.hex()}, which is not that of {manifest.origin!a}")
+    try:
+        parse_name(manifest.origin, manifest.tenant_uid)
+    except NoteError:
+        tenant = manifest.tenant_uid.hex()
+        raise WrongError(f"manifest.json names tenant {tenant}, which is not that of {manifest.origin!a}") from None
 
 
 def _check_consistency(tree: Tree, checkpoint: Checkpoint, known: Remembered | None) -> None:

@@ -67,6 +67,7 @@ INTEGRATOR_MAY: dict[sa.Table, str] = {
     t.audit_boot: "SELECT, INSERT, UPDATE",
     t.audit_lease: "SELECT, INSERT, UPDATE",
     t.audit_cosignature: "SELECT, INSERT, UPDATE",
+    t.restoration: "SELECT",
 }
 """What the role may do as which the server keeps the log: no call of anybody goes through it, and it sees no item and no key."""
 

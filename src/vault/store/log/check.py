@@ -50,8 +50,24 @@ def check_log(connection: sa.Connection, tenant_uid: bytes, anchor: Anchored | N
         public_key: the log's, from the KMS.
 
     Raises:
-        VaultError: LOG_BEHIND_ANCHOR, if the anchor remembers another or a longer log; INTEGRITY, if the anchor or a part of the
-            log is missing, or the parts don't fit together.
+        VaultError: RESTORED_NOT_RECONCILED; LOG_BEHIND_ANCHOR, if the anchor remembers another or a longer log; INTEGRITY, if the
+            anchor or a part of the log is missing, or the parts don't fit together.
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    c = t.restoration.c.tenant_uid
+    if connection.execute(sa.select(c).where(c == tenant_uid)).first() is not None:
+        raise VaultError(
+            common_pb2.ERROR_REASON_RESTORED_NOT_RECONCILED,
+            "the vault was restored from a backup: nothing is served until `pdvault restore reconcile` is done",
+        )
+    return verify_log(connection, tenant_uid, anchor, public_key)
+
+
+def verify_log(connection: sa.Connection, tenant_uid: bytes, anchor: Anchored | None, public_key: bytes) -> Verified:
+    """The same for a log that was restored and need not be reconciled yet.
+
+    Raises:
+        VaultError: as ``check_log``, but for RESTORED_NOT_RECONCILED.
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
     reader = LogReader(connection, tenant_uid)
