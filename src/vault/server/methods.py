@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
@@ -9,6 +10,8 @@ from google.protobuf.message import Message
 from vault import delete, describe, list_data_classes, reveal, search, tokenize, update, verify
 from vault.call import UseCase
 from vault.classes.taxonomy import Taxonomy
+from vault.keys import operation_calls, rotate
+from vault.v1 import key_service_pb2 as keys_v1
 from vault.v1 import vault_service_pb2 as v1
 
 
@@ -41,6 +44,14 @@ def _tokens(request: Any) -> int:
     return len(request.tokens)
 
 
+def _one(_request: Any) -> int:
+    return 1
+
+
+def _steer(action: str, request: Any, _taxonomy: Taxonomy) -> UseCase:
+    return operation_calls.Steer(action, request)
+
+
 METHODS = (
     Method(tokenize.ACTION, v1.TokenizeRequest, _items, tokenize.Tokenize),
     Method(reveal.ACTION, v1.RevealRequest, _items, reveal.Reveal),
@@ -49,10 +60,23 @@ METHODS = (
     Method(describe.ACTION, v1.DescribeRequest, _tokens, lambda request, _: describe.Describe(request)),
     Method(update.ACTION, v1.UpdateRequest, _items, update.Update),
     Method(delete.ACTION, v1.DeleteRequest, _tokens, lambda request, _: delete.Delete(request)),
-    Method(list_data_classes.ACTION, v1.ListDataClassesRequest, lambda _: 1, list_data_classes.ListDataClasses),
+    Method(list_data_classes.ACTION, v1.ListDataClassesRequest, _one, list_data_classes.ListDataClasses),
+)
+
+_KEYS = (
+    Method(rotate.ROTATE, keys_v1.RotateRequest, _one, lambda request, _: rotate.Rotate(request)),
+    Method(rotate.REKEY, keys_v1.RekeyRequest, _one, lambda request, _: rotate.Rekey(request)),
+)
+
+_OPERATIONS = (
+    Method(operation_calls.GET, keys_v1.GetOperationRequest, _one, lambda request, _: operation_calls.GetOperation(request)),
+    Method(operation_calls.LIST, keys_v1.ListOperationsRequest, _one, lambda request, _: operation_calls.ListOperations(request)),
+    *(Method(action, getattr(keys_v1, f"{action}Request"), _one, partial(_steer, action)) for action in operation_calls.STEERED),
 )
 
 SERVICES: Mapping[str, tuple[Method, ...]] = {
     "vault.v1.VaultService": METHODS,
+    "vault.v1.KeyService": _KEYS,
+    "vault.v1.OperationService": _OPERATIONS,
 }
 """By the service's full name."""

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from vault.store import tables as t
+from vault.store.queries_lives import fetch_lives
+from vault.store.queries_subjects import fetch_belongings
 from vault.store.reads import STORE, Head, Held, Known, Page, Reads, Rows
 from vault.store.rows import (
     AliasRow,
@@ -144,6 +146,8 @@ def fetch_data(connection: sa.Connection, needs: Sequence[Need]) -> None:
     _lock_tenants(connection, needs)
     for lookup in _LOOKUPS:
         _look_up(connection, lookup, needs)
+    fetch_belongings(connection, needs)
+    fetch_lives(connection, needs)
     pages = defaultdict[Page, list[tuple[Page, Head, Rows]]](list)
     for head, reads, rows in needs:
         rows.fetched.append(reads)

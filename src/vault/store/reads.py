@@ -10,11 +10,14 @@ from typing import NamedTuple
 from vault.store.rows import (
     AliasRow,
     CaRow,
+    HoldRow,
     IdempotencyRow,
     ItemRow,
+    OperationRow,
     PrincipalRow,
     SubjectKeyRow,
     SubjectRow,
+    TenantKeyRow,
     TenantRow,
     TokenRow,
 )
@@ -60,8 +63,9 @@ class Reads:
     names lead to a subject: it takes tenant and subjects FOR UPDATE, and waits for all that pin (docs/decisions/0008).
 
     ``envelopes`` is up to how many bytes of each item's envelope are read: none unless its value is to be opened.
-    ``subjects`` are look-up hashes, ``subject_uids`` uids, ``tokens`` texts, ``token_ids`` pairs (subject uid, token uid),
-    ``deterministic`` the keyed hashes of deterministic items.
+    ``subjects`` are look-up hashes, ``subject_uids`` uids, ``belongings`` uids of subjects of which all is read that is theirs,
+    ``tokens`` texts, ``token_ids`` pairs (subject uid, token uid), ``deterministic`` the keyed hashes of deterministic items, ``operations`` uids. ``tenant_keys`` are the tenant's keys,
+    wrapped; ``live_operations`` its operations that have not ended, ``newest_operations`` the last hundred.
     """
 
     subjects: frozenset[bytes] = frozenset()
@@ -69,11 +73,16 @@ class Reads:
     tokens: frozenset[str] = frozenset()
     token_ids: frozenset[tuple[bytes, bytes]] = frozenset()
     deterministic: frozenset[bytes] = frozenset()
+    belongings: frozenset[bytes] = frozenset()
     pages: tuple[Page, ...] = ()
     envelopes: int = 0
     locking: bool = False
     pinning: bool = False
     owning: bool = False
+    tenant_keys: bool = False
+    live_operations: bool = False
+    newest_operations: bool = False
+    operations: frozenset[bytes] = frozenset()
 
 
 class Held(NamedTuple):
@@ -94,6 +103,17 @@ class Known(NamedTuple):
 
 
 @dataclass
+class Belongings:
+    """All that belongs to a subject: rows as they are, values only as numbers: of items by class, and of tokens."""
+
+    aliases: list[AliasRow] = field(default_factory=list)
+    holds: list[HoldRow] = field(default_factory=list)
+    keys: list[SubjectKeyRow] = field(default_factory=list)
+    items: dict[str, int] = field(default_factory=dict)
+    tokens: int = 0
+
+
+@dataclass
 class Rows:
     """What one call gets. Dictionaries lack what was not found; ``fetched`` tells that from not asked. No MAC is checked yet."""
 
@@ -107,5 +127,10 @@ class Rows:
     tokens: dict[str, Held] = field(default_factory=dict)
     token_ids: dict[tuple[bytes, bytes], Held] = field(default_factory=dict)
     deterministic: dict[bytes, Held] = field(default_factory=dict)
+    belongings: dict[bytes, Belongings] = field(default_factory=dict)
     pages: dict[Page, list[Held]] = field(default_factory=dict)
+    tenant_keys: list[TenantKeyRow] = field(default_factory=list)
+    live_operations: list[OperationRow] = field(default_factory=list)
+    newest_operations: list[OperationRow] = field(default_factory=list)
+    operations: dict[bytes, OperationRow] = field(default_factory=dict)
     fetched: list[Reads] = field(default_factory=list)

@@ -136,6 +136,10 @@ class ErasureRow(NamedTuple):
     mac: bytes = b""
 
 
+LIVE_STATES = ("WAITING", "RUNNING", "PAUSED")
+"""Those of an operation that has not ended."""
+
+
 class OperationRow(NamedTuple):
     """Long work; ``state`` is WAITING, RUNNING, PAUSED, DONE, FAILED or CANCELLED. The MAC covers what was asked for."""
 

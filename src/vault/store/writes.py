@@ -13,7 +13,17 @@ import sqlalchemy as sa
 from vault.store import tables as t
 from vault.store.copying import copy_text
 from vault.store.erasing import erase_subject
-from vault.store.rows import TABLES, IdempotencyRow, IdempotencySubjectRow, ItemRow, Row, SealedRow
+from vault.store.rows import (
+    LIVE_STATES,
+    TABLES,
+    IdempotencyRow,
+    IdempotencySubjectRow,
+    ItemRow,
+    OperationRow,
+    Row,
+    SealedRow,
+    TenantKeyRow,
+)
 
 
 class WriteConflictError(Exception):
@@ -29,7 +39,8 @@ class Writes:
     """What a call writes. Rows are complete, MACs included.
 
     An item is deleted with all its tokens; ``removed`` are rows that may be gone already; ``erased`` are pairs of tenant and
-    subject uid.
+    subject uid; ``keys`` are pairs of a tenant's key as it is and as it will be; ``steered`` pairs of an operation and the state
+    that it gets, if it is still in the one that was read.
     """
 
     inserted: list[Row] = field(default_factory=list)
@@ -37,6 +48,8 @@ class Writes:
     deleted: list[ItemRow] = field(default_factory=list)
     removed: list[IdempotencyRow | IdempotencySubjectRow] = field(default_factory=list)
     erased: list[tuple[bytes, bytes]] = field(default_factory=list)
+    keys: list[tuple[TenantKeyRow, TenantKeyRow]] = field(default_factory=list)
+    steered: list[tuple[OperationRow, str]] = field(default_factory=list)
 
     def extend(self, other: "Writes") -> None:
         """Add what another call of the group writes."""
@@ -45,6 +58,8 @@ class Writes:
         self.deleted += other.deleted
         self.removed += other.removed
         self.erased += other.erased
+        self.keys += other.keys
+        self.steered += other.steered
 
 
 def apply(connection: sa.Connection, writes: Writes) -> None:
@@ -54,10 +69,7 @@ def apply(connection: sa.Connection, writes: Writes) -> None:
         WriteConflictError: a row to replace or delete has changed meanwhile.
         sqlalchemy.exc.SQLAlchemyError, psycopg.Error: whatever the database says; the runner translates it.
     """
-    for tenant_uid, subject_uid in writes.erased:
-        erase_subject(connection, tenant_uid, subject_uid)
-    for removable in (IdempotencyRow, IdempotencySubjectRow):
-        _remove(connection, TABLES[removable], [row for row in writes.removed if type(row) is removable])
+    _apply_lives(connection, writes)
     if writes.deleted:
         _delete_items(connection, writes.deleted)
     replaced = defaultdict[type[Row], list[tuple[SealedRow, SealedRow]]](list)
@@ -71,6 +83,18 @@ def apply(connection: sa.Connection, writes: Writes) -> None:
     for kind in TABLES:
         if inserted[kind]:
             insert(connection, TABLES[kind], inserted[kind])
+
+
+def _apply_lives(connection: sa.Connection, writes: Writes) -> None:
+    """What becomes of keys, long work, erased subjects and requests."""
+    for old_key, new_key in writes.keys:
+        _change_key(connection, old_key, new_key)
+    for operation, state in writes.steered:
+        _steer(connection, operation, state)
+    for tenant_uid, subject_uid in writes.erased:
+        erase_subject(connection, tenant_uid, subject_uid)
+    for removable in (IdempotencyRow, IdempotencySubjectRow):
+        _remove(connection, TABLES[removable], [row for row in writes.removed if type(row) is removable])
 
 
 def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
@@ -118,6 +142,19 @@ def _delete_items(connection: sa.Connection, items: Sequence[ItemRow]) -> None:
         t.token.c.item_uid == sa.bindparam("item"),
     )
     connection.execute(tokens, [{"tenant": i.tenant_uid, "subject": i.subject_uid, "item": i.uid} for i in items])
+
+
+def _change_key(connection: sa.Connection, old: TenantKeyRow, new: TenantKeyRow) -> None:
+    same = (column == getattr(old, column.name) for column in t.tenant_key.columns)
+    _must_hit(connection.execute(t.tenant_key.update().where(*same).values(new._asdict())), 1)
+
+
+def _steer(connection: sa.Connection, operation: OperationRow, state: str) -> None:
+    c = t.operation.c
+    same = (c.tenant_uid == operation.tenant_uid) & (c.uid == operation.uid) & (c.state == operation.state)
+    live_kind = operation.live_kind if state in LIVE_STATES else None
+    steered = t.operation.update().where(same).values(state=state, live_kind=live_kind)
+    _must_hit(connection.execute(steered), 1)
 
 
 def _remove(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:

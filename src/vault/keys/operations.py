@@ -1,0 +1,118 @@
+"""Long work as rows: asked for once, run by whoever holds it, told as ``google.longrunning.Operation``.
+
+What was asked for stands under the row's MAC. How far it is does not: whoever runs it looks at the tables in the end.
+"""
+
+from typing import TypeVar
+
+from google.longrunning import operations_pb2
+from google.protobuf.message import DecodeError, Message
+from google.rpc import status_pb2
+
+from vault.admission import Admitted
+from vault.errors import VaultError
+from vault.safe import new_uid
+from vault.store.reads import Reads
+from vault.store.rows import LIVE_STATES, OperationRow
+from vault.store.runner import MoreRowsError
+from vault.store.sealing import sealed
+from vault.v1 import common_pb2, key_service_pb2, subject_service_pb2
+
+PREFIX = "operations/"
+"""What an operation's name begins with; its uid in hexadecimal follows."""
+WAITING, RUNNING, PAUSED, DONE, FAILED, CANCELLED = *LIVE_STATES, "DONE", "FAILED", "CANCELLED"
+
+_Result = TypeVar("_Result", bound=Message)
+_LIVE = Reads(live_operations=True)
+_RESULTS: dict[str, type[Message]] = {"BulkErase": subject_service_pb2.BulkEraseResult}
+
+
+def begin(admitted: Admitted, kind: str, request: Message) -> OperationRow:
+    """A new operation, written with the call.
+
+    Args:
+        admitted: the call that asks for it.
+        kind: the method's name.
+        request: what was asked for, for whoever runs it; without a value or a subject_id.
+
+    Raises:
+        VaultError: OPERATION_UNDER_WAY, if one of this kind has not ended.
+        MoreRowsError: the tenant's operations have to be read.
+    """
+    if _LIVE not in admitted.rows.fetched:
+        raise MoreRowsError(_LIVE)
+    live = next((row for row in admitted.rows.live_operations if row.live_kind == kind), None)
+    if live:
+        raise VaultError(
+            common_pb2.ERROR_REASON_OPERATION_UNDER_WAY,
+            f"{name_of(live.uid)} of this kind is {live.state.lower()}; wait for its end, resume it or cancel it",
+        )
+    now_us, tenant = admitted.rows.now_us, admitted.tenant
+    row = sealed(
+        admitted.keys.authority,
+        OperationRow(
+            tenant_uid=tenant.uid,
+            uid=new_uid(),
+            kind=kind,
+            request=request.SerializeToString(deterministic=True),
+            principal_uid=admitted.principal.uid,
+            create_us=now_us,
+            mac=b"",
+            live_kind=kind,
+            state=WAITING,
+            phase="",
+            cursor=b"",
+            done=0,
+            total=0,
+            update_us=now_us,
+            result=b"",
+            holder="",
+            until_us=0,
+        ),
+    )
+    admitted.writes.inserted.append(row)
+    admitted.draft.details["operation"] = row.uid.hex()
+    return row
+
+
+def name_of(uid: bytes) -> str:
+    """An operation's name."""
+    return PREFIX + uid.hex()
+
+
+def uid_of(name: str) -> bytes:
+    """The uid in an operation's name, which the contract has checked."""
+    return bytes.fromhex(name.removeprefix(PREFIX))
+
+
+def described(row: OperationRow) -> operations_pb2.Operation:
+    """An operation as callers see it."""
+    operation = operations_pb2.Operation(name=name_of(row.uid), done=row.state not in LIVE_STATES)
+    operation.metadata.Pack(_progress(row))
+    if row.state == DONE:
+        result = _RESULTS.get(row.kind, key_service_pb2.Attestation)()
+        operation.response.Pack(_read(result, row.result))
+    elif row.state in (FAILED, CANCELLED):
+        operation.error.CopyFrom(_read(status_pb2.Status(), row.result) if row.state == FAILED else _cancelled())
+    return operation
+
+
+def _progress(row: OperationRow) -> key_service_pb2.OperationProgress:
+    progress = key_service_pb2.OperationProgress(
+        kind=row.kind, state=row.state, phase=row.phase, done=row.done, total=max(row.total, row.done)
+    )
+    progress.create_time.FromMicroseconds(row.create_us)
+    progress.update_time.FromMicroseconds(row.update_us)
+    return progress
+
+
+def _read(into: "_Result", data: bytes) -> "_Result":
+    try:
+        into.ParseFromString(data)
+    except DecodeError:
+        into.Clear()
+    return into
+
+
+def _cancelled() -> status_pb2.Status:
+    return status_pb2.Status(code=1, message="the operation was cancelled; what was done stays done")

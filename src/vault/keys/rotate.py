@@ -1,0 +1,66 @@
+"""Rotate and Rekey: asking for them. The key worker does the work."""
+
+from google.longrunning import operations_pb2
+
+from vault.admission import Admitted
+from vault.crypto.fingerprint import subject_lookup
+from vault.errors import VaultError
+from vault.keys.operations import begin, described
+from vault.kms.tenant_keys import TenantKeys
+from vault.safe import checked_known
+from vault.store.reads import Reads
+from vault.v1 import common_pb2
+from vault.v1 import key_service_pb2 as v1
+
+ROTATE, REKEY = "Rotate", "Rekey"
+
+
+class Rotate:
+    """One Rotate request."""
+
+    def __init__(self, request: v1.RotateRequest) -> None:
+        self._wanted = v1.RotateRequest(max_rows_per_second=request.max_rows_per_second)
+
+    def reads(self, _keys: TenantKeys) -> Reads:
+        """Nothing yet: whether one is under way is read once the call is admitted."""
+        return Reads()
+
+    def decide(self, admitted: Admitted) -> v1.RotateResponse:
+        """Ask for it."""
+        admitted.permit(ROTATE, "")
+        return v1.RotateResponse(operation=_begun(admitted, ROTATE, self._wanted))
+
+
+class Rekey:
+    """One Rekey request, of one subject or of all."""
+
+    def __init__(self, request: v1.RekeyRequest) -> None:
+        self._request = request
+        self._lookups: tuple[bytes, ...] = ()
+
+    def reads(self, keys: TenantKeys) -> Reads:
+        """The subject, if one is named."""
+        if not self._request.subject_id:
+            return Reads()
+        self._lookups = tuple(subject_lookup(key, self._request.subject_id) for key in keys.indexes.values())
+        return Reads(subjects=frozenset(self._lookups))
+
+    def decide(self, admitted: Admitted) -> v1.RekeyResponse:
+        """Ask for it; the operation's row names the subject by its uid."""
+        admitted.permit(REKEY, "")
+        wanted = v1.RekeyRequest(max_rows_per_second=self._request.max_rows_per_second)
+        if self._request.subject_id:
+            wanted.context.reference = self._subject_uid(admitted).hex()
+        return v1.RekeyResponse(operation=_begun(admitted, REKEY, wanted))
+
+    def _subject_uid(self, admitted: Admitted) -> bytes:
+        known = next(filter(None, map(admitted.rows.subjects.get, self._lookups)), None)
+        if known is None:
+            raise VaultError(common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND, "the tenant knows no such subject")
+        uid = checked_known(admitted, known).subject.uid
+        admitted.draft.look_into(uid)
+        return uid
+
+
+def _begun(admitted: Admitted, kind: str, wanted: v1.RotateRequest | v1.RekeyRequest) -> operations_pb2.Operation:
+    return described(begin(admitted, kind, wanted))

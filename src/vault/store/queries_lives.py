@@ -1,0 +1,33 @@
+"""What calls read of the lives of keys: a tenant's wrapped keys and the long work on them. Rare, so one query a call."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from vault.store import tables as t
+from vault.store.reads import Head, Reads, Rows
+from vault.store.rows import OperationRow, TenantKeyRow
+
+_NEWEST = 100
+
+
+def fetch_lives(connection: sa.Connection, needs: Sequence[tuple[Head, Reads, Rows]]) -> None:
+    """Fill in tenants' keys and operations for whoever asked for them.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: whatever the database says; the runner translates it.
+    """
+    key, operation = t.tenant_key.c, t.operation.c
+    for head, reads, rows in needs:
+        if reads.tenant_keys:
+            keys = sa.select(t.tenant_key).where(key.tenant_uid == head.tenant_uid).order_by(key.kind, key.version)
+            rows.tenant_keys = list(map(TenantKeyRow._make, connection.execute(keys)))
+        if reads.live_operations:
+            live = sa.select(t.operation).where(operation.tenant_uid == head.tenant_uid, operation.live_kind.is_not(None))
+            rows.live_operations = list(map(OperationRow._make, connection.execute(live)))
+        if reads.newest_operations:
+            newest = sa.select(t.operation).where(operation.tenant_uid == head.tenant_uid).order_by(operation.create_us.desc())
+            rows.newest_operations = list(map(OperationRow._make, connection.execute(newest.limit(_NEWEST))))
+        if reads.operations:
+            named = sa.select(t.operation).where(operation.tenant_uid == head.tenant_uid, operation.uid.in_(reads.operations))
+            rows.operations |= {row.uid: row for row in map(OperationRow._make, connection.execute(named))}
