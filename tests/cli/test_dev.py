@@ -5,21 +5,26 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cli.conftest import ANY_PORT, Run
+from tests.server.conftest import until
+
+from vault.server.faults.catalogue import Fault
+
+__all__ = ["until"]
 
 VALUE = b"+447700900123"
 
 
 @contextmanager
-def dev(folder: Path) -> Iterator[dict[str, dict[str, Any]]]:
+def dev(folder: Path, *options: str) -> Iterator[dict[str, dict[str, Any]]]:
     """``pdvault dev`` running in a folder; the rows it printed, by principal."""
-    command = [sys.executable, "-m", "vault.cli.main", "dev", "--address", ANY_PORT, "--metrics-address", ANY_PORT]
+    command = [sys.executable, "-m", "vault.cli.main", "dev", "--address", ANY_PORT, "--metrics-address", ANY_PORT, *options]
     with (folder / "err").open("wb") as err:
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=err, env=_environment())
     with process:
@@ -106,3 +111,39 @@ def test_an_address_in_use_is_named(tmp_path: Path, pdvault: Run) -> None:
         done = pdvault("dev", "--folder", tmp_path / "other", "--address", taken, "--metrics-address", ANY_PORT)
     assert done.code == 1
     assert f"server.address: can't listen on {taken}" in done.err
+
+
+def test_it_begins_with_a_fault_and_others_are_switched_while_it_runs(
+    tmp_path: Path, pdvault: Run, until: Callable[[Callable[[], Any]], None]
+) -> None:
+    with dev(tmp_path, "--fault", "kms-sealed,db-slow") as principals:
+        tokenize = ("tokenize", "--class", "phone", "--subject", "S1", "--purpose", "payout", "--timeout", "2")
+        app = variables(tmp_path, principals["app"])
+        refused = pdvault(*tokenize, stdin=VALUE, environment=app)
+        assert refused.code == 2
+        assert "KMS_SEALED" in refused.err
+        switches = tmp_path / ".dev" / "faults"
+        switches.write_text("db-down\n")
+        assert "DATABASE_UNAVAILABLE" in pdvault(*tokenize, stdin=VALUE, environment=app).err
+        switches.write_text("everything\n")
+        until(lambda: "no fault 'everything': choose from kms-down" in (tmp_path / "err").read_text())
+        switches.write_text("")
+        until(lambda: pdvault(*tokenize, stdin=VALUE, environment=app).code == 0)
+    said = (tmp_path / "err").read_text()
+    assert [line for line in said.splitlines() if line.startswith("Faults on purpose from now on: ")] == [
+        "Faults on purpose from now on: db-slow, kms-sealed",
+        "Faults on purpose from now on: db-down",
+        "Faults on purpose from now on: none",
+    ]
+
+
+def test_a_fault_that_is_none_is_refused_before_anything_is_made(tmp_path: Path, pdvault: Run) -> None:
+    done = pdvault("dev", "--folder", tmp_path / ".dev", "--fault", "kms-down,kms-gone")
+    assert done.code == 1
+    assert "there is no fault 'kms-gone': choose from kms-down, kms-sealed" in done.err
+    assert not (tmp_path / ".dev").exists()
+
+
+def test_its_help_names_every_fault(pdvault: Run) -> None:
+    said = "".join(pdvault("dev", "--help").out.split())
+    assert all(fault in said for fault in Fault)

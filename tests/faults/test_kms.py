@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-import grpc
 import pytest
 from deploy.local_stack.kms_proxy import KmsProxy
 from deploy.local_stack.openbao import OpenBaoServer
+from tests.faults.serving import serves
 from tests.harness import Caller, Server, make_vault, reveal_request
 from tests.server.canaries import traces
 from tests.server.conftest import Served
 from tests.server.ledger import Ledger
 from tests.server.requests import good, tokenize, value
 
+from vault.errors import VaultError
+from vault.server.backends import key_manager
 from vault.server.faults.catalogue import SLOW_KMS_S, Fault
+from vault.server.faults.key_manager import faulty
 from vault.server.keeping.kms_absence import KMS_AWAY, KMS_BACK
 from vault.v1 import common_pb2
 
@@ -82,14 +85,6 @@ def caller(shaky: Shaky, until: Until) -> Iterator[Caller]:
     shaky.proxy.faults = frozenset()
 
 
-def serves(caller: Caller) -> bool:
-    try:
-        caller.call(good("ListDataClasses"))
-    except grpc.RpcError:
-        return False
-    return True
-
-
 @pytest.mark.parametrize(
     ("fault", "reason", "words"),
     [
@@ -145,6 +140,20 @@ def test_a_slow_kms_serves_slowly_whose_keys_are_not_in_memory_and_holds_up_nobo
     assert not held_up.done()
     assert held_up.result()
     assert time.monotonic() - begin > SLOW_KMS_S
+
+
+@pytest.mark.parametrize("fault", [Fault.KMS_DOWN, Fault.KMS_SEALED, Fault.KMS_DENIED, Fault.KMS_RATE_LIMITED])
+def test_a_development_vault_refuses_in_the_same_words_as_one_with_a_real_kms(shaky: Shaky, fault: Fault) -> None:
+    shaky.proxy.faults = {fault}
+    tenant_uid, real = shaky.vault.tenants["acme"].uid, key_manager(shaky.vault.config)
+    errors = []
+    for manager in (real, faulty(real, lambda: {fault})):
+        with pytest.raises(VaultError) as caught:
+            manager.read_anchor(tenant_uid)
+        errors.append((type(caught.value), caught.value.message, caught.value.retry_after_s))
+    shaky.proxy.faults = frozenset()
+    assert errors[0] == errors[1]
+    real.close()
 
 
 def test_no_key_and_no_value_has_reached_the_servers_log(shaky: Shaky, caller: Caller) -> None:

@@ -7,10 +7,6 @@ import sqlalchemy as sa
 
 from vault.server.faults.catalogue import SLOW_DATABASE_S, Fault, Faults
 
-_FORBID_WRITES = {"sqlite": "PRAGMA query_only = ON", "postgresql": "SET TRANSACTION READ ONLY"}
-_ALLOW_WRITES = {"sqlite": "PRAGMA query_only = OFF"}
-"""Where the other statement outlives its transaction."""
-
 
 def make_faulty(engine: sa.Engine, faults: Faults) -> None:
     """Have an engine fail as ``faults`` says before each use.
@@ -18,21 +14,28 @@ def make_faulty(engine: sa.Engine, faults: Faults) -> None:
     A transaction under way when the database goes is lost with its next statement, or while it commits.
     """
 
-    def check(*_: Any) -> None:
+    def pause(*_: Any) -> None:
+        if Fault.DB_SLOW in faults():
+            time.sleep(SLOW_DATABASE_S)
+
+    def lose(*_: Any) -> None:
         if Fault.DB_DOWN in faults():
             raise _lost(engine.dialect)
 
-    def begin(connection: sa.Connection) -> None:
-        on = faults()
-        if Fault.DB_SLOW in on:
-            time.sleep(SLOW_DATABASE_S)
-        statements = _FORBID_WRITES if Fault.DB_READ_ONLY in on else _ALLOW_WRITES
-        if statement := statements.get(engine.dialect.name):
-            connection.exec_driver_sql(statement)
+    def forbid_writes(driver_connection: Any, *_: Any) -> None:
+        driver_connection.execute(f"PRAGMA query_only = {Fault.DB_READ_ONLY in faults():d}")
 
+    def begin_without_writes(connection: sa.Connection) -> None:
+        if Fault.DB_READ_ONLY in faults():
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+
+    sa.event.listen(engine, "checkout", pause)  # before an SQLite transaction takes the writer's place
     for event in ("checkout", "before_cursor_execute", "commit"):
-        sa.event.listen(engine, event, check)
-    sa.event.listen(engine, "begin", begin, insert=True)  # before an SQLite transaction takes the writer's place
+        sa.event.listen(engine, event, lose)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "checkout", forbid_writes)
+    else:
+        sa.event.listen(engine, "begin", begin_without_writes)
 
 
 def _lost(dialect: sa.Dialect) -> sa.exc.OperationalError:
