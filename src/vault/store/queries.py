@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from vault.store import tables as t
+from vault.store.queries_erasures import fetch_erasures
 from vault.store.queries_lives import fetch_lives
 from vault.store.queries_subjects import fetch_belongings
 from vault.store.reads import STORE, Head, Held, Known, Page, Reads, Rows
@@ -148,6 +149,7 @@ def fetch_data(connection: sa.Connection, needs: Sequence[Need]) -> None:
         _look_up(connection, lookup, needs)
     fetch_belongings(connection, needs)
     fetch_lives(connection, needs)
+    fetch_erasures(connection, needs)
     pages = defaultdict[Page, list[tuple[Page, Head, Rows]]](list)
     for head, reads, rows in needs:
         rows.fetched.append(reads)

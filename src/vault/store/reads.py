@@ -10,9 +10,11 @@ from typing import NamedTuple
 from vault.store.rows import (
     AliasRow,
     CaRow,
+    ErasureRow,
     HoldRow,
     IdempotencyRow,
     ItemRow,
+    KeyScheduleRow,
     OperationRow,
     PrincipalRow,
     SubjectKeyRow,
@@ -64,8 +66,10 @@ class Reads:
 
     ``envelopes`` is up to how many bytes of each item's envelope are read: none unless its value is to be opened.
     ``subjects`` are look-up hashes, ``subject_uids`` uids, ``belongings`` uids of subjects of which all is read that is theirs,
-    ``tokens`` texts, ``token_ids`` pairs (subject uid, token uid), ``deterministic`` the keyed hashes of deterministic items, ``operations`` uids. ``tenant_keys`` are the tenant's keys,
-    wrapped; ``live_operations`` its operations that have not ended, ``newest_operations`` the last hundred.
+    ``tokens`` texts, ``token_ids`` pairs (subject uid, token uid), ``deterministic`` the keyed hashes of deterministic items,
+    ``operations`` and ``erasures`` uids. ``tenant_keys`` are the tenant's keys, wrapped; ``live_operations`` its operations that have
+    not ended, ``newest_operations`` the last hundred; ``requested_erasures`` those that the call's request has begun before;
+    ``schedule`` is how often keys rotate and how long copies live.
     """
 
     subjects: frozenset[bytes] = frozenset()
@@ -83,6 +87,9 @@ class Reads:
     live_operations: bool = False
     newest_operations: bool = False
     operations: frozenset[bytes] = frozenset()
+    erasures: frozenset[bytes] = frozenset()
+    requested_erasures: bool = False
+    schedule: bool = False
 
 
 class Held(NamedTuple):
@@ -133,4 +140,7 @@ class Rows:
     live_operations: list[OperationRow] = field(default_factory=list)
     newest_operations: list[OperationRow] = field(default_factory=list)
     operations: dict[bytes, OperationRow] = field(default_factory=dict)
+    erasures: dict[bytes, ErasureRow] = field(default_factory=dict)
+    requested_erasures: list[ErasureRow] = field(default_factory=list)
+    schedule: KeyScheduleRow | None = None
     fetched: list[Reads] = field(default_factory=list)

@@ -1,0 +1,32 @@
+"""What calls read of erasures, and of how long copies live outside of the vault. Rare, so one query a call."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from vault.store import tables as t
+from vault.store.reads import Head, Reads, Rows
+from vault.store.rows import ErasureRow, KeyScheduleRow
+
+
+def fetch_erasures(connection: sa.Connection, needs: Sequence[tuple[Head, Reads, Rows]]) -> None:
+    """Fill in erasures and the tenant's schedule for whoever asked for them; whoever owns the tenant gets them FOR UPDATE.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: whatever the database says; the runner translates it.
+    """
+    c = t.erasure.c
+    for head, reads, rows in needs:
+        own = sa.select(t.erasure).where(c.tenant_uid == head.tenant_uid).order_by(c.uid)
+        if reads.owning:
+            own = own.with_for_update()
+        if reads.erasures:
+            named = connection.execute(own.where(c.uid.in_(reads.erasures)))
+            rows.erasures |= {row.uid: row for row in map(ErasureRow._make, named)}
+        if reads.requested_erasures and rows.principal:
+            same = (c.request_id == head.request_id) & (c.principal_uid == rows.principal.uid)
+            rows.requested_erasures = list(map(ErasureRow._make, connection.execute(own.where(same))))
+        if reads.schedule:
+            schedule = sa.select(t.key_schedule).where(t.key_schedule.c.tenant_uid == head.tenant_uid)
+            found = connection.execute(schedule).first()
+            rows.schedule = KeyScheduleRow(*found) if found else None
