@@ -36,19 +36,19 @@ class Caller:
 
 @dataclass
 class Touch:
-    """Items of one class, form, outcome and change."""
+    """Items of one class, form, outcome and change. ``without_token`` counts those that have none, or of which none is known."""
 
     subject_uids: dict[bytes, None] = field(default_factory=dict)
     token_uids: list[bytes] = field(default_factory=list)
     envelope_hashes: list[bytes] = field(default_factory=list)
-    unknown: int = 0
+    without_token: int = 0
     mismatched: int = 0
     queries: int = 0
 
     @property
     def count(self) -> int:
-        """How many items, also those of which no token is known."""
-        return len(self.token_uids) + self.unknown
+        """How many items, with or without a token."""
+        return len(self.token_uids) + self.without_token
 
 
 TouchKey = tuple[str, int, str, int, int]
@@ -93,7 +93,15 @@ class Draft:
 
     def touch_unknown(self, data_class: str, reason: int, form: common_pb2.Form | None = None) -> None:
         """Note that something was asked of an item that is not there, or could not be made."""
-        self._group(data_class, form, reason).unknown += 1
+        self._group(data_class, form, reason).without_token += 1
+
+    def touch_subject(
+        self, data_class: str, subject_uid: bytes, *, form: common_pb2.Form | None = None, reason: int = 0, items: int = 0
+    ) -> None:
+        """Note that a subject itself was used or changed, or so many ``items`` of it that have no token."""
+        group = self._group(data_class, form, reason)
+        group.subject_uids[subject_uid] = None
+        group.without_token += items
 
     def look_into(self, subject_uid: bytes, token_uid: bytes = b"") -> None:
         """Note that somebody read what the log says about a subject, or about a token."""
