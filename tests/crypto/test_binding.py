@@ -18,6 +18,7 @@ PLACES = {
     },
     "subject_key": {"tenant_uid": A, "subject_uid": B, "kind": "store", "version": 1, "key_id": C, "epoch": 7},
     "subject_id": {"tenant_uid": A, "subject_uid": B, "key_version": 7},
+    "alias": {"tenant_uid": A, "subject_uid": B, "alias_uid": C, "key_version": 7},
     "kms_context": {"tenant_uid": A, "kind": "epoch", "version": 1},
     "digest_key": {"tenant_uid": A, "request_id": B, "principal_uid": C, "epoch": 7},
     "opening": {"tenant_uid": A, "erasure_uid": B, "epoch": 7},

@@ -47,6 +47,16 @@ def subject_id(tenant_uid: bytes, subject_uid: bytes, key_version: int) -> bytes
     return pack("pdvault/v1/subject-id", tenant_uid, subject_uid, key_version)
 
 
+def alias(tenant_uid: bytes, subject_uid: bytes, alias_uid: bytes, key_version: int) -> bytes:
+    """The associated data of another name of a subject, encrypted; ``key_version`` is the store key's.
+
+    Raises:
+        ValueError: a uid is not 16 bytes, or the number is not from 0 to 2**64 - 1.
+    """
+    _check_uids(tenant_uid, subject_uid, alias_uid)
+    return pack("pdvault/v1/alias", tenant_uid, subject_uid, alias_uid, key_version)
+
+
 def digest_key(tenant_uid: bytes, request_id: bytes, principal_uid: bytes, epoch: int) -> bytes:
     """The associated data of the wrapped key of a request's digest.
 
