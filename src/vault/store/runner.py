@@ -140,7 +140,8 @@ class Runner:
     def run(self, calls: Sequence[Call]) -> list[Answer]:
         """Run calls together; the answers are in their order. Never raises for what a call or the database does."""
         plans = [self._plan(call) for call in calls]
-        self._run([plan for plan in plans if plan.answer is None])
+        for group in _apart(plans):
+            self._run(group)
         answers = [_internal(plan.call, None) if plan.answer is None else plan.answer for plan in plans]
         for plan, answer in zip(plans, answers, strict=True):
             if isinstance(answer, VaultError) and not plan.is_heard:
@@ -290,7 +291,9 @@ class Runner:
             try:
                 plan.outcome = plan.call.decide(rows, plan.keys)
             except MoreRowsError as more:
-                return more.reads
+                if plan.reads.owning or not more.reads.owning:
+                    return more.reads
+                plan.outcome = plan.call.failed(_internal(plan.call, None))  # to own must be asked for first: see _apart
             except KeysMissingError as missing:
                 self._keys.drop(missing.tenant_uid)
                 plan.answer = missing
@@ -317,6 +320,16 @@ class Runner:
             left = min(max(plan.call.deadline for plan in plans) - time.monotonic(), MAX_TRANSACTION_S)
             milliseconds = max(1, math.ceil(left * 1000))
             connection.execute(sa.select(sa.func.set_config("statement_timeout", str(milliseconds), True)))
+
+
+def _apart(plans: list[_Plan]) -> list[list[_Plan]]:
+    """The calls that share a transaction, then each of those alone that own their tenant.
+
+    Within one transaction no lock keeps calls apart, and none sees what another will write: a name could be linked while another
+    call makes a subject of it, or something be stored for a subject that a third erases.
+    """
+    waiting = [plan for plan in plans if plan.answer is None]
+    return [[plan for plan in waiting if not plan.reads.owning], *([plan] for plan in waiting if plan.reads.owning)]
 
 
 def _internal(call: Call, error: Exception | None) -> VaultError:
