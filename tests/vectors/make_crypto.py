@@ -6,10 +6,12 @@ interface, the token's check character from a polynomial multiplication. From th
     python -m tests.vectors.make_crypto
 """
 
+import base64
 import hashlib
 import hmac
 import json
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -23,6 +25,7 @@ TENANT, SUBJECT, ITEM, KEY_ID = (bytes([digit]) * 16 for digit in (0x11, 0x22, 0
 EPOCH_KEY, STORE_KEY, INDEX_KEY, AUTHORITY_KEY = (bytes(range(start, start + 32)) for start in (0x00, 0x20, 0x40, 0x60))
 NONCE = bytes(range(0xA0, 0xAC))
 EMAIL = b"li.na@example.org"
+FIELD_KEY = bytes(range(0x80, 0xA0))
 
 
 def pack(label: str, *fields: bytes | int | str) -> bytes:
@@ -204,6 +207,109 @@ def wrapped_key_vectors() -> list[dict]:
     ]
 
 
+def field_ciphertext(
+    flags: int,
+    data_class: bytes,
+    purposes: bytes,
+    plaintext: bytes,
+    caller_data: bytes = b"",
+    *,
+    version: int = 2,
+    subject: bytes = SUBJECT,
+) -> bytes:
+    """Section "Field ciphertext", under the example's field key."""
+    header = b"\x01\x01" + KEY_ID + bytes([flags, len(data_class)]) + data_class + len(purposes).to_bytes(2, "big") + purposes
+    encryptor = Cipher(algorithms.AES(derive(FIELD_KEY, "pdvault/v1/key/field")), modes.GCM(NONCE)).encryptor()
+    encryptor.authenticate_additional_data(pack("pdvault/v1/field-ciphertext", header, TENANT, subject, version, caller_data))
+    return header + NONCE + encryptor.update(plaintext) + encryptor.finalize() + encryptor.tag
+
+
+def field_ciphertext_vectors() -> list[dict]:
+    """Examples of section "Field ciphertext"."""
+    opener = {"tenant_uid": TENANT.hex(), "subject_uid": SUBJECT.hex(), "key_id": KEY_ID.hex(), "version": 2}
+    cases: list[tuple[str, str, list[str], bytes, bytes | None, bool]] = [
+        ("field-ciphertext", "email", ["payout"], b"\x01" + EMAIL, b"customers/email/17", False),
+        ("field-ciphertext-unbound", "email", ["billing", "payout"], b"\x01" + EMAIL, None, False),
+        ("field-ciphertext-bound-to-nothing", "email", ["payout"], b"\x01" + EMAIL, b"", False),
+        ("field-ciphertext-ill-formed", "phone", ["a.b-c_1"], b"\x01soon", None, True),
+        ("field-ciphertext-bytes", "f" * 64, ["p" * 64], b"\x02\x00\xff", None, False),
+    ]
+    vectors = []
+    for name, data_class, purposes, plaintext, caller_data, ill_formed in cases:
+        flags = (caller_data is not None) + 2 * ill_formed
+        made = field_ciphertext(flags, data_class.encode(), ",".join(purposes).encode(), plaintext, caller_data or b"")
+        text = "pdv1." + base64.urlsafe_b64encode(made).decode().rstrip("=")
+        said = {"data_class": data_class, "purposes": ",".join(purposes), "ill_formed": ill_formed}
+        bound = {"caller_data": None if caller_data is None else caller_data.hex()}
+        vectors.append(
+            {"id": name, "key": derive(FIELD_KEY, "pdvault/v1/key/field").hex(), **opener, **said, **bound}
+            | {"nonce": NONCE.hex(), "plaintext": plaintext.hex(), "ciphertext": made.hex(), "text": text}
+        )
+    return vectors
+
+
+def refused_field_ciphertexts() -> list[dict]:
+    """Field ciphertexts that a reader must refuse with what opens field-ciphertext."""
+    plaintext, data = b"\x01" + EMAIL, b"customers/email/17"
+
+    def other(
+        flags: int = 1, data_class: bytes = b"email", purposes: bytes = b"payout", caller_data: bytes = data, **more: Any
+    ) -> bytes:
+        return field_ciphertext(flags, data_class, purposes, plaintext, caller_data, **more)
+
+    good = other()
+    cases = [
+        ("empty", b""),
+        ("shorter than its fixed fields", good[:19]),
+        ("ends in the class", good[:22]),
+        ("ends before the purposes' length", good[:25]),
+        ("ends in the purposes", good[:30]),
+        ("shorter than nonce and tag", good[:60]),
+        ("last byte of the tag missing", good[:-1]),
+        ("one byte too many", good + b"\x00"),
+        ("unknown version", b"\x02" + good[1:]),
+        ("unknown algorithm", b"\x01\x02" + good[2:]),
+        ("unknown flag", other(flags=5)),
+        ("bound to nothing of the caller's", other(flags=0, caller_data=b"")),
+        ("bound to other data", other(caller_data=b"customers/email/18")),
+        ("bound to empty data", other(caller_data=b"")),
+        ("another subject's", other(subject=TENANT)),
+        ("under another version of the key", other(version=1)),
+        ("another key id", good[:2] + bytes(16) + good[18:]),
+        ("no class", other(data_class=b"")),
+        ("a class that is no name", other(data_class=b"Email")),
+        ("a class that is too long", other(data_class=b"e" * 65)),
+        ("no purpose", other(purposes=b"")),
+        ("an empty purpose", other(purposes=b"payout,")),
+        ("purposes out of order", other(purposes=b"payout,billing")),
+        ("a purpose twice", other(purposes=b"payout,payout")),
+        ("a purpose that is no name", other(purposes=b"pay out")),
+        ("more than 16 purposes", other(purposes=b",".join(sorted(b"p%d" % n for n in range(17))))),
+    ]
+    opener = {name: field_ciphertext_vectors()[0][name] for name in ("key", "tenant_uid", "subject_uid", "key_id", "version")}
+    return [{"why": why, **opener, "caller_data": data.hex(), "ciphertext": made.hex()} for why, made in cases]
+
+
+def refused_field_texts() -> list[dict]:
+    """Texts that are no text form, although most are one slip away from field-ciphertext's."""
+    good = field_ciphertext_vectors()[0]["text"]
+    cases = [
+        ("empty", ""),
+        ("no prefix", good[5:]),
+        ("another version", "pdv2" + good[4:]),
+        ("upper-case prefix", "PDV1" + good[4:]),
+        ("no dot", "pdv1" + good[5:]),
+        ("padding", good + "=" * (-len(good[5:]) % 4 or 4)),
+        ("the other alphabet", "pdv1.++//"),
+        ("bits that mean nothing", "pdv1.AB"),
+        ("one character", "pdv1.A"),
+        ("space before", " " + good),
+        ("line feed after", good + "\n"),
+        ("full-width letter", good[:-1] + "Ａ"),
+    ]
+    return [{"why": why, "text": text} for why, text in cases]
+
+
 def keyed_hash_vectors() -> list[dict]:
     """Examples of section "Fingerprints and look-ups"."""
     fingerprint = ("pdvault/v1/fingerprint", ["email", 1, EMAIL])
@@ -349,6 +455,9 @@ def build() -> dict:
         "envelope_refused": refused_envelopes(),
         "binding": binding_vectors(),
         "wrapped_key": wrapped_key_vectors(),
+        "field_ciphertext": field_ciphertext_vectors(),
+        "field_ciphertext_refused": refused_field_ciphertexts(),
+        "field_text_refused": refused_field_texts(),
         "keyed_hash": keyed_hash_vectors(),
         "mac": mac_vectors(),
         "plaintext": plaintext_vectors(),
