@@ -43,7 +43,7 @@ class TransitLink:
 
         Args:
             token: what to authenticate with; None for a login.
-            send: makes the request; must be safe to repeat.
+            send: makes the request; must be safe to repeat, unless ``TransitConfig.retries`` is 0.
 
         Raises:
             KmsSealedError: the KMS is sealed.

@@ -23,7 +23,7 @@ class TransitSession:
         return self._call("get", path, None)
 
     def post(self, path: str, payload: Payload) -> Reply:
-        """Write to a path, which begins with the mount; see ``_call``. Must be safe to repeat."""
+        """Write to a path, which begins with the mount; see ``_call``. Must be safe to repeat, unless ``retries`` is 0."""
         return self._call("post", path, payload)
 
     def list(self, path: str) -> Reply:
