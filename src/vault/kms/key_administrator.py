@@ -11,8 +11,10 @@ class KeyAdministrator(Protocol):
 
     Every method may be called again after it failed or was cut off in the middle, with the same arguments: what is done already
     is not done twice. But only one worker at a time may change a tenant's KEK: Transit has no check-and-set for it, and of two
-    rotations at once, both would be done. Every method may raise KmsUnavailableError, KmsSealedError or KmsDeniedError (which includes a tenant that
-    has no keys), and ValueError when the tenant uid is not 16 bytes.
+    rotations at once, both would be done.
+
+    Every method may raise KmsUnavailableError, KmsSealedError or KmsDeniedError (which includes a tenant that has no keys), and
+    ValueError when the tenant uid is not 16 bytes.
     """
 
     def kek(self, tenant_uid: bytes) -> Kek:
