@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from vault.store import tables as t
 from vault.store.queries_erasures import fetch_erasures
+from vault.store.queries_everything import fetch_everything
 from vault.store.queries_lives import fetch_lives
 from vault.store.queries_subjects import fetch_belongings
-from vault.store.reads import STORE, Head, Held, Known, Page, Reads, Rows
+from vault.store.reads import FIELD, STORE, FieldHeld, Head, Held, Known, Page, Reads, Rows
 from vault.store.rows import (
     AliasRow,
     CaRow,
@@ -63,6 +64,19 @@ _ALIASED = sa.select(
     t.subject_alias.join(t.subject, _same(t.subject_alias, t.subject, subject_uid="uid")).join(t.subject_key, _CURRENT_KEY)
 )
 
+_OF_FIELD_KIND = t.subject_key.c.kind == sa.literal_column(f"'{FIELD}'")  # a literal, so that the index of field keys serves it
+_FIELD_HELD = (
+    sa.select(*(column.label(f"{table.name}_{column.name}") for table in (t.subject, t.subject_key) for column in table.c))
+    .select_from(t.subject_key.join(t.subject, _same(t.subject_key, t.subject, subject_uid="uid")))
+    .where(_OF_FIELD_KIND)
+)
+_OTHER = t.subject_key.alias()
+_NEWEST = (
+    sa.select(sa.func.max(_OTHER.c.version))
+    .where(*(_OTHER.c[name] == t.subject_key.c[name] for name in ("tenant_uid", "subject_uid", "kind")))
+    .scalar_subquery()
+)
+
 
 def _held(row: Iterable[Any]) -> Held:
     cells = iter(row)
@@ -79,6 +93,11 @@ def _known(row: Iterable[Any]) -> Known:
     return Known(
         SubjectRow(*islice(cells, len(SubjectRow._fields))), SubjectKeyRow(*islice(cells, len(SubjectKeyRow._fields))), None
     )
+
+
+def _field_held(row: Iterable[Any]) -> FieldHeld:
+    cells = iter(row)
+    return FieldHeld(SubjectRow(*islice(cells, len(SubjectRow._fields))), SubjectKeyRow(*cells))
 
 
 def _aliased(row: Iterable[Any]) -> Known:
@@ -127,6 +146,14 @@ _LOOKUPS = (
         _held,
         lambda held: held.item.deterministic,
     ),
+    _Lookup("field_keys", _FIELD_HELD, (t.subject_key.c.key_id,), _field_held, lambda held: held.key.key_id),
+    _Lookup(
+        "newest_field_keys",
+        _FIELD_HELD.where(t.subject_key.c.version == _NEWEST),
+        (t.subject_key.c.subject_uid,),
+        _field_held,
+        lambda held: held.subject.uid,
+    ),
 )
 
 
@@ -149,6 +176,7 @@ def fetch_data(connection: sa.Connection, needs: Sequence[Need]) -> None:
         _look_up(connection, lookup, needs)
     fetch_belongings(connection, needs)
     fetch_lives(connection, needs)
+    fetch_everything(connection, needs)
     fetch_erasures(connection, needs)
     pages = defaultdict[Page, list[tuple[Page, Head, Rows]]](list)
     for head, reads, rows in needs:

@@ -26,6 +26,8 @@ from vault.store.rows import (
 
 STORE = "store"
 """The kind of subject key under which items are sealed."""
+FIELD = "field"
+"""The kind of subject key under which callers' field ciphertexts are sealed."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ class Reads:
 
     ``envelopes`` is up to how many bytes of each item's envelope are read: none unless its value is to be opened.
     ``subjects`` are look-up hashes, ``subject_uids`` uids, ``belongings`` uids of subjects of which all is read that is theirs,
-    ``tokens`` texts, ``token_ids`` pairs (subject uid, token uid), ``deterministic`` the keyed hashes of deterministic items,
-    ``operations`` and ``erasures`` uids. ``tenant_keys`` are the tenant's keys, wrapped; ``live_operations`` its operations that
+    ``everything`` of those of which the values are read too, and who are taken FOR UPDATE, ``tokens`` texts, ``token_ids`` pairs (subject uid, token uid), ``deterministic`` the keyed hashes of deterministic items,
+    ``field_keys`` the ids of field keys, ``newest_field_keys`` uids of subjects whose newest one is meant, ``operations`` and
+    ``erasures`` uids. ``tenant_keys`` are the tenant's keys, wrapped; ``live_operations`` its operations that
     have not ended, ``newest_operations`` the last hundred; ``requested_erasures`` those that the call's request has begun before;
     ``schedule`` is how often keys rotate and how long copies live.
     """
@@ -77,7 +80,10 @@ class Reads:
     tokens: frozenset[str] = frozenset()
     token_ids: frozenset[tuple[bytes, bytes]] = frozenset()
     deterministic: frozenset[bytes] = frozenset()
+    field_keys: frozenset[bytes] = frozenset()
+    newest_field_keys: frozenset[bytes] = frozenset()
     belongings: frozenset[bytes] = frozenset()
+    everything: frozenset[bytes] = frozenset()
     pages: tuple[Page, ...] = ()
     envelopes: int = 0
     locking: bool = False
@@ -109,6 +115,13 @@ class Known(NamedTuple):
     alias: AliasRow | None = None
 
 
+class FieldHeld(NamedTuple):
+    """A field key with the subject whose it is."""
+
+    subject: SubjectRow
+    key: SubjectKeyRow
+
+
 @dataclass
 class Belongings:
     """All that belongs to a subject: rows as they are, values only as numbers: of items by class, and of tokens."""
@@ -118,6 +131,16 @@ class Belongings:
     keys: list[SubjectKeyRow] = field(default_factory=list)
     items: dict[str, int] = field(default_factory=dict)
     tokens: int = 0
+
+
+class Everything(NamedTuple):
+    """A subject with all its rows, and the uids of each item's tokens."""
+
+    subject: SubjectRow
+    keys: list[SubjectKeyRow]
+    aliases: list[AliasRow]
+    items: list[ItemRow]
+    tokens: dict[bytes, list[bytes]]
 
 
 @dataclass
@@ -134,7 +157,10 @@ class Rows:
     tokens: dict[str, Held] = field(default_factory=dict)
     token_ids: dict[tuple[bytes, bytes], Held] = field(default_factory=dict)
     deterministic: dict[bytes, Held] = field(default_factory=dict)
+    field_keys: dict[bytes, FieldHeld] = field(default_factory=dict)
+    newest_field_keys: dict[bytes, FieldHeld] = field(default_factory=dict)
     belongings: dict[bytes, Belongings] = field(default_factory=dict)
+    everything: dict[bytes, Everything] = field(default_factory=dict)
     pages: dict[Page, list[Held]] = field(default_factory=dict)
     tenant_keys: list[TenantKeyRow] = field(default_factory=list)
     live_operations: list[OperationRow] = field(default_factory=list)
