@@ -68,11 +68,11 @@ class Reads:
 
     ``envelopes`` is up to how many bytes of each item's envelope are read: none unless its value is to be opened.
     ``subjects`` are look-up hashes, ``subject_uids`` uids, ``belongings`` uids of subjects of which all is read that is theirs,
-    ``everything`` of those of which the values are read too, and who are taken FOR UPDATE, ``tokens`` texts, ``token_ids`` pairs (subject uid, token uid), ``deterministic`` the keyed hashes of deterministic items,
-    ``field_keys`` the ids of field keys, ``newest_field_keys`` uids of subjects whose newest one is meant, ``operations`` and
-    ``erasures`` uids. ``tenant_keys`` are the tenant's keys, wrapped; ``live_operations`` its operations that
-    have not ended, ``newest_operations`` the last hundred; ``requested_erasures`` those that the call's request has begun before;
-    ``schedule`` is how often keys rotate and how long copies live.
+    ``everything`` of those of which the values are read too, and who are taken FOR UPDATE; ``tokens`` are texts, ``token_ids``
+    pairs (subject uid, token uid), ``deterministic`` the keyed hashes of deterministic items, ``operations`` and ``erasures`` uids.
+    ``tenant_keys`` are the tenant's keys, wrapped; ``live_operations`` its operations that have not ended, ``newest_operations``
+    the last hundred; ``requested_erasures`` those that the call's request has begun before; ``schedule`` is how often keys rotate and
+    how long copies live.
     """
 
     subjects: frozenset[bytes] = frozenset()

@@ -22,6 +22,7 @@ from vault.store.rows import (
     OperationRow,
     Row,
     SealedRow,
+    SubjectKeyRow,
     TenantKeyRow,
 )
 
@@ -46,7 +47,7 @@ class Writes:
     inserted: list[Row] = field(default_factory=list)
     replaced: list[tuple[SealedRow, SealedRow]] = field(default_factory=list)
     deleted: list[ItemRow] = field(default_factory=list)
-    removed: list[IdempotencyRow | IdempotencySubjectRow] = field(default_factory=list)
+    removed: list[IdempotencyRow | IdempotencySubjectRow | SubjectKeyRow] = field(default_factory=list)
     erased: list[tuple[bytes, bytes]] = field(default_factory=list)
     keys: list[tuple[TenantKeyRow, TenantKeyRow]] = field(default_factory=list)
     steered: list[tuple[OperationRow, str]] = field(default_factory=list)
@@ -93,7 +94,7 @@ def _apply_lives(connection: sa.Connection, writes: Writes) -> None:
         _steer(connection, operation, state)
     for tenant_uid, subject_uid in writes.erased:
         erase_subject(connection, tenant_uid, subject_uid)
-    for removable in (IdempotencyRow, IdempotencySubjectRow):
+    for removable in (IdempotencyRow, IdempotencySubjectRow, SubjectKeyRow):
         _remove(connection, TABLES[removable], [row for row in writes.removed if type(row) is removable])
 
 

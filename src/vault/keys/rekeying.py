@@ -1,0 +1,186 @@
+"""Re-keying one subject: a new store key, everything sealed under it, and the old one gone, in one transaction with its event.
+
+What was deleted or replaced before is then under a key that only old copies of the database have, and that dies with its epoch.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from vault.audit.events import Caller, Draft
+from vault.crypto import binding
+from vault.crypto.envelope import DecryptionError, key_version, seal, unseal
+from vault.crypto.keys import LABEL_ITEM, LABEL_SUBJECT_ID, LABEL_WRAP, Key, unwrap, wrap
+from vault.crypto.plaintext import PlaintextError, decode
+from vault.errors import VaultError
+from vault.kms.tenant_keys import KeysMissingError, TenantKeys
+from vault.safe import new_uid, seal_value
+from vault.store.reads import STORE, Everything, Head, Reads, Rows
+from vault.store.rows import AliasRow, ItemRow, SubjectKeyRow, SubjectRow, TenantRow
+from vault.store.runner import Outcome
+from vault.store.sealing import check, sealed
+from vault.store.writes import Writes
+from vault.v1 import audit_pb2, common_pb2
+
+ACTION = "Rekeyed"
+FIELD = "field"
+"""The kind of subject key that callers' ciphertexts are under."""
+PATIENCE_S = 30.0
+_A_LEAF = 1000
+"""Tokens that one event names; more go into further events."""
+
+
+class Rekeying:
+    """The re-keying of one subject; implements ``store.runner.Call``."""
+
+    action = ACTION
+    needs_keys = True
+
+    def __init__(self, caller: Caller, subject_uid: bytes, details: dict[str, str], *, with_field_key: bool) -> None:
+        """Make it.
+
+        Args:
+            caller: who re-keys.
+            subject_uid: whom.
+            details: what the log says besides.
+            with_field_key: also make a new field key, if there is one; the old ones stay for the ciphertexts under them.
+        """
+        self._caller = caller
+        self._subject_uid = subject_uid
+        self._details = details
+        self._with_field_key = with_field_key
+        self.deadline = time.monotonic() + PATIENCE_S
+
+    @property
+    def head(self) -> Head:
+        """The tenant; nobody in particular calls."""
+        return Head(self._caller.tenant_uid, b"", "", b"")
+
+    def reads(self, _keys: TenantKeys | None) -> Reads:
+        """The subject with everything, and the tenant's keys kept from changing."""
+        return Reads(everything=frozenset({self._subject_uid}), pinning=True)
+
+    def decide(self, rows: Rows, keys: TenantKeys | None) -> Outcome:
+        """Seal everything anew."""
+        if keys is None:
+            raise KeysMissingError(self._caller.tenant_uid)
+        every, tenant = rows.everything.get(self._subject_uid), rows.tenant
+        try:
+            if tenant is None or every is None:
+                raise VaultError(common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND, "the subject was erased meanwhile")
+            check(keys.authority, tenant)
+            renewed = _Renewed(keys, tenant, every)
+            writes = renewed.writes()
+            if self._with_field_key:
+                writes.inserted += renewed.field_key()
+        except (DecryptionError, PlaintextError):
+            return self.failed(_altered())
+        except VaultError as error:
+            return self.failed(error)
+        drafts = list(self._drafts(renewed.items, every))
+        return Outcome(b"", drafts[0], writes, also=drafts[1:])
+
+    def failed(self, error: VaultError) -> Outcome:
+        """The outcome that only refuses."""
+        draft = self._draft()
+        draft.decision, draft.reason = audit_pb2.DECISION_FAILED, error.reason
+        return Outcome(error, draft)
+
+    def _draft(self) -> Draft:
+        draft = Draft(self._caller, self.action, common_pb2.CallContext(), details=dict(self._details))
+        draft.look_into(self._subject_uid)
+        return draft
+
+    def _drafts(self, items: Iterable[ItemRow], every: Everything) -> Iterator[Draft]:
+        """What the log is told: each token's new envelope."""
+        changed = ((item, token) for item in items for token in every.tokens.get(item.uid, []))
+        draft = self._draft()
+        while some := list(islice(changed, _A_LEAF)):
+            for item, token in some:
+                draft.touch(item.data_class, item.subject_uid, token, change=audit_pb2.CHANGE_UPDATED, envelope=item.envelope)
+            yield draft
+            draft = self._draft()
+        if not any(every.tokens.values()):
+            yield draft
+
+
+class _Renewed:
+    """A subject's rows under a new store key."""
+
+    def __init__(self, keys: TenantKeys, tenant: TenantRow, every: Everything) -> None:
+        """Open and seal everything.
+
+        Raises:
+            VaultError: INTEGRITY, if a row was altered.
+            DecryptionError, PlaintextError: what a row holds was.
+            KeysMissingError: an epoch is not in memory.
+        """
+        self._keys, self._tenant, self._every = keys, tenant, every
+        check(keys.authority, every.subject)
+        self._old = {row.version: self._unwrapped(row) for row in every.keys if row.kind == STORE}
+        self._version = every.subject.store_key_version + 1
+        self._key = Key.generate()
+        self.items = [self._item(row) for row in every.items]
+
+    def writes(self) -> Writes:
+        """All that changes: nothing of a kind is inserted that was not there, but the key."""
+        every = self._every
+        writes = Writes(inserted=[self._wrapped(STORE, self._version, self._key)])
+        writes.replaced.append((every.subject, self._subject()))
+        writes.replaced += zip(every.items, self.items, strict=True)
+        writes.replaced += ((alias, self._alias(alias)) for alias in every.aliases)
+        writes.removed += (row for row in every.keys if row.kind == STORE)
+        return writes
+
+    def field_key(self) -> list[SubjectKeyRow]:
+        """A new field key, if the subject has any."""
+        versions = [row.version for row in self._every.keys if row.kind == FIELD]
+        return [self._wrapped(FIELD, max(versions) + 1, Key.generate())] if versions else []
+
+    def _subject(self) -> SubjectRow:
+        old = self._every.subject
+        name = unseal(self._store(key_version(old.subject_id)), old.subject_id, self._bound_name(key_version(old.subject_id)))
+        encrypted = seal(self._key.derive(LABEL_SUBJECT_ID), self._version, name, self._bound_name(self._version))
+        new = old._replace(store_key_version=self._version, subject_id=encrypted, rekey_due=False)
+        return sealed(self._keys.authority, new)
+
+    def _alias(self, old: AliasRow) -> AliasRow:
+        check(self._keys.authority, old)
+        version = key_version(old.subject_id)
+        name = unseal(self._store(version), old.subject_id, binding.alias(*old[:3], version))
+        encrypted = seal(self._key.derive(LABEL_SUBJECT_ID), self._version, name, binding.alias(*old[:3], self._version))
+        return sealed(self._keys.authority, old._replace(subject_id=encrypted))
+
+    def _item(self, old: ItemRow) -> ItemRow:
+        check(self._keys.authority, old)
+        bound = binding.item(old.tenant_uid, old.subject_uid, old.data_class, old.uid, old.revision, old.store_key_version)
+        if old.store_key_version not in self._old:
+            raise DecryptionError
+        value = decode(unseal(self._old[old.store_key_version].derive(LABEL_ITEM), old.envelope or b"", bound))
+        new = seal_value(self._key, old._replace(store_key_version=self._version), value)
+        return sealed(self._keys.authority, new)
+
+    def _store(self, version: int) -> Key:
+        if version not in self._old:
+            raise DecryptionError
+        return self._old[version].derive(LABEL_SUBJECT_ID)
+
+    def _bound_name(self, version: int) -> bytes:
+        return binding.subject_id(self._tenant.uid, self._every.subject.uid, version)
+
+    def _unwrapped(self, row: SubjectKeyRow) -> Key:
+        bound = binding.subject_key(row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id, row.epoch)
+        return unwrap(self._keys.epoch(row.epoch).derive(LABEL_WRAP), row.wrapped, bound)
+
+    def _wrapped(self, kind: str, version: int, key: Key) -> SubjectKeyRow:
+        tenant, uid, key_id = self._tenant, self._every.subject.uid, new_uid()
+        bound = binding.subject_key(tenant.uid, uid, kind, version, key_id, tenant.epoch)
+        envelope = wrap(self._keys.epoch(tenant.epoch).derive(LABEL_WRAP), tenant.epoch, key, bound)
+        return SubjectKeyRow(tenant.uid, uid, kind, version, key_id, tenant.epoch, envelope)
+
+
+def _altered() -> VaultError:
+    return VaultError(
+        common_pb2.ERROR_REASON_INTEGRITY,
+        "a stored row of the subject was altered or moved; the subject keeps its keys; the operator must investigate",
+    )

@@ -1,0 +1,84 @@
+"""Who runs an operation, and how far it is: noted in the transaction of each step, so that whoever takes over goes on from there.
+
+An operation that was steered meanwhile, or taken over, lets no step commit.
+"""
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from vault.store import tables as t
+from vault.store.queries import now_us
+from vault.store.rows import OperationRow
+
+LEASE_US = 30_000_000
+"""How long whoever runs an operation may say nothing before another takes it over."""
+
+
+class NotOursError(Exception):
+    """The operation was paused, cancelled or taken over: nothing of this step is to be committed."""
+
+
+class Place(NamedTuple):
+    """How far an operation is: the part it is at, how far that has come in its own words, and rows done of those counted."""
+
+    phase: str
+    cursor: bytes = b""
+    done: int = 0
+    total: int = 0
+
+
+def runnable(connection: sa.Connection) -> list[OperationRow]:
+    """The operations that nobody runs, oldest first.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    c = t.operation.c
+    waiting = (c.state == "WAITING") | ((c.state == "RUNNING") & (c.until_us < now_us(connection)))
+    return list(map(OperationRow._make, connection.execute(sa.select(t.operation).where(waiting).order_by(c.create_us))))
+
+
+def take(engine: sa.Engine, row: OperationRow, holder: str) -> bool:
+    """Whether the operation is this holder's now.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    c = t.operation.c
+    with engine.begin() as connection:
+        as_seen = _one(row) & (c.state == row.state) & (c.holder == row.holder) & (c.until_us == row.until_us)
+        taken = t.operation.update().where(as_seen).values(state="RUNNING", holder=holder, until_us=now_us(connection) + LEASE_US)
+        return connection.execute(taken).rowcount == 1
+
+
+def advance(connection: sa.Connection, row: OperationRow, holder: str, place: Place) -> None:
+    """Note how far it is, within the transaction of the step that brought it there.
+
+    Raises:
+        NotOursError: roll back, and stop.
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    now = now_us(connection)
+    _set(connection, row, holder, {**place._asdict(), "update_us": now, "until_us": now + LEASE_US})
+
+
+def end(connection: sa.Connection, row: OperationRow, holder: str, state: str, result: bytes) -> None:
+    """End it as DONE or FAILED, with its result.
+
+    Raises:
+        NotOursError: it was steered meanwhile: cancelled, or paused by somebody who did not see how near the end it was.
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    now = now_us(connection)
+    _set(connection, row, holder, {"state": state, "live_kind": None, "result": result, "update_us": now, "until_us": 0})
+
+
+def _set(connection: sa.Connection, row: OperationRow, holder: str, values: dict[str, object]) -> None:
+    ours = _one(row) & (t.operation.c.state == "RUNNING") & (t.operation.c.holder == holder)
+    if connection.execute(t.operation.update().where(ours).values(values)).rowcount != 1:
+        raise NotOursError
+
+
+def _one(row: OperationRow) -> sa.ColumnElement[bool]:
+    return (t.operation.c.tenant_uid == row.tenant_uid) & (t.operation.c.uid == row.uid)

@@ -1,0 +1,149 @@
+"""Re-indexing: fingerprints, deterministic hashes and look-ups are made anew under the current index key.
+
+A row is replaced by its old MAC, which was checked: what a call changes meanwhile is left to another pass, and what somebody
+altered is never given a good MAC.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from vault.classes.data_class import InvalidValueError
+from vault.classes.taxonomy import Taxonomy
+from vault.crypto import binding
+from vault.crypto.envelope import DecryptionError, key_version, unseal
+from vault.crypto.fingerprint import deterministic, fingerprint, subject_lookup
+from vault.crypto.keys import LABEL_ITEM, LABEL_SUBJECT_ID, LABEL_WRAP, Key, unwrap
+from vault.crypto.plaintext import PlaintextError, decode
+from vault.errors import VaultError
+from vault.kms.tenant_keys import TenantKeys
+from vault.store import tables as t
+from vault.store.reads import STORE
+from vault.store.rotation.rewrap import Pass
+from vault.store.rows import TABLES, AliasRow, ItemRow, SubjectKeyRow, SubjectRow
+from vault.store.sealing import check, sealed
+
+_Indexed = TypeVar("_Indexed", ItemRow, SubjectRow, AliasRow)
+_REFUSALS = (DecryptionError, PlaintextError, InvalidValueError, VaultError)
+
+
+def reindex_items(connection: sa.Connection, keys: TenantKeys, taxonomy: Taxonomy, index: int, after: bytes, limit: int) -> Pass:
+    """Make the next items' hashes anew, in the order of subjects' and items' uids.
+
+    Args:
+        connection: in a transaction.
+        keys: the tenant's, with old and current epochs and the current index key.
+        taxonomy: whose normalisers say what is equal.
+        index: the current index key's version.
+        after: subject uid and item uid of the last row of the step before, 32 bytes; empty at first.
+        limit: how many rows at most.
+
+    Raises:
+        KeysMissingError: a key is not among those given.
+        sqlalchemy.exc.SQLAlchemyError, psycopg.Error: the database refuses or does not answer.
+    """
+    c = t.item.c
+    envelope = sa.case((c.fingerprint.is_not(None), c.envelope))  # what has no fingerprint need not be opened
+    columns = [envelope.label("envelope") if column is c.envelope else column for column in c]
+    older = (c.tenant_uid == keys.tenant_uid) & (c.index_key_version != index)
+    order = sa.tuple_(c.subject_uid, c.uid)
+    select = sa.select(*columns, *t.subject_key.c).join_from(t.item, t.subject_key, _same_key(c.subject_uid, c.store_key_version))
+    page = select.where(older, order > sa.tuple_(after[:16], after[16:])).order_by(c.subject_uid, c.uid).limit(limit)
+    width = len(ItemRow._fields)
+    found = [(ItemRow(*row[:width]), SubjectKeyRow(*row[width:])) for row in connection.execute(page)]
+
+    def anew(row: ItemRow, key: Key) -> ItemRow:
+        if row.fingerprint is None:
+            return row._replace(index_key_version=index)
+        bound = binding.item(row.tenant_uid, row.subject_uid, row.data_class, row.uid, row.revision, row.store_key_version)
+        value = decode(unseal(key.derive(LABEL_ITEM), row.envelope or b"", bound))
+        data_class = taxonomy.get(row.data_class)
+        if data_class is None:
+            raise InvalidValueError("is of a class that the vault does not know any more")
+        version = data_class.normaliser_version
+        made = fingerprint(keys.index(index), row.data_class, version, data_class.normalise(value))
+        unique = row.deterministic and deterministic(keys.index(index), row.subject_uid, made, row.purposes.split(","))
+        return row._replace(index_key_version=index, normaliser_version=version, fingerprint=made, deterministic=unique)
+
+    done = _replace(connection, keys, found, anew, "index_key_version normaliser_version fingerprint deterministic mac")
+    return Pass(done, len(found) - done, found[-1][0].subject_uid + found[-1][0].uid if found else None)
+
+
+def reindex_subjects(connection: sa.Connection, keys: TenantKeys, index: int, after: bytes, limit: int) -> Pass:
+    """Make the next subjects' look-ups anew, in the order of their uids; arguments and errors as ``reindex_items``."""
+    c = t.subject.c
+    select = sa.select(*c, *t.subject_key.c).join_from(t.subject, t.subject_key, _same_key(c.uid, c.store_key_version))
+    page = select.where(c.tenant_uid == keys.tenant_uid, c.index_key_version != index, c.uid > after).order_by(c.uid).limit(limit)
+    width = len(SubjectRow._fields)
+    found = [(SubjectRow(*row[:width]), SubjectKeyRow(*row[width:])) for row in connection.execute(page)]
+
+    def anew(row: SubjectRow, key: Key) -> SubjectRow:
+        bound = binding.subject_id(row.tenant_uid, row.uid, key_version(row.subject_id))
+        name = unseal(key.derive(LABEL_SUBJECT_ID), row.subject_id, bound).decode()
+        return row._replace(index_key_version=index, lookup=subject_lookup(keys.index(index), name))
+
+    done = _replace(connection, keys, found, anew, "index_key_version lookup mac")
+    return Pass(done, len(found) - done, found[-1][0].uid if found else None)
+
+
+def reindex_aliases(connection: sa.Connection, keys: TenantKeys, index: int, after: bytes, limit: int) -> Pass:
+    """Make the look-ups of subjects' other names anew, in the order of subjects' and aliases' uids; see ``reindex_items``."""
+    c, s = t.subject_alias.c, t.subject.c
+    columns = sa.select(*c, *t.subject_key.c).select_from(
+        t.subject_alias.join(t.subject, (s.tenant_uid == c.tenant_uid) & (s.uid == c.subject_uid)).join(
+            t.subject_key, _same_key(s.uid, s.store_key_version)
+        )
+    )
+    older = (c.tenant_uid == keys.tenant_uid) & (c.index_key_version != index)
+    following = sa.tuple_(c.subject_uid, c.uid) > sa.tuple_(after[:16], after[16:])
+    width = len(AliasRow._fields)
+    page = columns.where(older, following).order_by(c.subject_uid, c.uid).limit(limit)
+    found = [(AliasRow(*row[:width]), SubjectKeyRow(*row[width:])) for row in connection.execute(page)]
+
+    def anew(row: AliasRow, key: Key) -> AliasRow:
+        bound = binding.alias(row.tenant_uid, row.subject_uid, row.uid, key_version(row.subject_id))
+        name = unseal(key.derive(LABEL_SUBJECT_ID), row.subject_id, bound).decode()
+        return row._replace(index_key_version=index, lookup=subject_lookup(keys.index(index), name))
+
+    done = _replace(connection, keys, found, anew, "index_key_version lookup mac")
+    return Pass(done, len(found) - done, found[-1][0].subject_uid + found[-1][0].uid if found else None)
+
+
+def _same_key(subject_uid: "sa.ColumnElement[bytes]", version: "sa.ColumnElement[int]") -> sa.ColumnElement[bool]:
+    k, table = t.subject_key.c, subject_uid.table
+    return sa.and_(k.tenant_uid == table.c.tenant_uid, k.subject_uid == subject_uid, k.kind == STORE, k.version == version)
+
+
+def _replace(
+    connection: sa.Connection,
+    keys: TenantKeys,
+    found: list[tuple[_Indexed, SubjectKeyRow]],
+    anew: Callable[[_Indexed, Key], _Indexed],
+    columns: str,
+) -> int:
+    """Write the rows that are sound and not changed meanwhile; answers how many."""
+    pairs = []
+    for row, wrapped in found:
+        try:
+            check(keys.authority, row)
+            pairs.append((row, sealed(keys.authority, anew(row, _opened(keys, wrapped)))))
+        except _REFUSALS:
+            continue
+    if not pairs:
+        return 0
+    table: sa.Table = TABLES[type(found[0][0])]
+    by, changed = (*table.primary_key.columns.keys(), "mac"), columns.split()
+    same = sa.and_(*(table.c[name] == sa.bindparam(f"old_{name}") for name in by))
+    update = table.update().where(same).values({name: sa.bindparam(f"new_{name}") for name in changed})
+    cells = [_cells("old", old, by) | _cells("new", new, changed) for old, new in pairs]
+    return connection.execute(update, cells).rowcount
+
+
+def _cells(which: str, row: ItemRow | SubjectRow | AliasRow, names: Iterable[str]) -> dict[str, object]:
+    return {f"{which}_{name}": getattr(row, name) for name in names}
+
+
+def _opened(keys: TenantKeys, row: SubjectKeyRow) -> Key:
+    bound = binding.subject_key(row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id, row.epoch)
+    return unwrap(keys.epoch(row.epoch).derive(LABEL_WRAP), row.wrapped, bound)
