@@ -22,7 +22,7 @@ from deploy.local_stack.postgres import DURABLE, PostgresServer
 from tests.harness import Vault, make_vault, reveal_request, tokenize_request
 from tests.use_cases.inside import Inside, inside
 
-from vault.audit.chain import Chain
+from vault.audit.chain import Chain, announcement
 from vault.audit.events import Caller, Draft
 from vault.server import collector
 from vault.server.keeping.integrating import Integrating
@@ -66,13 +66,15 @@ class Writer:
         self._engine = opened.engine
         self._chain = Chain("bench")
         self._tenant = opened.tenant().uid
+        text = announcement(self._tenant, self._chain.boot_id, self._chain.public_key)
+        self._endorsements = {self._tenant: opened.node.key_manager.sign(self._tenant, text)}
         self._random = random.Random(1)  # noqa: S311  a bench, no secret
         self._uids = [self._random.randbytes(16) for _ in range(10_000)]
 
     def commit(self, count: int) -> None:
         """One transaction with as many events."""
         with self._engine.begin() as connection:
-            commit = self._chain.extend([self._draft() for _ in range(count)], {}, now_us(connection))
+            commit = self._chain.extend([self._draft() for _ in range(count)], self._endorsements, now_us(connection))
             insert(connection, t.audit_pending, [PendingRow(*leaf) for leaf in commit.leaves])
         self._chain.settle(commit)
 

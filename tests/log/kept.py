@@ -20,7 +20,7 @@ from vault.store.log.lease import Lease
 from vault.store.queries import now_us
 from vault.store.rows import PendingRow
 from vault.store.writes import insert
-from vault.v1 import common_pb2
+from vault.v1 import audit_pb2, common_pb2
 
 CLASSES = ("phone", "email", "bank_account")
 
@@ -72,8 +72,14 @@ class Writer:
         self.chain = Chain("test-1")
 
     def commit(self, tenant_uids: Iterable[bytes], *, shift_us: int = 0, endorsed: bool = True) -> list[Leaf]:
-        """One transaction with an event for each of these tenants; ``shift_us`` is how wrong the database's clock is."""
+        """One transaction with an event for each of these tenants; ``shift_us`` is how wrong the database's clock is.
+
+        A boot that is not endorsed refuses whatever it is asked for.
+        """
         drafts = [self.draft(uid) for uid in tenant_uids]
+        if not endorsed:
+            for draft in drafts:
+                draft.decision = audit_pb2.DECISION_DENIED
         signatures = {draft.caller.tenant_uid: self._endorsement(draft.caller.tenant_uid) for draft in drafts} if endorsed else {}
         return self._write(lambda now: self.chain.extend(drafts, signatures, now + shift_us))
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tests.harness import make_vault
+from tests.log import naive
 from tests.log.kept import FreeForAll, Kept, Writer
+from tests.log.test_takeover import UNSIGNED, Case
 
 from vault.errors import VaultError
 from vault.store import tables as t
@@ -21,6 +23,7 @@ from vault.v1 import common_pb2
 
 Until = Callable[[Callable[[], Any]], None]
 COMMITS = 9
+TWICE = "there was a leaf of this number already"
 
 
 class SlowKms:
@@ -129,6 +132,49 @@ def test_locked_rows_and_a_silent_kms_keep_no_other_log_from_growing(kept: Kept,
         kept.check(tenant_uid)
     assert not kept.watcher.troubles
     assert not kept.watcher.moves
+
+
+def unsigned_entry(case: Case) -> bytes:
+    """A leaf that goes on with a boot and that the boot has not signed."""
+    last = case.leaves[-1]
+    place = {"boot_id": last.boot_id, "boot_sequence": last.boot_sequence + 1, "previous_hash": naive.leaf_hash(last.leaf)}
+    return case.forged(**place)
+
+
+def test_an_entry_that_nobody_signed_is_told_even_while_its_log_can_not_grow(kept: Kept) -> None:
+    case = Case(kept)
+    case.integrator.end()
+    case.inject(unsigned_entry(case))
+    Writer(kept).commit([case.tenant_uid])
+    with kept.engine.begin() as connection:
+        lock(connection, t.audit_log, [case.tenant_uid])
+        assert case.taking_over().round().entries == 0
+        assert [trouble.problem for _, trouble in kept.watcher.troubles] == [UNSIGNED]
+
+
+@pytest.mark.parametrize("is_taken_out", [False, True])
+def test_an_entry_that_more_of_its_boot_may_sign_is_not_anchored_before_that_is_known(kept: Kept, *, is_taken_out: bool) -> None:
+    case = Case(kept)
+    case.integrator.end()
+    anchored, at = kept.anchored(case.tenant_uid), case.size()
+    case.inject(unsigned_entry(case))
+    for _ in range(2):
+        case.writer.commit([case.tenant_uid])
+    first, next_run = case.taking_over(), case.taking_over()
+    with kept.engine.begin() as connection:
+        lock(connection, t.audit_log, [case.tenant_uid])
+        for _ in range(3):
+            kept.now += 10.0
+            assert first.round().entries == 0
+            first.publisher.publish(every_s=0.0)
+        assert kept.anchored(case.tenant_uid) == anchored
+        assert not kept.watcher.troubles
+    if is_taken_out:
+        kept.execute(t.audit_pending.delete().where(t.audit_pending.c.tenant_uid == case.tenant_uid))
+    kept.run(first if is_taken_out else next_run)
+    told = [(trouble.problem, trouble.leaf_index) for _, trouble in kept.watcher.troubles]
+    assert told == ([(UNSIGNED, None)] if is_taken_out else [(TWICE, at + 1)])
+    assert kept.anchored(case.tenant_uid)[0] == case.size()
 
 
 def test_a_locked_lease_is_not_waited_for(kept: Kept, until: Until) -> None:

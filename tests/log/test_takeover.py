@@ -17,6 +17,7 @@ from vault.store.log.reader import LogReader
 from vault.v1.audit_pb2 import AuditEvent
 
 NO_START = "the chain does not begin with the start of its boot"
+MISSING = "leaves before this one are missing"
 UNSIGNED = "the chain does not end with a signature of its boot"
 FOREIGN = "the leaf belongs to another tenant's log: its pending row was moved, and is taken out without becoming an entry"
 UNREADABLE = "the leaf can't be read: it was edited"
@@ -121,10 +122,11 @@ def test_a_leaf_that_goes_on_with_a_boot_but_is_not_signed_by_it_is_told(case: C
 def test_a_boot_whose_forged_row_claims_a_beginning_elsewhere_is_told(case: Case) -> None:
     chain = Chain("forged")
     boot_id = chain.boot_id
+    at = case.size()
     case.inject(case.forged(boot_id=boot_id, boot_sequence=7, previous_hash=b"h" * 32))
     row = {"start_index": 0, "endorse_index": 1, "next_sequence": 8, "last_hash": b"h" * 32}
     case.kept.execute(t.audit_boot.insert().values(tenant_uid=case.tenant_uid, boot_id=boot_id, **row))
-    assert case.told(case.taking_over()) == [(UNSIGNED, None)]
+    assert case.told(case.taking_over()) == [(MISSING, at)]
 
 
 @pytest.mark.parametrize(("leaf", "problem"), [(b"\xff" * 9, UNREADABLE), (None, FOREIGN)], ids=["bytes", "foreign"])
@@ -184,6 +186,23 @@ def test_entries_that_were_replaced_before_they_were_anchored_are_told(case: Cas
     case.kept.run(case.integrator)
     assert case.kept.watcher.moves == [case.tenant_uid]
     assert [trouble.problem for _, trouble in case.kept.watcher.troubles] == [NO_START]
+
+
+def test_a_log_whose_unanchored_leaf_hashes_are_not_those_of_its_entries_does_not_grow(case: Case) -> None:
+    for _ in range(6):
+        case.writer.commit([case.tenant_uid] * 100)
+    assert case.integrator.round().entries == 600
+    c = t.audit_entry.c
+    early = (c.tenant_uid == case.tenant_uid) & (c.leaf_index == 20)
+    case.kept.execute(t.audit_entry.update().where(early).values(leaf_hash=b"x" * 32))
+    integrator = case.taking_over()
+    case.writer.commit([case.tenant_uid])
+    assert integrator.round().entries == 0
+    assert case.kept.watcher.refusals == [(case.tenant_uid, "INTEGRITY")]
+    leaf = next(row.leaf for row in case.kept.rows(t.audit_entry, case.tenant_uid) if row.leaf_index == 20)
+    case.kept.execute(t.audit_entry.update().where(early).values(leaf_hash=naive.leaf_hash(leaf)))
+    assert case.kept.run(integrator)
+    case.kept.check(case.tenant_uid)
 
 
 def test_a_log_whose_unanchored_entries_are_not_those_of_its_tree_does_not_grow(case: Case) -> None:

@@ -10,17 +10,14 @@ from typing import NamedTuple
 
 from vault.audit.boots_chain import Boot, breach
 from vault.audit.chain import ENDED, ENDORSED, MAX_SKEW_S, STARTED, announcement
+from vault.audit.endorsement import needs_endorsement
 from vault.audit.note import Verifier, verifier
 from vault.audit.verify_errors import UncheckedError, WrongError
 from vault.audit.verify_leaves import OWN, Links
-from vault.v1.audit_pb2 import DECISION_ALLOWED, DECISION_PARTIAL, AuditEvent
+from vault.v1.audit_pb2 import AuditEvent
 
 MAX_STEP_BACK_US = int(2 * MAX_SKEW_S * 1_000_000)
 """How far time may go back within a boot: a node believes the database's clock to within so much of its own, either way."""
-
-_DONE = frozenset((DECISION_ALLOWED, DECISION_PARTIAL))
-_SAID_UNENDORSED = OWN | {"NodeStarted", "NodeStopping"}
-"""Where nothing was allowed to anybody, whatever the decision: what a server says of itself, also while the KMS is away."""
 
 
 class Census(NamedTuple):
@@ -96,7 +93,7 @@ class Boots:
             if signature:
                 boot.signed = index, leaf
             boot.sequence, boot.last, boot.last_index = sequence + 1, digest, index
-            if not boot.endorsed and boot.allowed is None and decision in _DONE and action not in _SAID_UNENDORSED:
+            if not boot.endorsed and boot.allowed is None and needs_endorsement(action, decision):
                 boot.allowed = index
             if about_boots and action in OWN:
                 self._note_own(index, AuditEvent.FromString(leaf), boot)

@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from google.protobuf.message import DecodeError
 
 from vault.store import tables as t
-from vault.store.log.batch import Batch, Stray, assemble, in_order, place
+from vault.store.log.batch import Batch, Stray, assemble, in_order, place, whole_transactions
 from vault.store.log.chains import Boot, Chains, Trouble
 from vault.store.log.check import Verified
 from vault.store.log.limits import is_locked, limit
+from vault.store.log.past import Past
 from vault.store.log.pending import read, take
 from vault.store.log.takeover import Seen
 from vault.store.log.upserts import add_counts, insert_facets, put_boots
-from vault.store.rows import BootRow, NodeRow
+from vault.store.rows import NodeRow
 from vault.store.writes import insert
-from vault.v1.audit_pb2 import AuditEvent
 
 _MAX_BOOTS = 1000
 _MAX_FACETS = 100_000
@@ -71,6 +70,11 @@ class GrowingLog:
         self._facets: set[int] = set()
 
     @property
+    def is_settled(self) -> bool:
+        """Whether each chain ends signed, or was told: only then may anybody sign for what is in the log."""
+        return not any(boot.unsigned for boot in self._boots.values())
+
+    @property
     def seen(self) -> Seen:
         """What was certainly committed."""
         return Seen(self.size, self.root, self._boots)
@@ -95,19 +99,20 @@ class GrowingLog:
             expected = {boot_id: boot.next_sequence for boot_id, boot in self._boots.items()}
             pending = read(connection, self.tenant_uid, expected, max_entries)
             if not pending.rows:
-                return Step(0, is_last=True)
+                return self._settle_rest()
             ordered = in_order(self.tenant_uid, pending.rows)
+            if not pending.is_all:
+                ordered = whole_transactions(ordered)
             self._recall(connection, {boot_id for one in ordered for boot_id in (one.row.boot_id, place(one)[0])})
             chains = Chains(self.tenant_uid, self.key, self._boots)
             batch = assemble(self.tenant_uid, self.size, ordered, chains)
-            if pending.is_all:
-                chains.settle(lambda boot: _public_key(connection, boot))
+            chains.settle(() if pending.is_all else [boot.boot_id for boot in chains.cut()])
             tail = self._tail.copy()
             nodes = [NodeRow(self.tenant_uid, *node) for node in tail.extend(batch.hashes)]
             root = tail.root()
             self._move_head(connection, tail.size, root)
             self._write(connection, batch, nodes, chains)
-            take(connection, pending.rows)
+            take(connection, [one.row for one in ordered])
             strays = _of_logs(connection, batch.strays)
         self._tail, self.size, self.root = tail, tail.size, root
         self._remember(batch, chains)
@@ -124,13 +129,18 @@ class GrowingLog:
         if head is None or tuple(head) != (self.size, self.root):
             raise HeadMovedError
 
+    def _settle_rest(self) -> Step:
+        """Nothing is pending, so chains whose ends were expected there have none."""
+        chains = Chains(self.tenant_uid, self.key, self._boots)
+        chains.settle()
+        self._boots |= chains.changed
+        return Step(0, is_last=True, troubles=chains.troubles)
+
     def _recall(self, connection: sa.Connection, boot_ids: set[bytes]) -> None:
         """Bring to mind what the log knows of these boots."""
         unknown = boot_ids - self._boots.keys()
         if unknown:
-            c = t.audit_boot.c
-            known = sa.select(t.audit_boot).where(c.tenant_uid == self.tenant_uid, c.boot_id.in_(unknown))
-            self._boots |= {row.boot_id: Boot(BootRow(*row)) for row in connection.execute(known)}
+            self._boots |= Past(connection, self.tenant_uid, self.key, self.size, self.root).boots(unknown)
 
     def _move_head(self, connection: sa.Connection, size: int, root: bytes) -> None:
         """Nobody can have moved it since it was locked; where locks are none, this decides."""
@@ -167,14 +177,3 @@ def _of_logs(connection: sa.Connection, strays: Sequence[Stray]) -> list[Stray]:
     c = t.audit_log.c.tenant_uid
     known = set(map(bytes, connection.scalars(sa.select(c).where(c.in_({stray.tenant_uid for stray in strays})))))
     return [stray for stray in strays if stray.tenant_uid in known]
-
-
-def _public_key(connection: sa.Connection, boot: BootRow) -> bytes:
-    c = t.audit_entry.c
-    select = sa.select(c.leaf).where(c.tenant_uid == boot.tenant_uid, c.leaf_index == boot.start_index)
-    leaf = connection.scalar(select)
-    try:
-        event = AuditEvent.FromString(leaf or b"")
-    except DecodeError:
-        return b""
-    return event.boot_public_key if event.boot_id == boot.boot_id else b""

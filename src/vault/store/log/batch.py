@@ -12,7 +12,7 @@ from vault.audit.chain import MAX_LEAF
 from vault.audit.index import HOUR_US, index, number_of
 from vault.audit.leaf_form import is_well_formed
 from vault.audit.merkle import leaf_hash
-from vault.store.log.chains import Chains, Trouble
+from vault.store.log.chains import Chains, Trouble, ends_signed
 from vault.store.rows import CountRow, EntryRow, EventRow, FacetRow, MentionRow, PendingRow
 from vault.v1.audit_pb2 import AuditEvent
 
@@ -89,6 +89,17 @@ def _each_boot_in_order(parsed: Sequence[Parsed], places: Sequence[tuple[bytes, 
         by_boot[boot_id].append((sequence, number))
     queues = {boot_id: iter(sorted(some)) for boot_id, some in by_boot.items()}
     return [parsed[next(queues[boot_id])[1]] for boot_id, _ in places]
+
+
+def whole_transactions(ordered: list[Parsed]) -> list[Parsed]:
+    """Those up to each boot's last signed leaf: the rest of its last transaction is still pending.
+
+    All of them if they would be less than half, lest whoever puts leaves without signatures into the queue slows the log down.
+    """
+    places = [place(one)[0] for one in ordered]
+    ends = {boot_id: number for number, (boot_id, one) in enumerate(zip(places, ordered, strict=True)) if ends_signed(one.row.leaf)}
+    whole = [one for number, (boot_id, one) in enumerate(zip(places, ordered, strict=True)) if number <= ends.get(boot_id, -1)]
+    return whole if 2 * len(whole) >= len(ordered) else ordered
 
 
 def place(one: Parsed) -> tuple[bytes, int]:

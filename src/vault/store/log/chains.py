@@ -3,15 +3,13 @@
 What breaks a chain never keeps a leaf out of the tree: the log must not stand still because somebody edited one row.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from copy import copy
 from typing import NamedTuple
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-from vault.audit.chain import SIGNATURE_BYTES, SIGNATURE_HEAD, SIGNED_END, announcement
-from vault.audit.note import Verifier
+from vault.audit.chain import SIGNATURE_BYTES, SIGNATURE_HEAD, SIGNED_END, announcement, signed_by
+from vault.audit.endorsement import needs_endorsement
+from vault.audit.note import NoteError, Verifier, verifier
 from vault.store.rows import BootRow, PendingRow
 from vault.v1.audit_pb2 import AuditEvent
 
@@ -38,19 +36,28 @@ class Boot:
     """How far one boot's chain has come in one log: the columns of its row, and what is known of it beside.
 
     Attributes:
-        public_key: its key; None if it has not been looked up, empty if it has none.
+        public_key: its key, 32 bytes; empty if it began without one.
+        is_endorsed: whether the log's key has endorsed it.
         unsigned: its last leaf, while no signature of the boot is known to cover it.
+        allowed: number and index of the first leaf since then that only an endorsed boot may have, if it is not endorsed.
     """
 
     def __init__(self, row: BootRow) -> None:
         self.tenant_uid, self.boot_id, self.start_index, self.endorse_index, self.next_sequence, self.last_hash = row
-        self.public_key: bytes | None = None
+        self.public_key = b""
+        self.is_endorsed = False
         self.unsigned: bytes | None = None
+        self.allowed: tuple[int, int] | None = None
 
     @property
     def row(self) -> BootRow:
         """The boot as its row."""
         return BootRow(self.tenant_uid, self.boot_id, self.start_index, self.endorse_index, self.next_sequence, self.last_hash)
+
+    def endorse(self, log_key: Verifier, endorsement: bytes) -> bool:
+        """Note a signature of the log's key over what the boot announced; whether it is one."""
+        self.is_endorsed = log_key.accepts(endorsement, announcement(self.tenant_uid, self.boot_id, self.public_key))
+        return self.is_endorsed
 
 
 class Chains:
@@ -74,28 +81,35 @@ class Chains:
         problem = _breach(boot, event, sequence)
         if problem:
             self._tell(boot_id, sequence, problem, leaf_index)
-        if sequence == 0 and event.boot_public_key:
+        if sequence == boot.next_sequence == 0 and event.boot_public_key:
             boot.public_key = event.boot_public_key
         if boot.endorse_index is None and event.boot_endorsement:
             boot.endorse_index = leaf_index
-            self._check_endorsement(boot, event, leaf_index)
+            if not boot.endorse(self._log_key, event.boot_endorsement):
+                self._tell(boot_id, sequence, "the boot was not endorsed by the log's key", leaf_index)
+        if boot.allowed is None and not boot.is_endorsed and needs_endorsement(event.action, event.decision):
+            boot.allowed = sequence, leaf_index
         boot.next_sequence = sequence + 1
         boot.last_hash = leaf_hash
         boot.unsigned = row.leaf
 
-    def settle(self, public_key: Callable[[BootRow], bytes]) -> None:
-        """Check that each chain ends signed: all that was pending has been taken, and each transaction ends with a signed leaf.
+    def cut(self) -> list[Boot]:
+        """The boots whose last leaf bears no signature: the rest of its transaction may be pending."""
+        boots = {**self._known, **self.changed}
+        return [boot for boot in boots.values() if boot.unsigned and not ends_signed(boot.unsigned)]
 
-        Args:
-            public_key: finds a boot's key in the leaf with which it started; empty if it has none.
+    def settle(self, cut: Collection[bytes] = ()) -> None:
+        """Check that each chain ends signed, as each transaction does, and that only endorsed boots did what only they may.
+
+        Those that are ``cut`` are settled with the rest of their last transaction.
         """
-        for boot_id in {*self.changed, *(boot_id for boot_id, boot in self._known.items() if boot.unsigned)}:
+        for boot_id in {*self.changed, *(boot_id for boot_id, boot in self._known.items() if boot.unsigned)}.difference(cut):
             boot = self._boot(boot_id, 0)
-            if boot.public_key is None:
-                boot.public_key = public_key(boot.row)
             if boot.unsigned and not _signed(boot.unsigned, boot.public_key):
                 self._tell(boot_id, boot.next_sequence - 1, "the chain does not end with a signature of its boot", None)
-            boot.unsigned = None
+            if boot.allowed and not boot.is_endorsed:
+                self._tell(boot_id, boot.allowed[0], "it was allowed, and the log's key has not endorsed its boot", boot.allowed[1])
+            boot.unsigned = boot.allowed = None
 
     def _boot(self, boot_id: bytes, leaf_index: int) -> Boot:
         """The boot as this batch has it so far."""
@@ -110,16 +124,16 @@ class Chains:
         """Note what is wrong with a row that no chain is followed through; ``leaf_index`` is of its entry, if it became one."""
         self._tell(row.boot_id, row.boot_sequence, problem, leaf_index)
 
-    def _check_endorsement(self, boot: Boot, event: AuditEvent, leaf_index: int) -> None:
-        text = announcement(self._tenant_uid, event.boot_id, boot.public_key or b"")
-        if boot.public_key is not None and not self._log_key.accepts(event.boot_endorsement, text):
-            self._tell(event.boot_id, event.boot_sequence, "the boot was not endorsed by the log's key", leaf_index)
-
     def _tell(self, boot_id: bytes, sequence: int, problem: str, leaf_index: int | None) -> None:
         """One trouble a boot and batch is enough to send somebody looking."""
         if boot_id not in self._told:
             self._told.add(boot_id)
             self.troubles.append(Trouble(boot_id, sequence, problem, leaf_index))
+
+
+def ends_signed(leaf: bytes) -> bool:
+    """Whether a leaf bears a signature, good or bad, as the last one of a transaction does."""
+    return leaf[-SIGNED_END:-SIGNATURE_BYTES] == SIGNATURE_HEAD
 
 
 def _breach(boot: Boot, event: AuditEvent, sequence: int) -> str | None:
@@ -136,11 +150,7 @@ def _breach(boot: Boot, event: AuditEvent, sequence: int) -> str | None:
 
 
 def _signed(leaf: bytes, public_key: bytes) -> bool:
-    body, head, signature = leaf[:-SIGNED_END], leaf[-SIGNED_END:-SIGNATURE_BYTES], leaf[-SIGNATURE_BYTES:]
-    if head != SIGNATURE_HEAD:
-        return False
     try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, body)
-    except (InvalidSignature, ValueError):
+        return signed_by(leaf, verifier("boot", public_key))
+    except NoteError:  # it has no key
         return False
-    return True

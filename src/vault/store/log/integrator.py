@@ -15,6 +15,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 import structlog
 
+from vault.errors import VaultError
 from vault.kms.key_manager import KeyManager
 from vault.store import tables as t
 from vault.store.engine import reading
@@ -83,7 +84,7 @@ class Integrator:
             with reading(self._engine, _PATIENCE_S) as connection:
                 found = waiting(connection)
             self._drop_distrusted()
-            for tenant_uid in self._in_turn({one.tenant_uid for one in found}):
+            for tenant_uid in self._in_turn({one.tenant_uid for one in found} | self._known.unsettled):
                 steps.append(self._step(tenant_uid))
                 if not self._hold():
                     break
@@ -164,11 +165,10 @@ class Integrator:
             self._tell_failure(tenant_uid, error)
             return _NOTHING
         self._setbacks.clear(tenant_uid)
-        if step.entries:
-            self.publisher.offer(tenant_uid, growing.size, growing.root)
         tell(self._watcher, tenant_uid, step.troubles)
         for stray in step.strays[:MAX_TOLD]:
             self._watcher.broken(*stray)
+        self._known.offer(growing)
         return step
 
     def _grow(self, growing: GrowingLog) -> Step:
@@ -183,8 +183,8 @@ class Integrator:
 
     def _tell_failure(self, tenant_uid: bytes, error: Exception) -> None:
         """A step of another integrator is no failure; the database's whims are warnings; the rest has to be looked into."""
-        if isinstance(error, RowsSwallowedError):
-            self._known.refuse(tenant_uid, "INTEGRITY")
+        if isinstance(error, RowsSwallowedError | VaultError):
+            self._known.refuse(tenant_uid, error.reason_name if isinstance(error, VaultError) else "INTEGRITY")
             return
         self._setbacks.note(tenant_uid)
         if not isinstance(error, HeadMovedError):

@@ -48,11 +48,13 @@ class KnownLogs:
 
     Attributes:
         setbacks: which logs failed, and when they are to be tried again.
+        unsettled: logs in which a chain does not end signed yet. They must go on even if nothing is pending, and are not published.
     """
 
     def __init__(self, take_overs: TakeOvers, publisher: Publisher, watcher: Watcher, clock: Callable[[], float]) -> None:
         """Begin knowing nothing."""
         self.setbacks = Setbacks(clock)
+        self.unsettled: set[bytes] = set()
         self._take_overs = take_overs
         self._publisher = publisher
         self._watcher = watcher
@@ -106,19 +108,29 @@ class KnownLogs:
         if self.setbacks.note(tenant_uid, reason):
             self._watcher.refused(tenant_uid, reason)
 
+    def offer(self, growing: GrowingLog) -> None:
+        """Have what is in a log published, unless nobody may sign for it yet."""
+        if growing.is_settled:
+            self.unsettled.discard(growing.tenant_uid)
+            self._publisher.offer(growing.tenant_uid, growing.size, growing.root)
+        else:
+            self.unsettled.add(growing.tenant_uid)
+
     def _adopt(self, tenant_uid: bytes, taken_over: TakenOver) -> None:
         self._publisher.adopt(taken_over.verified)
-        self._logs[tenant_uid] = GrowingLog(taken_over.verified, taken_over.boots)
+        growing = self._logs[tenant_uid] = GrowingLog(taken_over.verified, taken_over.boots)
         self._seen.pop(tenant_uid, None)
         self._wanted.discard(tenant_uid)
         self.setbacks.excuse(tenant_uid)
         if taken_over.is_rewritten:
             self._watcher.moved(tenant_uid)
         tell(self._watcher, tenant_uid, taken_over.troubles)
+        self.offer(growing)
 
     def _forget(self, tenant_uid: bytes) -> None:
         growing = self._logs.pop(tenant_uid, None)
         if growing is not None:
             self._seen[tenant_uid] = growing.seen
+        self.unsettled.discard(tenant_uid)
         self._take_overs.outdate(tenant_uid)
         self._publisher.forget(tenant_uid)

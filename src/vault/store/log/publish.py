@@ -78,7 +78,7 @@ class Publisher:
         self._workers_again = ThreadPoolExecutor(_WORKERS_AGAIN, "log-publish-again")
 
     def adopt(self, verified: Verified) -> None:
-        """Go on from a log that was just verified; what of it is not published yet, will be.
+        """Go on from a log that was just verified; what of it was anchored and is not shown yet, will be. The rest must be offered.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the log shows a forged checkpoint, and the database does not let it be replaced.
@@ -92,7 +92,7 @@ class Publisher:
             verified.anchor.text,
             verified.anchored.size,
             verified.anchored.size if verified.forged else head.checkpoint_size,
-            (head.size, head.root),
+            (verified.anchored.size, verified.anchored.root),
             time.monotonic(),
         )
         with self._lock:

@@ -5,12 +5,12 @@ somebody who may write to the database: so the leaves are hashed again, must giv
 chains. What this node saw enter the log itself need not be read again, if it is still there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from vault.audit.merkle import ProofError, Tail, inclusion_proof, leaf_hash, root, verify_inclusion
+from vault.audit.merkle import Tail, leaf_hash, root
 from vault.errors import VaultError
 from vault.kms.key_manager import KeyManager
 from vault.store import tables as t
@@ -18,8 +18,9 @@ from vault.store.engine import reading
 from vault.store.log.batch import Parsed, parse
 from vault.store.log.chains import Boot, Chains, Trouble
 from vault.store.log.check import Verified, check_log
+from vault.store.log.past import Past
 from vault.store.log.reader import LogReader
-from vault.store.rows import BootRow, EntryRow, PendingRow
+from vault.store.rows import EntryRow, PendingRow
 from vault.v1 import common_pb2
 
 _AT_ONCE = 256
@@ -73,6 +74,18 @@ def take_over(engine: sa.Engine, key_manager: KeyManager, tenant_uid: bytes, see
     return TakenOver(verified, following.boots, following.chains.troubles, is_rewritten=seen is not None and not is_there)
 
 
+def read_again(connection: sa.Connection, verified: Verified) -> list[Trouble]:
+    """Read a verified log from its first entry on, as if nobody had answered for any; what is wrong in its boots' chains.
+
+    Raises:
+        VaultError: INTEGRITY, if its entries are not those of its tree.
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    following = _Following(connection, verified, 0, {})
+    following.read()
+    return following.chains.troubles
+
+
 class _Following:
     """Reads the entries of a log from one on, in one snapshot."""
 
@@ -82,6 +95,7 @@ class _Following:
         self._head = verified.head
         self._start = start
         self._known = dict(boots)
+        self._past = Past(connection, self._head.tenant_uid, verified.key, start, root(self._reader.hashes, start))
         self.chains = Chains(verified.head.tenant_uid, verified.key, self._known)
 
     @property
@@ -98,59 +112,41 @@ class _Following:
         tail = Tail.load(self._reader.hashes, self._start)
         for start in range(self._start, self._head.size, _AT_ONCE):
             entries = self._reader.entries(start, min(start + _AT_ONCE, self._head.size))
-            tail.extend([leaf_hash(entry.leaf) for entry in entries])
             self._follow(entries)
+            tail.extend([entry.leaf_hash for entry in entries])
         if tail.root() != self._head.root:
-            raise VaultError(
-                common_pb2.ERROR_REASON_INTEGRITY,
-                f"the audit log is damaged: its entries from {self._start} on are not those of its tree; nothing is served; "
-                "the operator must investigate",
-            )
-        if not self._has_pending():
-            self.chains.settle(self._public_key)
+            raise self._damaged("entries")
+        self.chains.settle([boot.boot_id for boot in self.chains.cut() if self._goes_on(boot)])
 
-    def _follow(self, entries: Iterable[EntryRow]) -> None:
+    def _follow(self, entries: Sequence[EntryRow]) -> None:
+        if any(entry.leaf_hash != leaf_hash(entry.leaf) for entry in entries):
+            raise self._damaged("leaf hashes")
         found = [(entry, _parse(entry)) for entry in entries]
         self._recall([one for _, one in found if not one.problem])
         for entry, (row, event, problem) in found:
             if problem or event is None:
                 self.chains.note(row, problem, entry.leaf_index)
             else:
-                self.chains.follow(row, event, leaf_hash(entry.leaf), entry.leaf_index)
+                self.chains.follow(row, event, entry.leaf_hash, entry.leaf_index)
 
     def _recall(self, found: Iterable[Parsed]) -> None:
-        """Bring to mind the boots that began before: where this part of their chains must begin, its first leaf says."""
-        first = dict[bytes, Parsed]()
-        for one in found:
-            boot_id = one.row.boot_id
-            if boot_id not in self._known and boot_id not in self.chains.changed:
-                first.setdefault(boot_id, one)
-        if first:
-            c = t.audit_boot.c
-            began = (c.tenant_uid == self._head.tenant_uid) & (c.start_index < self._start) & c.boot_id.in_(list(first))
-            for row in map(BootRow._make, self._connection.execute(sa.select(t.audit_boot).where(began))):
-                _, event, _ = first[row.boot_id]
-                if event is not None:
-                    endorse_index = row.endorse_index if (row.endorse_index or 0) < self._start else None
-                    began_at = (row.start_index, endorse_index, event.boot_sequence, event.previous_hash)
-                    self._known[row.boot_id] = Boot(BootRow(row.tenant_uid, row.boot_id, *began_at))
+        """Bring to mind the boots that began before."""
+        unknown = {one.row.boot_id for one in found} - self._known.keys() - self.chains.changed.keys()
+        if unknown:
+            self._known |= self._past.boots(unknown)
 
-    def _has_pending(self) -> bool:
-        c = t.audit_pending.c.tenant_uid
-        return self._connection.execute(sa.select(c).where(c == self._head.tenant_uid).limit(1)).first() is not None
+    def _damaged(self, what: str) -> VaultError:
+        return VaultError(
+            common_pb2.ERROR_REASON_INTEGRITY,
+            f"the audit log is damaged: its {what} from {self._start} on are not those of its tree; nothing is served; the "
+            "operator must investigate",
+        )
 
-    def _public_key(self, boot: BootRow) -> bytes:
-        """The key with which a boot began, if the leaf that says so is in the tree; else none."""
-        if not 0 <= boot.start_index < self._head.size:
-            return b""
-        (entry,) = self._reader.entries(boot.start_index, boot.start_index + 1)
-        proof = inclusion_proof(self._reader.hashes, boot.start_index, self._head.size)
-        try:
-            verify_inclusion(boot.start_index, self._head.size, leaf_hash(entry.leaf), proof, self._head.root)
-        except ProofError:
-            return b""
-        _, event, _ = _parse(entry)
-        return event.boot_public_key if event is not None and event.boot_id == boot.boot_id else b""
+    def _goes_on(self, boot: Boot) -> bool:
+        """Whether the next leaf of a boot is pending."""
+        c = t.audit_pending.c
+        place = (c.tenant_uid == self._head.tenant_uid) & (c.boot_id == boot.boot_id) & (c.boot_sequence == boot.next_sequence)
+        return self._connection.execute(sa.select(c.boot_sequence).where(place)).first() is not None
 
 
 def _parse(entry: EntryRow) -> Parsed:
