@@ -33,7 +33,7 @@ class Admitted:
     keys: TenantKeys
     draft: Draft
     writes: Writes = field(default_factory=Writes)
-    store_keys: dict[SubjectKeyRow, Key] = field(default_factory=dict, repr=False)
+    subject_keys: dict[SubjectKeyRow, Key] = field(default_factory=dict, repr=False)
     _sound: set[SubjectRow] = field(default_factory=set)
     _marked: set[bytes] = field(default_factory=set)
 

@@ -47,7 +47,7 @@ def checked(admitted: Admitted, held: Held) -> Held:
         and (key.kind, key.version) == (STORE, item.store_key_version)
     )
     if not belongs:
-        raise _altered("token")
+        raise altered("token")
     return held
 
 
@@ -62,28 +62,28 @@ def checked_known(admitted: Admitted, known: Known) -> Known:
     if alias:
         check(admitted.keys.authority, alias)
         if (alias.tenant_uid, alias.subject_uid) != (subject.tenant_uid, subject.uid):
-            raise _altered("name of a subject")
+            raise altered("name of a subject")
     own = (subject.tenant_uid, subject.uid, STORE, subject.store_key_version)
     if subject.tenant_uid != admitted.tenant.uid or (key.tenant_uid, key.subject_uid, key.kind, key.version) != own:
-        raise _altered("subject")
+        raise altered("subject")
     return known
 
 
-def store_key(admitted: Admitted, row: SubjectKeyRow) -> Key:
-    """A subject's store key, unwrapped by its epoch key; once a call.
+def subject_key(admitted: Admitted, row: SubjectKeyRow) -> Key:
+    """A subject's store or field key, unwrapped by its epoch key; once a call.
 
     Raises:
         VaultError: INTEGRITY.
         KeysMissingError: the epoch key is not in memory.
     """
-    if row not in admitted.store_keys:
+    if row not in admitted.subject_keys:
         kek = admitted.keys.epoch(row.epoch).derive(LABEL_WRAP)
         bound = binding.subject_key(row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id, row.epoch)
         try:
-            admitted.store_keys[row] = unwrap(kek, row.wrapped, bound)
+            admitted.subject_keys[row] = unwrap(kek, row.wrapped, bound)
         except DecryptionError:
-            raise _altered("subject key") from None
-    return admitted.store_keys[row]
+            raise altered("subject key") from None
+    return admitted.subject_keys[row]
 
 
 def open_value(admitted: Admitted, held: Held) -> Value:
@@ -94,11 +94,11 @@ def open_value(admitted: Admitted, held: Held) -> Value:
     """
     envelope = held.item.envelope or b""
     if sha256(envelope).digest() != held.item.envelope_sha256:
-        raise _altered("item")
+        raise altered("item")
     try:
-        return decode(unseal(store_key(admitted, held.key).derive(LABEL_ITEM), envelope, _bound(held.item)))
+        return decode(unseal(subject_key(admitted, held.key).derive(LABEL_ITEM), envelope, _bound(held.item)))
     except (DecryptionError, PlaintextError):
-        raise _altered("item") from None
+        raise altered("item") from None
 
 
 def seal_value(key: Key, item: ItemRow, value: Value) -> ItemRow:
@@ -120,9 +120,9 @@ def open_subject_id(admitted: Admitted, known: Known) -> str:
     subject = known.subject
     bound = binding.subject_id(subject.tenant_uid, subject.uid, key_version(subject.subject_id))
     try:
-        return unseal(store_key(admitted, known.key).derive(LABEL_SUBJECT_ID), subject.subject_id, bound).decode()
+        return unseal(subject_key(admitted, known.key).derive(LABEL_SUBJECT_ID), subject.subject_id, bound).decode()
     except DecryptionError:
-        raise _altered("subject") from None
+        raise altered("subject") from None
 
 
 def current(admitted: Admitted, held: Held) -> Known:
@@ -141,7 +141,7 @@ def current(admitted: Admitted, held: Held) -> Known:
             raise MoreRowsError(reads)
         raise VaultError(common_pb2.ERROR_REASON_TOKEN_NOT_FOUND, "no such token")
     if known.subject.uid != held.subject.uid:
-        raise _altered("subject")
+        raise altered("subject")
     return checked_known(admitted, known)
 
 
@@ -153,21 +153,27 @@ def _behind(rows: Rows) -> frozenset[bytes]:
 
 def new_subject(admitted: Admitted, subject_id: str, lookup: bytes) -> tuple[Known, Key]:
     """A new incarnation of a subject with a new store key; written with the call."""
-    uid, key, tenant = new_uid(), Key.generate(), admitted.tenant
-    key_id = new_uid()
-    bound = binding.subject_key(tenant.uid, uid, STORE, 1, key_id, tenant.epoch)
-    wrapped = wrap(admitted.keys.epoch(tenant.epoch).derive(LABEL_WRAP), tenant.epoch, key, bound)
+    uid, tenant = new_uid(), admitted.tenant
+    row, key = new_subject_key(admitted, uid, STORE, 1)
     encrypted = seal(key.derive(LABEL_SUBJECT_ID), 1, subject_id.encode(), binding.subject_id(tenant.uid, uid, 1))
     subject = SubjectRow(tenant.uid, uid, lookup, tenant.index_key_version, 1, encrypted, "ACTIVE", rekey_due=False)
-    known = Known(
-        sealed(admitted.keys.authority, subject),
-        SubjectKeyRow(tenant.uid, uid, STORE, 1, key_id, tenant.epoch, wrapped),
-    )
-    admitted.writes.inserted += known[:2]
+    known = Known(sealed(admitted.keys.authority, subject), row)
+    admitted.writes.inserted.append(known.subject)
     return known, key
 
 
-def _altered(what: str) -> VaultError:
+def new_subject_key(admitted: Admitted, subject_uid: bytes, kind: str, version: int) -> tuple[SubjectKeyRow, Key]:
+    """A new key of a subject, wrapped by the tenant's current epoch key; written with the call."""
+    key, key_id, tenant = Key.generate(), new_uid(), admitted.tenant
+    bound = binding.subject_key(tenant.uid, subject_uid, kind, version, key_id, tenant.epoch)
+    wrapped = wrap(admitted.keys.epoch(tenant.epoch).derive(LABEL_WRAP), tenant.epoch, key, bound)
+    row = SubjectKeyRow(tenant.uid, subject_uid, kind, version, key_id, tenant.epoch, wrapped)
+    admitted.writes.inserted.append(row)
+    return row, key
+
+
+def altered(what: str) -> VaultError:
+    """The one answer where stored rows do not belong where they stand."""
     return VaultError(
         common_pb2.ERROR_REASON_INTEGRITY,
         f"a stored {what} was altered or moved; it is not used; the operator must investigate",

@@ -11,7 +11,7 @@ from vault.held_tokens import not_found, touch
 from vault.idempotency import FAILED, Done, note_replayed, recall, remember, replayed_failure
 from vault.kms.tenant_keys import TenantKeys
 from vault.prepared import Prepared, find_class, prepare
-from vault.safe import checked, checked_known, new_subject, new_uid, seal_value, store_key
+from vault.safe import checked, checked_known, new_subject, new_uid, seal_value, subject_key
 from vault.store.reads import Known, Reads
 from vault.store.rows import ItemRow, TokenRow
 from vault.store.runner import MoreRowsError
@@ -180,7 +180,7 @@ class _Writing:
             known, key = new_subject(admitted, subject_id, lookup)
             self._known[subject_id], self._keys[known.subject.uid] = known, key
         elif known.subject.uid not in self._keys:
-            self._keys[known.subject.uid] = store_key(admitted, known.key)
+            self._keys[known.subject.uid] = subject_key(admitted, known.key)
         return known, self._keys[known.subject.uid]
 
     def _item(self, item: vault_service_pb2.TokenizeItem, prepared: Prepared, known: Known) -> ItemRow:

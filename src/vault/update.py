@@ -8,7 +8,7 @@ from vault.held_tokens import class_by_prefix, hold, need_alive, not_found, note
 from vault.idempotency import FAILED, Done, note_replayed, recall, remember, replayed_failure
 from vault.kms.tenant_keys import TenantKeys
 from vault.prepared import Prepared, prepare
-from vault.safe import current, seal_value, store_key
+from vault.safe import current, seal_value, subject_key
 from vault.store.reads import Held, Reads
 from vault.store.rows import ItemRow
 from vault.store.runner import MoreRowsError
@@ -69,7 +69,7 @@ class Update:
         _check_revision(held, item, taken)
         known = current(admitted, held)
         row = self._row(admitted, held, prepared, taken)._replace(store_key_version=known.key.version)
-        row = sealed(admitted.keys.authority, seal_value(store_key(admitted, known.key), row, prepared.value))
+        row = sealed(admitted.keys.authority, seal_value(subject_key(admitted, known.key), row, prepared.value))
         taken |= {row.uid, row.deterministic or row.uid}
         admitted.writes.replaced.append((held.item, row))
         admitted.mark_for_rekey(held.subject)
