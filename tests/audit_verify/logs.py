@@ -10,14 +10,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from vault.audit.bundle_manifest import Manifest
-from vault.audit.chain import Chain, announcement
+from vault.audit.chain import ENDORSED, STARTED, Chain, announcement
 from vault.audit.checkpoint import Checkpoint
 from vault.audit.cosignature import cosign
 from vault.audit.events import Caller, Draft
 from vault.audit.merkle import Tail, consistency_proof, leaf_hash, root
 from vault.audit.note import COSIGNATURE, Note, Verifier, encode_base64, sign_note, verifier
 from vault.audit.tiles import TILE_WIDTH, encode_bundle, entries_path, tile_path, tiles
-from vault.audit.verify_leaves import ENDORSED, STARTED
 from vault.v1 import audit_pb2, common_pb2
 
 TENANT = b"\x11" * 16
