@@ -18,7 +18,7 @@ from vault.audit.verify_leaves import check_leaves
 from vault.cli.audit.database_index import IndexTables
 from vault.cli.audit.database_items import PENDING, ItemTables
 from vault.cli.audit.database_log import LogTables
-from vault.cli.audit.database_pending import sound_pending
+from vault.cli.audit.database_pending import PendingEvents
 from vault.cli.audit.database_rows import Findings
 from vault.v1.audit_pb2 import AuditEvent
 
@@ -84,7 +84,8 @@ class Comparison:
         self._log.finish()
         self._index.finish()
         pending, tokens, size = 0, 0, self._log.size
-        for leaf in sound_pending(self._connection, self._tenant_uid, report.chains, size, now_us, self.findings):
+        waiting = PendingEvents(self._connection, self._tenant_uid, report.chains, self.findings)
+        for leaf in waiting.sound(size, now_us):
             self._items.observe(PENDING + pending, AuditEvent.FromString(leaf))
             pending += 1
         for tokens in self._items.finish():

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 import sqlalchemy as sa
 
-from vault.audit.index import HOUR_US, Facet, index, number_of
+from vault.audit.index import HOUR_US, REQUEST, SUBJECT, TOKEN, Facet, index, number_of
 from vault.audit.leaf_form import is_well_formed
 from vault.cli.audit.database_rows import ByIndex, Findings, select
 from vault.v1.audit_pb2 import AuditEvent
@@ -15,7 +15,7 @@ _MENTIONS = "SELECT leaf_index, kind, uid, time_us FROM audit_mention WHERE tena
 _COUNTS = "SELECT hour, facet_id, events, items FROM audit_count WHERE tenant_uid = :tenant"
 _Found = tuple[int, int] | tuple[int, bytes, int]
 """(facet, time) of an event, (kind, uid, time) of a mention."""
-_KINDS = {1: "subject", 2: "token", 3: "request"}
+_KINDS = {SUBJECT: "subject", TOKEN: "token", REQUEST: "request"}
 
 
 class IndexTables:

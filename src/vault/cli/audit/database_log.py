@@ -69,7 +69,8 @@ class LogTables:
     def newer(self, log_key: Verifier) -> Iterator[tuple[int, bytes]]:
         """Index and leaf of the entries that the bundle does not have; with them, head and checkpoint are compared."""
         self._tail = Tail.load(self._tree, self._verified)
-        checkpoint = self._checkpoint(log_key)
+        head = next(iter(list(self._select(_HEAD))), None)
+        checkpoint = self._checkpoint(head, log_key) if head else None
         self._compare_checkpoint(checkpoint)
         for index, rows in self._entries.rest():
             leaf = bytes(rows[0].leaf)
@@ -82,7 +83,7 @@ class LogTables:
             self._nodes.update({(level, number): hash_ for level, number, hash_ in self._tail.extend([digest])})
             self._compare_checkpoint(checkpoint)
             yield index, leaf
-        self._compare_head()
+        self._compare_head(head)
 
     @property
     def size(self) -> int:
@@ -97,20 +98,17 @@ class LogTables:
     def _select(self, statement: str) -> Iterator[Any]:
         return select(self._connection, statement, self._bundle.manifest.tenant_uid)
 
-    def _checkpoint(self, log_key: Verifier) -> Checkpoint | None:
+    def _checkpoint(self, head: Any, log_key: Verifier) -> Checkpoint | None:
         """The checkpoint that the database shows, if it is the log's own."""
-        row = next(iter(list(self._select(_HEAD))), None)
-        if row is None:
-            return None
         try:
-            checkpoint, _ = open_checkpoint(row.checkpoint, log_key)
+            checkpoint, _ = open_checkpoint(head.checkpoint, log_key)
         except NoteError as error:
             self._findings.add("audit_log", f"its checkpoint was not signed by the log: {error}")
             return None
-        if checkpoint.size != row.checkpoint_size:
-            self._findings.add("audit_log", f"its checkpoint is of size {checkpoint.size}, not {row.checkpoint_size}")
-        if checkpoint.size > row.size:
-            self._findings.add("audit_log", f"rewound: its checkpoint is of size {checkpoint.size}, but it has {row.size} entries")
+        if checkpoint.size != head.checkpoint_size:
+            self._findings.add("audit_log", f"its checkpoint is of size {checkpoint.size}, not {head.checkpoint_size}")
+        if checkpoint.size > head.size:
+            self._findings.add("audit_log", f"rewound: its checkpoint is of size {checkpoint.size}, but it has {head.size} entries")
         if checkpoint.size < self._verified and self._tree.root_at(checkpoint.size) != checkpoint.root:
             self._findings.add("audit_log", f"its checkpoint of size {checkpoint.size} is of another log: a fork")
         return checkpoint
@@ -119,14 +117,13 @@ class LogTables:
         if checkpoint and checkpoint.size == self._tail.size and checkpoint.root != self._tail.root():
             self._findings.add("audit_log", f"its checkpoint of size {checkpoint.size} is not of these entries")
 
-    def _compare_head(self) -> None:
-        row = next(iter(list(self._select(_HEAD))), None)
-        if row is None:
+    def _compare_head(self, head: Any) -> None:
+        if head is None:
             self._findings.add("audit_log", "the log's head is missing")
-        elif row.size < self._verified:
-            self._findings.add("audit_log", f"rewound: it has {row.size} entries, but a checkpoint of {self._verified} was signed")
-        elif (row.size, bytes(row.root)) != (self._tail.size, self._tail.root()):
-            self._findings.add("audit_log", f"its size {row.size} and root are not those of its {self._tail.size} entries")
+        elif head.size < self._verified:
+            self._findings.add("audit_log", f"rewound: it has {head.size} entries, but a checkpoint of {self._verified} was signed")
+        elif (head.size, bytes(head.root)) != (self._tail.size, self._tail.root()):
+            self._findings.add("audit_log", f"its size {head.size} and root are not those of its {self._tail.size} entries")
 
     def _compare_nodes(self) -> None:
         rows = self._select(_NODES)

@@ -1,6 +1,7 @@
 """Events that are not in the tree yet, against the chains of their boots: one that was edited, moved or taken out is named."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,50 +16,64 @@ _PENDING = (
 )
 
 
-def sound_pending(
-    connection: sa.Connection, tenant_uid: bytes, chains: Boots, size: int, now_us: int, findings: Findings
-) -> Iterator[bytes]:
-    """The leaves of pending events that go on with their boots' chains; what breaks one is noted, once a boot.
+class PendingEvents:
+    """The events of a log that wait for their place in it."""
 
-    Args:
-        connection: on a snapshot of the database.
-        tenant_uid: whose log.
-        chains: as the tree has them; problems they have already are not noted again.
-        size: of the tree.
-        now_us: the time, in microseconds since 1970.
-        findings: takes what is wrong.
-    """
-    broken = {boot_id for boot_id, _ in chains.problems()}
-    last: tuple[bytes, str, bool] | None = None  # boot id, name, whether it is signed
-    for row in select(connection, _PENDING, tenant_uid):
+    def __init__(self, connection: sa.Connection, tenant_uid: bytes, chains: Boots, findings: Findings) -> None:
+        """Begin.
+
+        Args:
+            connection: on a snapshot of the database.
+            tenant_uid: whose log.
+            chains: as the tree has them; problems they have already are not noted again.
+            findings: takes what is wrong.
+        """
+        self._connection = connection
+        self._tenant_uid = tenant_uid
+        self._chains = chains
+        self._findings = findings
+        self._broken = {boot_id for boot_id, _ in chains.problems()}
+        self._last: tuple[bytes, str, bool] | None = None  # boot id, name, whether it is signed
+
+    def sound(self, size: int, now_us: int) -> Iterator[bytes]:
+        """The leaves that go on with their boots' chains; what breaks one is noted, once a boot.
+
+        Args:
+            size: of the tree.
+            now_us: the time, in microseconds since 1970.
+        """
+        for row in select(self._connection, _PENDING, self._tenant_uid):
+            boot_id = bytes(row.boot_id)
+            if self._last and self._last[0] != boot_id:
+                self._end_boot()
+            if boot_id not in self._broken and self._goes_on(row, size, now_us):
+                size += 1
+                yield bytes(row.leaf)
+        self._end_boot()
+        for boot_id, problem in self._chains.problems():
+            if boot_id not in self._broken:
+                what = f"an event of boot {boot_id.hex()} was edited or forged: were it integrated, {problem}"
+                self._findings.add("audit_pending", what)
+
+    def _goes_on(self, row: Any, size: int, now_us: int) -> bool:
+        """Whether a row is the next event of its boot."""
         boot_id, leaf = bytes(row.boot_id), bytes(row.leaf)
         name = f"number {row.boot_sequence} of boot {boot_id.hex()}"
-        if last and last[0] != boot_id:
-            _check_signed(last, findings)
-            last = None
-        if boot_id in broken:
-            continue
         try:
-            links = check_leaves(size, [leaf], tenant_uid, now_us)
+            links = check_leaves(size, [leaf], self._tenant_uid, now_us)
             if (links.boot_ids[0], links.sequences[0], links.times_us[0]) != (boot_id, row.boot_sequence, row.time_us):
                 raise WrongError("its columns are not what its leaf says")
-            chains.follow(size, [leaf], [leaf_hash(leaf)], links)
+            self._chains.follow(size, [leaf], [leaf_hash(leaf)], links)
         except (WrongError, UncheckedError) as error:
-            findings.add("audit_pending", f"{name} was edited or moved, or one before it was taken out: {error}")
-            broken.add(boot_id)
-            last = None
-            continue
-        last = boot_id, name, bool(links.signatures[0])
-        size += 1
-        yield leaf
-    if last:
-        _check_signed(last, findings)
-    for boot_id, problem in chains.problems():
-        if boot_id not in broken:
-            findings.add("audit_pending", f"an event of boot {boot_id.hex()} was edited or forged: were it integrated, {problem}")
+            self._findings.add("audit_pending", f"{name} was edited or moved, or one before it was taken out: {error}")
+            self._broken.add(boot_id)
+            self._last = None
+            return False
+        self._last = boot_id, name, bool(links.signatures[0])
+        return True
 
-
-def _check_signed(last: tuple[bytes, str, bool], findings: Findings) -> None:
-    _, name, is_signed = last
-    if not is_signed:
-        findings.add("audit_pending", f"what followed {name} was taken out: the last event of a commit is signed, and this is not")
+    def _end_boot(self) -> None:
+        if self._last and not self._last[2]:
+            what = f"what followed {self._last[1]} was taken out: the last event of a commit is signed, and this is not"
+            self._findings.add("audit_pending", what)
+        self._last = None
