@@ -5,16 +5,16 @@ one statement, and then again from where the first facet ran out of them.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from vault.audit.index import Facet, number_of
 from vault.errors import VaultError
 from vault.store import tables as t
-from vault.store.log.reader import LogReader, missing
+from vault.store.log.counts import LogCounts
+from vault.store.log.reader import missing
 from vault.store.rows import BootRow, EntryRow, EventRow, MentionRow
 from vault.v1 import common_pb2
 
@@ -52,15 +52,6 @@ class Window(NamedTuple):
         return cls(size, Spot(start_us, -1), Spot(end_us, -1))
 
 
-class Count(NamedTuple):
-    """Events and items of one group of facets in one bucket of hours."""
-
-    bucket: int
-    group: int
-    events: int
-    items: int
-
-
 _OF_FACET = (
     "SELECT time_us, leaf_index FROM audit_event WHERE tenant_uid = :tenant AND facet_id = {facet} AND leaf_index < :size "
     "AND (time_us, leaf_index) > (:after_time, :after_index) AND (time_us, leaf_index) < (:before_time, :before_index) "
@@ -72,14 +63,9 @@ _OF_EACH_FACET = (
 )
 """For PostgreSQL. SQLite has no LATERAL, and no network that would make many small queries slow."""
 _NEWEST, _OLDEST = "time_us DESC, leaf_index DESC", "time_us, leaf_index"
-_COUNTS = {
-    "postgresql": "audit_count AS c JOIN unnest(CAST(:facets AS bigint[]), CAST(:numbers AS bigint[])) AS g (facet_id, number) "
-    "USING (facet_id)",
-    "sqlite": "(SELECT *, group_of(facet_id) AS number FROM audit_count)",
-}
 
 
-class LogQueries(LogReader):
+class LogQueries(LogCounts):
     """Reads a log by its indexes, on one connection."""
 
     def facets(self) -> dict[int, Facet]:
@@ -168,48 +154,6 @@ class LogQueries(LogReader):
             raise missing(f"entry {min(wanted - found.keys())}")
         return found
 
-    def counts(self, groups: Mapping[int, int], start_hour: int, end_hour: int, hours: int, limit: int) -> list[Count]:
-        """Events and items by bucket and group, in this order, at most ``limit``.
-
-        Args:
-            groups: which group each facet belongs to.
-            start_hour: since 1970; the first that counts.
-            end_hour: the first that doesn't.
-            hours: in a bucket, or 0 for one bucket of all.
-            limit: how many at most.
-        """
-        values = {"tenant": self._tenant_uid, "start": start_hour, "end": end_hour, "limit": limit}
-        dialect = self._connection.dialect.name
-        if dialect == "postgresql":
-            values |= {"facets": list(groups.keys()), "numbers": list(groups.values())}
-        else:
-            self._connection.connection.create_function("group_of", 1, groups.get, deterministic=True)
-        statement = (
-            f"SELECT {f'hour / {hours:d}' if hours else '0'}, number, "  # noqa: S608  the text is all our own
-            f"CAST(sum(events) AS bigint), CAST(sum(items) AS bigint) FROM {_COUNTS[dialect]} "
-            "WHERE tenant_uid = :tenant AND hour >= :start AND hour < :end AND number IS NOT NULL "
-            "GROUP BY 1, 2 ORDER BY 1, 2 LIMIT :limit"
-        )
-        return [Count(*row) for row in self._connection.execute(sa.text(statement), values)]
-
-    def indexed(self, facets: Collection[int]) -> dict[int, int]:
-        """How many events of each of these facets the index has."""
-        return self._sums(t.audit_event, sa.func.count(), facets)
-
-    def counted(self, facets: Collection[int]) -> dict[int, int]:
-        """How many events of each of these facets were counted: as many as ``indexed``, unless one of the tables was altered."""
-        return self._sums(t.audit_count, sa.cast(sa.func.sum(t.audit_count.c.events), sa.BigInteger), facets)
-
-    def counted_facet_besides(self, facets: Collection[int]) -> int | None:
-        """A facet of which events were counted and that is none of these."""
-        c = t.audit_count.c
-        select = sa.select(c.facet_id).where(self._own(t.audit_count)).distinct()
-        return next(iter(set(self._connection.scalars(select)) - set(facets)), None)
-
-    def _sums(self, table: sa.Table, number: sa.ColumnElement[int], facets: Collection[int]) -> dict[int, int]:
-        select = sa.select(table.c.facet_id, number).where(self._own(table), self._among(table.c.facet_id, facets))
-        return {facet: found for facet, found in self._connection.execute(select.group_by(table.c.facet_id))}
-
     def boots(self, boot_ids: Iterable[bytes]) -> list[BootRow]:
         """How far these boots' chains have come, in the order in which they began."""
         c = t.audit_boot.c
@@ -245,15 +189,6 @@ class LogQueries(LogReader):
         c = t.audit_mention.c
         select = sa.select(t.audit_mention).where(self._own(t.audit_mention), c.uid == uid, c.kind == kind, *_within(c, window))
         return [MentionRow(*row) for row in self._connection.execute(select.order_by(*order).limit(limit))]
-
-    def _among(self, column: sa.ColumnElement[int], numbers: Collection[int]) -> sa.ColumnElement[bool]:
-        """Whether a column holds one of some numbers: on PostgreSQL the same statement, however many there are."""
-        if self._connection.dialect.name == "postgresql":
-            return column == sa.any_(sa.literal(list(numbers), postgresql.ARRAY(sa.BigInteger)))
-        return column.in_(numbers)
-
-    def _own(self, table: sa.Table) -> sa.ColumnElement[bool]:
-        return table.c.tenant_uid == self._tenant_uid
 
 
 def _checked_facet(row: tuple[Any, ...]) -> Facet:

@@ -1,6 +1,9 @@
 """Reading logs: heads, entries and the hashes that tiles consist of. Whoever reads checks; nothing here is believed."""
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from vault.errors import VaultError
 from vault.store import tables as t
@@ -28,7 +31,7 @@ class LogReader:
 
     def find_head(self) -> LogRow | None:
         """The log's head, None if there is no such log."""
-        row = self._connection.execute(sa.select(t.audit_log).where(t.audit_log.c.tenant_uid == self._tenant_uid)).first()
+        row = self._connection.execute(sa.select(t.audit_log).where(self._own(t.audit_log))).first()
         return LogRow(*row) if row else None
 
     def hashes(self, level: int, start: int, end: int) -> list[bytes]:
@@ -39,9 +42,7 @@ class LogReader:
         """
         table, column = (t.audit_entry, "leaf_index") if level == 0 else (t.audit_node, "node_index")
         hash_column = t.audit_entry.c.leaf_hash if level == 0 else t.audit_node.c.hash
-        select = sa.select(hash_column).where(
-            table.c.tenant_uid == self._tenant_uid, table.c[column] >= start, table.c[column] < end
-        )
+        select = sa.select(hash_column).where(self._own(table), table.c[column] >= start, table.c[column] < end)
         if level:
             select = select.where(t.audit_node.c.level == level)
         found: list[bytes] = list(self._connection.scalars(select.order_by(table.c[column])))
@@ -56,7 +57,7 @@ class LogReader:
             VaultError: INTEGRITY, if one is missing; the message names the first.
         """
         c = t.audit_entry.c
-        select = sa.select(t.audit_entry).where(c.tenant_uid == self._tenant_uid, c.leaf_index >= start, c.leaf_index < end)
+        select = sa.select(t.audit_entry).where(self._own(t.audit_entry), c.leaf_index >= start, c.leaf_index < end)
         found = [EntryRow(*row) for row in self._connection.execute(select.order_by(c.leaf_index))]
         for expected, entry in enumerate(found, start):
             if entry.leaf_index != expected:
@@ -68,8 +69,17 @@ class LogReader:
     def cosignatures(self) -> list[CosignatureRow]:
         """The newest cosignature of each witness, by name."""
         c = t.audit_cosignature.c
-        select = sa.select(t.audit_cosignature).where(c.tenant_uid == self._tenant_uid).order_by(c.witness)
+        select = sa.select(t.audit_cosignature).where(self._own(t.audit_cosignature)).order_by(c.witness)
         return [CosignatureRow(*row) for row in self._connection.execute(select)]
+
+    def _among(self, column: sa.ColumnElement[int], numbers: Collection[int]) -> sa.ColumnElement[bool]:
+        """Whether a column holds one of some numbers: on PostgreSQL the same statement, however many there are."""
+        if self._connection.dialect.name == "postgresql":
+            return column == sa.any_(sa.literal(list(numbers), postgresql.ARRAY(sa.BigInteger)))
+        return column.in_(numbers)
+
+    def _own(self, table: sa.Table) -> sa.ColumnElement[bool]:
+        return table.c.tenant_uid == self._tenant_uid
 
 
 def missing(what: str) -> VaultError:
