@@ -17,9 +17,9 @@ from tests.audit_verify.checking import ANYBODY, drained
 from tests.audit_verify.logs import NOW_US, Log, write
 
 from vault.audit.bundle import Bundle
+from vault.audit.merkle import leaf_hashes, perfect_root
 from vault.audit.remembered import Memory
 from vault.audit.verify import verify
-from vault.audit.verify_tree import leaf_hashes, perfect_root
 from vault.v1.audit_pb2 import AuditEvent
 
 _TIMES = 3

@@ -4,18 +4,15 @@ A full tile's 256 hashes have one root, which is a hash of the level above; the 
 """
 
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 
 from vault.audit.bundle import Bundle
 from vault.audit.checkpoint import Checkpoint
-from vault.audit.merkle import ProofError, root, verify_consistency
+from vault.audit.merkle import ProofError, leaf_hashes, perfect_root, root, verify_consistency
 from vault.audit.note import encode_base64
 from vault.audit.tiles import TILE_WIDTH, tile_path
 from vault.audit.verify_errors import WrongError
 
 _HASH = 32
-_node = sha256(b"\x01").copy  # a hash that has begun: cheaper than one begun anew for each of millions of nodes
-_leaf = sha256(b"\x00").copy
 
 
 class Tree:
@@ -152,26 +149,3 @@ class Tree:
 def split(hashes: bytes) -> list[bytes]:
     """Hashes that were joined."""
     return [hashes[at : at + _HASH] for at in range(0, len(hashes), _HASH)]
-
-
-def leaf_hashes(entries: Sequence[bytes]) -> list[bytes]:
-    """RFC 6962 section 2.1, for many entries at once."""
-    hashes = []
-    for entry in entries:
-        state = _leaf()
-        state.update(entry)
-        hashes.append(state.digest())
-    return hashes
-
-
-def perfect_root(hashes: list[bytes]) -> bytes:
-    """The root over hashes whose number is a power of two."""
-    while len(hashes) > 1:
-        above = []
-        pairs = iter(hashes)
-        for left in pairs:
-            state = _node()
-            state.update(left + next(pairs))
-            above.append(state.digest())
-        hashes = above
-    return hashes[0]

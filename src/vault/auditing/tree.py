@@ -34,7 +34,7 @@ class CheckedTree:
         hashes = log.queries.hashes(level, start, start + width)
         if width == TILE_WIDTH:
             above = self.tile(log, level + 1, index // TILE_WIDTH)[index % TILE_WIDTH]
-            if _root(hashes) != above:
+            if merkle.perfect_root(hashes) != above:
                 raise altered("audit_node" if level else "audit_entry", f"tile {index} of level {level}")
         elif merkle.root(log.queries.hashes, self.size) != self._root:  # it is part of the right edge, and so of the root itself
             raise altered("audit_entry or audit_node", "the right edge of the tree")
@@ -42,9 +42,3 @@ class CheckedTree:
         if len(self._tiles) > _REMEMBERED:
             self._tiles.popitem(last=False)
         return hashes
-
-
-def _root(hashes: Sequence[bytes]) -> bytes:
-    tail = merkle.Tail()
-    tail.extend(hashes)
-    return tail.root()
