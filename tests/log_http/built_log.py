@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from tests.log_http import rfc6962
 
 from vault.store import tables as t
+from vault.store.rows import EntryRow, NodeRow
+from vault.store.writes import insert
 
 _WIDTH = 256
 
@@ -31,7 +33,7 @@ class BuiltLog:
         start = len(self.entries)
         rows = [self._row(index, entry) for index, entry in enumerate(entries, start)]
         self.entries += entries
-        self.hashes[0] += [row["leaf_hash"] for row in rows]
+        self.hashes[0] += [row.leaf_hash for row in rows]
         nodes = []
         for level in range(1, 8):
             below = self.hashes[level - 1]
@@ -40,16 +42,21 @@ class BuiltLog:
             own = self.hashes[level]
             while (len(own) + 1) * _WIDTH <= len(below):
                 own.append(rfc6962.root(below[len(own) * _WIDTH : (len(own) + 1) * _WIDTH]))
-                nodes.append({"tenant_uid": self.uid, "level": level, "node_index": len(own) - 1, "hash": own[-1]})
+                nodes.append(NodeRow(self.uid, level, len(own) - 1, own[-1]))
         with self.engine.begin() as connection:
-            connection.execute(t.audit_entry.insert(), rows)
+            insert(connection, t.audit_entry, rows)
             if nodes:
-                connection.execute(t.audit_node.insert(), nodes)
+                insert(connection, t.audit_node, nodes)
+
+    def root(self, size: int) -> bytes:
+        """The root of the first entries: a tree of full subtrees of one size, and of what is left as their last, has their root."""
+        full, rest = divmod(size, _WIDTH)
+        last = [rfc6962.root(self.hashes[0][size - rest : size])] if rest else []
+        return rfc6962.root([*(self.hashes[1][:full] if full else ()), *last])
 
     def text(self, size: int) -> str:
         """The text of the checkpoint of a size."""
-        root = rfc6962.root(self.hashes[0][:size])
-        return f"{self.origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+        return f"{self.origin}\n{size}\n{base64.b64encode(self.root(size)).decode()}\n"
 
     def note(self, size: int) -> str:
         """The signed checkpoint of a size."""
@@ -59,7 +66,7 @@ class BuiltLog:
     def publish(self, size: int) -> str:
         """Make the checkpoint of a size the newest published one; the note."""
         note = self.note(size)
-        head = {"origin": self.origin, "size": len(self.entries), "root": rfc6962.root(self.hashes[0]), "integrate_us": 0}
+        head = {"origin": self.origin, "size": len(self.entries), "root": self.root(len(self.entries)), "integrate_us": 0}
         row = {**head, "checkpoint_size": size, "checkpoint": note}
         with self.engine.begin() as connection:
             if not connection.execute(t.audit_log.update().where(t.audit_log.c.tenant_uid == self.uid).values(row)).rowcount:
@@ -77,5 +84,5 @@ class BuiltLog:
                     del self.hashes[level][kept:]
         del self.entries[size:]
 
-    def _row(self, index: int, entry: bytes) -> dict[str, object]:
-        return {"tenant_uid": self.uid, "leaf_index": index, "leaf_hash": rfc6962.leaf_hash(entry), "leaf": entry}
+    def _row(self, index: int, entry: bytes) -> EntryRow:
+        return EntryRow(self.uid, index, rfc6962.leaf_hash(entry), entry)
