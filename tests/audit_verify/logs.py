@@ -189,6 +189,12 @@ def grown(size: int) -> Log:
     return Log().grow(size)
 
 
+@lru_cache
+def vast() -> Log:
+    """A log of 70,000 leaves, so beyond the second level of tiles, that no test changes."""
+    return Log().grow(70_000, group=300, end_after=40)
+
+
 def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     """The files in an archive."""
     buffer = io.BytesIO()
