@@ -142,7 +142,7 @@ def test_an_encrypted_bundle_asks_for_its_key(tmp_path: Path, state: Path) -> No
     result = run(path, state=state)
     assert (result.code, result.out) == (
         2,
-        "UNCHECKED the bundle is encrypted with age: give the key that decrypts it with --identity FILE\n",
+        "UNCHECKED the file is encrypted with age: give the key that decrypts it with --identity FILE\n",
     )
     assert run(path, "--identity", key, state=state).code == 0
 

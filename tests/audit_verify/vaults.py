@@ -14,6 +14,7 @@ from tests.use_cases.inside import Inside
 from tests.use_cases.requests import delete, new_email, new_subject, reveal, tokenize, tokens_of, update
 
 from vault.audit.bundle import Bundle
+from vault.audit.checkpoint import parse_checkpoint
 from vault.audit.note import Note, Verifier, parse_note, verifier
 from vault.audit.remembered import Memory
 from vault.audit.verify import verify
@@ -31,6 +32,11 @@ class ServedLog(Log):
 
     signed: str = ""
     public_key: bytes = b""
+
+    @property
+    def origin(self) -> str:
+        """Its name, as its checkpoint has it."""
+        return parse_checkpoint(self.note().text).origin
 
     @property
     def verifier(self) -> Verifier:

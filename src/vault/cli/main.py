@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from vault.cli import failures
-from vault.cli.commands import audit, db, dev, init, principal, reveal, search, serve, tenant, tokenize, witness
+from vault.cli.commands import audit, backup, db, dev, init, principal, restore, reveal, search, serve, tenant, tokenize, witness
 
 _EPILOG = """\b
 Call a vault:           tokenize, reveal, search
@@ -18,6 +18,7 @@ See who touched what:   audit
 Try one:                dev
 Run one for others:     init, tenant, principal, db, serve
 Watch one:              witness
+Keep copies of one:     backup, restore
 \b
 Exit codes: 0 done; 1 wrong here; 2 the server refused or can't be reached."""
 
@@ -40,6 +41,8 @@ for _command in (
     search.search,
     audit.audit,
     witness.witness,
+    backup.backup,
+    restore.restore,
 ):
     pdvault.add_command(_command)
 

@@ -69,14 +69,22 @@ def opened_bundle(path: Path, identity_files: Sequence[Path] = ()) -> Iterator[B
         OSError: a file can't be read.
     """
     with path.open("rb") as file:
-        start = file.read(max(map(len, _MAGIC)))
-        file.seek(0)
-        if not start.startswith(_MAGIC):
+        if not is_encrypted(path):
             yield file
             return
         with tempfile.TemporaryFile() as plain:
             _decrypt(file, plain, identity_files)
             yield plain
+
+
+def is_encrypted(path: Path) -> bool:
+    """Whether a file says that it is encrypted with age.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file:
+        return file.read(max(map(len, _MAGIC))).startswith(_MAGIC)
 
 
 def _write(zipping: "_Zipping", file: IO[bytes], keys: list[Any]) -> None:
@@ -94,16 +102,16 @@ def _write(zipping: "_Zipping", file: IO[bytes], keys: list[Any]) -> None:
 
 def _decrypt(file: BinaryIO, plain: IO[bytes], identity_files: Sequence[Path]) -> None:
     if not identity_files:
-        raise UncheckedError("the bundle is encrypted with age: give the key that decrypts it with --identity FILE")
+        raise UncheckedError("the file is encrypted with age: give the key that decrypts it with --identity FILE")
     identities = [identity for path in identity_files for identity in _identities(path)]
     try:
         pyrage.decrypt_io(file, plain, identities)
     except pyrage.DecryptError:
-        raise UncheckedError("the bundle can't be decrypted: it is damaged, or encrypted to other keys than those given") from None
+        raise UncheckedError("the file can't be decrypted: it is damaged, or encrypted to other keys than those given") from None
     except OSError as error:
         if error.errno is not None:  # of the file system
             raise
-        raise UncheckedError("the bundle can't be decrypted: it is damaged or cut off") from None
+        raise UncheckedError("the file can't be decrypted: it is damaged or cut off") from None
     plain.flush()
 
 

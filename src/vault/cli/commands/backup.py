@@ -1,0 +1,112 @@
+"""``pdvault backup``."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from vault.cli import options
+from vault.cli.output import emit, iso, say
+
+
+@click.group()
+def backup() -> None:
+    """Copies of the whole vault, encrypted. docs/restore.md says how to keep and how to use them.
+
+    A backup holds the database. It does not hold the KMS, nor a local keyring with what lies beside it: without these, no backup
+    can be opened by anybody. Keep copies of both, and never the two in one place.
+    """
+
+
+@backup.command(
+    epilog=options.examples(
+        "pdvault backup create -o vault-2026-11-22.age --recipient age1...",
+        "pdvault backup create -o vault.age --recipient backup-keys.txt --config vault.toml",
+        "pdvault backup create -o vault.age --new-identity backup.key",
+    )
+)
+@click.option("-o", "--out", type=options.FILE, required=True, help="Where to write the backup. Must not exist.")
+@click.option(
+    "--recipient",
+    "recipients",
+    multiple=True,
+    metavar="RECIPIENT|FILE",
+    help="Who can open it: age1..., an SSH public key, or a file of these. May be repeated.",
+)
+@click.option("--new-identity", type=options.FILE, help="Make an age identity that can open it, in this new file (0600).")
+@options.config_option
+def create(out: Path, recipients: tuple[str, ...], new_identity: Path | None, config_file: Path) -> None:
+    """Make a backup of the vault, while it serves.
+
+    All of it is of one moment. The database's role must be allowed to read every table, as the server's is. Keys and values are in
+    it as they are stored: encrypted under keys that the KMS holds.
+    """
+    config = options.read_config(config_file)
+    from vault.backup.create import Backup
+    from vault.cli import backups
+    from vault.cli.audit.bundle_file import write_bundle
+    from vault.cli.audit.export import recipients as read_recipients
+    from vault.cli.progress import rows_bar
+
+    if not recipients and new_identity is None:
+        raise click.UsageError("a backup is always encrypted: say to whom with --recipient, or make a key with --new-identity")
+    if out.exists():
+        raise click.ClickException(f"{out} exists and is not overwritten: choose another name")
+    keys = read_recipients(recipients)
+    if new_identity is not None:
+        keys.append(backups.make_identity(new_identity))
+        say(f"Made {new_identity}: without it the backup can't be opened. Keep it apart from the backup, and a copy elsewhere.")
+    with backups.read_beside_servers(config) as engine, rows_bar("Backing up") as tell:
+        made = Backup(engine, tell)
+        write_bundle(out, made.pieces(), keys)
+    emit(
+        None,
+        [
+            {
+                "out": str(out),
+                "time": iso(datetime.fromtimestamp(made.manifest.time_us / 1e6, UTC)),
+                "schema": made.manifest.schema_revision,
+                "tenants": len(made.manifest.keys),
+                "rows": sum(table.rows for table in made.manifest.tables),
+                "leaves": sum(log.size for log in made.manifest.logs),
+                "bytes": out.stat().st_size,
+            }
+        ],
+    )
+
+
+@backup.command(
+    epilog=options.examples(
+        "pdvault backup restore vault-2026-11-22.age --identity backup.key --config restored.toml",
+    )
+)
+@click.argument("file", type=options.READABLE)
+@click.option(
+    "--identity", "identities", type=options.READABLE, multiple=True, required=True, help="Opens it: an age or SSH key file."
+)
+@options.config_option
+@options.output_option
+def restore(file: Path, identities: tuple[Path, ...], config_file: Path, output: str | None) -> None:
+    """Restore a backup into the empty database that the configuration names.
+
+    The KMS must be the one that the vault had. What is restored serves nothing until `pdvault restore reconcile` has erased again
+    whoever was erased since the backup. If anything is wrong, nothing is changed.
+    """
+    config = options.read_config(config_file)
+    from vault.backup.archive import BackupArchive
+    from vault.backup.restore import Progress
+    from vault.backup.restore import restore as run
+    from vault.cli import backups
+    from vault.cli.progress import bytes_bar
+
+    with backups.opened_backup(file, identities) as plain, bytes_bar("Restoring") as tell:
+        archive = BackupArchive(plain)
+        backups.refuse_foreign(config, archive)
+        with backups.empty_vault(config) as node:
+            size = archive.size
+            version = run(node.engine, node.key_manager, archive, Progress(lambda done: tell(done, size)))
+    say("Restored. The vault serves nothing until you run `pdvault restore reconcile` with the same configuration.")
+    if config.database.sqlite_file is None:
+        say("Give the server's roles their rights in the new database: `pdvault db upgrade --grant-to ... --grant-log-to ...`.")
+    time = iso(datetime.fromtimestamp(archive.manifest.time_us / 1e6, UTC))
+    emit(output, [{"backup_time": time, "schema": version, "tenants": len(archive.manifest.keys), "reconciled": False}])

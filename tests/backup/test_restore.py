@@ -1,0 +1,136 @@
+"""A backup is of one moment, and comes back whole, into either database; what comes back serves nothing."""
+
+import threading
+from collections.abc import Callable
+
+import grpc
+import pytest
+from tests.backup.editing import files_of
+from tests.backup.places import Site, config_of, integrate, pdvault, reconcile, stored
+from tests.harness import Server, reveal_request, tokenize_request
+from tests.use_cases.inside import inside
+from tests.use_cases.requests import new_email, new_subject, reveal, tokenize
+
+from vault.store import tables as t
+from vault.v1.audit_pb2 import AuditEvent
+
+
+def test_all_comes_back_and_serves_once_reconciled(site: Site) -> None:
+    (token, *_) = site.store()
+    site.grow()
+    vault = site.restored(site.back_up())
+    assert reconcile(vault).code == 0
+    with inside(vault) as new, inside(site.old) as old:
+        assert new.ask(reveal(token)).results[0].value.text.endswith("@example.org")
+        kept = set(t.metadata.sorted_tables) - {t.audit_pending, t.audit_log, t.audit_lease}
+        assert all(sorted(new.rows(table), key=repr) == sorted(old.rows(table), key=repr) for table in kept)
+
+
+def test_nothing_is_served_until_reconciled_though_no_log_is_behind_its_anchor(site: Site) -> None:
+    site.grow()
+    (token, *_) = site.store()
+    site.grow()
+    vault = site.restored(site.back_up())
+    with inside(vault) as new:
+        assert new.refused(reveal(token)) == "RESTORED_NOT_RECONCILED"
+    assert reconcile(vault).code == 0
+    with inside(vault) as new:
+        assert new.ask(reveal(token)).results[0].value.text
+
+
+def test_a_server_starts_on_a_restored_vault_and_refuses_every_call(sqlite_site: Site) -> None:
+    (token, *_) = sqlite_site.store()
+    vault = sqlite_site.restored(sqlite_site.back_up())
+    with Server(vault) as server, pytest.raises(grpc.RpcError) as refusal:
+        server.caller("all").call(reveal_request(token))
+    assert refusal.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert "pdvault restore reconcile" in refusal.value.details()
+
+
+@pytest.mark.parametrize(("source", "target"), [("sqlite", "postgres"), ("postgres", "sqlite")])
+def test_a_backup_of_one_kind_of_database_is_restored_into_the_other(
+    source: str, target: str, site_of: Callable[[dict[str, str]], Site]
+) -> None:
+    site = site_of({"old": source, "new": target})
+    (token, *_) = site.store()
+    site.grow()
+    vault = site.restored(site.back_up())
+    assert reconcile(vault).code == 0
+    with inside(vault) as opened:
+        assert opened.ask(reveal(token)).results[0].value.text
+        integrate(opened.node)
+
+
+def test_a_backup_made_while_calls_are_served_is_of_one_moment(site: Site) -> None:
+    """Each call writes a subject, an item, a token and an event: of whichever calls the backup has one, it has all."""
+    ended = threading.Event()
+    with Server(site.old) as server:
+        caller, tokens, begun = server.caller("app"), list[str](), threading.Event()
+
+        def write() -> None:
+            while not ended.is_set():
+                answer = caller.call(tokenize_request((new_subject(), "email", new_email())))
+                tokens.extend(result.token for result in answer.results)
+                begun.set()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        begun.wait(30)
+        backup = site.back_up()
+        before = len(tokens)
+        ended.set()
+        writer.join()
+    assert before
+    vault = site.restored(backup)
+    with inside(vault) as opened:
+        rows = opened.count()
+        leaves = [AuditEvent.FromString(row.leaf) for table in (t.audit_entry, t.audit_pending) for row in opened.rows(table)]
+        events = [leaf for leaf in leaves if leaf.action == "Tokenize"]
+        assert 0 < rows["item"] == rows["token"] == rows["subject"] == len(events)
+
+
+def test_a_backup_holds_no_value_and_no_subject_id(sqlite_site: Site) -> None:
+    with inside(sqlite_site.old) as opened:
+        subject_id, address = new_subject(), new_email()
+        opened.ask(tokenize((subject_id, "email", address)))
+    held = b"".join(files_of(sqlite_site.back_up()).values())
+    assert b"email" in held
+    assert subject_id.encode() not in held
+    assert address.encode() not in held
+
+
+def test_a_restored_vault_can_be_backed_up_once_reconciled(sqlite_site: Site) -> None:
+    sqlite_site.grow()
+    vault = sqlite_site.restored(sqlite_site.back_up())
+    refused = pdvault(
+        "backup", "create", "-o", sqlite_site.folder / "b", "--new-identity", sqlite_site.folder / "i", "--config", config_of(vault)
+    )
+    assert refused.code == 1
+    assert "RESTORED_NOT_RECONCILED" in refused.err
+    assert reconcile(vault).code == 0
+    second = sqlite_site.restored(sqlite_site.back_up("second.age", vault), "third")
+    (row,) = [row for row in reconcile(second).rows if row["tenant_uid"] == sqlite_site.old.tenants["acme"].uid.hex()]
+    assert row["old_origin"].endswith("/r1")
+    assert "/r2+" in row["log_key"]
+    with inside(second) as opened:
+        stored(opened)
+
+
+def test_a_new_identity_is_for_its_owner_only_and_opens_the_backup(sqlite_site: Site) -> None:
+    identity, out = sqlite_site.folder / "new.key", sqlite_site.folder / "b.age"
+    made = pdvault("backup", "create", "-o", out, "--new-identity", identity, "--config", config_of(sqlite_site.old))
+    assert made.code == 0
+    assert identity.stat().st_mode & 0o777 == out.stat().st_mode & 0o777 == 0o600
+    vault = sqlite_site.empty()
+    assert pdvault("backup", "restore", out, "--identity", identity, "--config", config_of(vault)).code == 0
+    again = pdvault("backup", "create", "-o", out, "--new-identity", identity, "--config", config_of(sqlite_site.old))
+    assert again.code == 1
+    assert "not overwritten" in again.err
+
+
+def test_there_is_no_backup_without_encryption(sqlite_site: Site) -> None:
+    out = sqlite_site.folder / "plain"
+    made = pdvault("backup", "create", "-o", out, "--config", config_of(sqlite_site.old))
+    assert made.code == 1
+    assert "always encrypted" in made.err
+    assert not out.exists()
