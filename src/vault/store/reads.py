@@ -71,8 +71,8 @@ class Reads:
     ``everything`` of those of which the values are read too, and who are taken FOR UPDATE; ``tokens`` are texts, ``token_ids``
     pairs (subject uid, token uid), ``deterministic`` the keyed hashes of deterministic items, ``operations`` and ``erasures`` uids.
     ``tenant_keys`` are the tenant's keys, wrapped; ``live_operations`` its operations that have not ended, ``newest_operations``
-    the last hundred; ``requested_erasures`` those that the call's request has begun before; ``schedule`` is how often keys rotate and
-    how long copies live.
+    the last hundred; ``requested_erasures`` those that the call's request has begun before; ``schedule`` is how often keys rotate
+    and how long copies live; ``covered_erasures`` are those that wait for their horizon and are as old as an epoch and an index key.
     """
 
     subjects: frozenset[bytes] = frozenset()
@@ -96,6 +96,7 @@ class Reads:
     erasures: frozenset[bytes] = frozenset()
     requested_erasures: bool = False
     schedule: bool = False
+    covered_erasures: tuple[int, int] | None = None
 
 
 class Held(NamedTuple):
@@ -169,4 +170,5 @@ class Rows:
     erasures: dict[bytes, ErasureRow] = field(default_factory=dict)
     requested_erasures: list[ErasureRow] = field(default_factory=list)
     schedule: KeyScheduleRow | None = None
+    covered_erasures: list[ErasureRow] = field(default_factory=list)
     fetched: list[Reads] = field(default_factory=list)

@@ -1,0 +1,130 @@
+"""What the key worker does to a tenant's keys, each an act with its event: new ones, their retirement, their end, and horizons."""
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+
+from vault.administration import Act
+from vault.audit.events import Caller
+from vault.errors import VaultError
+from vault.kms.key_manager import Wrapped
+from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, TenantKeys
+from vault.store.reads import Reads, Rows
+from vault.store.rows import ErasureRow, TenantKeyRow, TenantRow
+from vault.store.sealing import check, sealed
+from vault.store.writes import Writes
+from vault.v1 import common_pb2
+
+ROTATED, RETIRED, DESTROYED, HORIZON = "KeysRotated", "KeysRetired", "KeysDestroyed", "HorizonReached"
+MAX_HORIZONS = 1000
+"""Erasures that one event lists."""
+
+Effect = Callable[[Rows, TenantKeys], Writes]
+
+
+class KeyAct(Act):
+    """An act on a tenant's keys: its row is taken FOR UPDATE, so that nobody writes meanwhile under what changes."""
+
+    def __init__(self, caller: Caller, action: str, details: Mapping[str, str], effect: Effect) -> None:
+        """Make it."""
+        super().__init__(caller, action, "", dict(details), effect)
+
+    def reads(self, _keys: TenantKeys | None) -> Reads:
+        """The tenant's keys."""
+        return Reads(tenant_keys=True, owning=True)
+
+
+class HorizonAct(Act):
+    """The act that says which erasures no copy can undo any more: those up to an epoch and an index key."""
+
+    def __init__(self, caller: Caller, details: Mapping[str, str], epoch: int, index: int) -> None:
+        """Make it; whatever is older than both was destroyed."""
+        super().__init__(caller, HORIZON, "", dict(details), self._reach)
+        self._bounds = (epoch, index)
+
+    def reads(self, _keys: TenantKeys | None) -> Reads:
+        """The erasures that wait, and are covered."""
+        return Reads(covered_erasures=self._bounds)
+
+    def _reach(self, rows: Rows, _keys: TenantKeys) -> Writes:
+        reached: list[ErasureRow] = rows.covered_erasures[:MAX_HORIZONS]
+        self.details["erasures"] = ",".join(row.uid.hex() for row in reached)
+        return Writes(replaced=[(row, row._replace(horizon_us=rows.now_us)) for row in reached])
+
+
+def rotate(caller: Caller, details: Mapping[str, str], epoch: int, fresh: Mapping[tuple[str, int], Wrapped]) -> KeyAct:
+    """The act that makes new keys the current ones.
+
+    Args:
+        caller: who.
+        details: what the log says besides.
+        epoch: the current one, which a rotation that was cut off may have replaced already.
+        fresh: by kind and version: the new epoch and index key, and the authority keys, wrapped by the new KEK version.
+    """
+
+    def effect(rows: Rows, keys: TenantKeys) -> Writes:
+        tenant = _tenant(rows, keys)
+        if tenant.epoch != epoch:
+            raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "the tenant's keys were rotated by somebody else meanwhile")
+        epoch_key, index_key = fresh[EPOCH, tenant.epoch + 1], fresh[INDEX, tenant.index_key_version + 1]
+        new = tenant._replace(
+            epoch=tenant.epoch + 1, index_key_version=tenant.index_key_version + 1, key_generation=tenant.key_generation + 1
+        )
+        writes = Writes(replaced=[(tenant, sealed(keys.authority, new))])
+        for kind, version, key in ((EPOCH, new.epoch, epoch_key), (INDEX, new.index_key_version, index_key)):
+            writes.inserted.append(TenantKeyRow(tenant.uid, kind, version, key.kek_version, key.blob, rows.now_us, "ACTIVE", 0))
+        for row in rows.tenant_keys:
+            if row.kind == AUTHORITY:
+                key = fresh[row.kind, row.version]
+                writes.keys.append((row, row._replace(wrapped=key.blob, kek_version=key.kek_version)))
+            elif row.state == "ACTIVE":
+                writes.keys.append((row, row._replace(state="OLD")))
+        return writes
+
+    return KeyAct(caller, ROTATED, details, effect)
+
+
+def retire(caller: Caller, details: Mapping[str, str], epoch: int, index: int) -> KeyAct:
+    """The act that retires every key older than these: a scan has found nothing under them, and nobody writes under them."""
+
+    def effect(rows: Rows, keys: TenantKeys) -> Writes:
+        tenant = _tenant(rows, keys)
+        old = [row for row in rows.tenant_keys if row.state == "OLD" and row.version < {EPOCH: epoch, INDEX: index}[row.kind]]
+        writes = Writes(keys=[(row, row._replace(state="RETIRED", wrapped=b"", end_us=rows.now_us)) for row in old])
+        if old:
+            new = tenant._replace(key_generation=tenant.key_generation + 1)
+            writes.replaced.append((tenant, sealed(keys.authority, new)))
+        for row in old:
+            act.details[f"{row.kind}_{row.version}"] = sha256(row.wrapped).hexdigest()
+        return writes
+
+    act = KeyAct(caller, RETIRED, details, effect)
+    return act
+
+
+def destroy(caller: Caller, details: Mapping[str, str], keep_from: int) -> KeyAct:
+    """The act that notes the end of KEK versions older than this, once the KMS has destroyed them."""
+
+    def effect(rows: Rows, keys: TenantKeys) -> Writes:
+        _tenant(rows, keys)
+        ended = [row for row in rows.tenant_keys if row.kek_version < keep_from and row.state == "RETIRED"]
+        act.details["keys"] = ",".join(f"{row.kind}_{row.version}" for row in ended)
+        return Writes(keys=[(row, row._replace(state="DESTROYED")) for row in ended])
+
+    act = KeyAct(caller, DESTROYED, details, effect)
+    return act
+
+
+def in_use(rows: Sequence[TenantKeyRow], keep_from: int) -> list[str]:
+    """The keys that the end of KEK versions older than this would take with them though something hangs on them."""
+    return [
+        f"{row.kind} key {row.version} ({row.state.lower()})"
+        for row in rows
+        if row.kek_version < keep_from and row.state not in ("RETIRED", "DESTROYED")
+    ]
+
+
+def _tenant(rows: Rows, keys: TenantKeys) -> TenantRow:
+    if rows.tenant is None:
+        raise VaultError(common_pb2.ERROR_REASON_INTEGRITY, "the tenant's row is missing; the operator must investigate")
+    check(keys.authority, rows.tenant)
+    return rows.tenant
