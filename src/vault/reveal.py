@@ -1,13 +1,14 @@
 """Reveal: values come out, masked unless another form is asked for and allowed."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from vault import per_item
 from vault.admission import Admitted
-from vault.classes.data_class import DataClass, InvalidValueError
+from vault.classes.data_class import DataClass
 from vault.classes.taxonomy import Taxonomy
-from vault.errors import FieldViolation, VaultError
+from vault.errors import VaultError
+from vault.forms import as_noted, chosen, counts_as, in_form, parts_asked
 from vault.held_tokens import hold, need_alive, need_unspent, note_refusal, permit, touch, well_formed
 from vault.idempotency import Done, recall, remember
 from vault.kms.tenant_keys import TenantKeys
@@ -26,8 +27,6 @@ _SMALL = 16 * 1024
 _OVERHEAD = 35
 """Bytes that an envelope has more than its value."""
 _PINNED = Reads(pinning=True)
-_MASKED = common_pb2.Form(kind=common_pb2.FORM_KIND_MASKED)
-_PLAIN = common_pb2.Form(kind=common_pb2.FORM_KIND_PLAIN)
 
 
 class Reveal:
@@ -43,7 +42,8 @@ class Reveal:
 
     def decide(self, admitted: Admitted) -> vault_service_pb2.RevealResponse:
         """Decide, open and spend."""
-        partials = self._partials(admitted)
+        found = ((admitted.rows.tokens.get(item.token), item.form) for item in self._request.items)
+        partials = parts_asked((held.item.uid, form) for held, form in found if held)
         _read_large(admitted, self._to_open(admitted, partials))
         spending = _Spending(admitted, self._request)
 
@@ -51,13 +51,13 @@ class Reveal:
             held, data_class, form, counted = self._permit(admitted, item, partials)
             need_alive(admitted, held)
             spending.need_reveal(held)
-            value = _in_form(data_class, form, open_value(admitted, held), lenient=held.item.lenient)
+            value = in_form(data_class, form, open_value(admitted, held), lenient=held.item.lenient)
             spending.spend(held)
             touch(admitted, held, form=counted)
             return vault_service_pb2.RevealResult(value=value, form=form, data_class=data_class.name)
 
         def refused(item: vault_service_pb2.RevealItem, error: VaultError) -> None:
-            note_refusal(admitted, item.token, error, self._noted(item.form))
+            note_refusal(admitted, item.token, error, as_noted(item.form, self._taxonomy))
 
         results = per_item.each(
             self._request.items, self._request.atomicity, "items", work, vault_service_pb2.RevealResult, refused
@@ -71,8 +71,8 @@ class Reveal:
         """What stands behind an item, its class, the form it comes out in, and the one that it counts as."""
         held = hold(admitted, item.token)
         data_class = find_class(self._taxonomy, held.item.data_class)
-        form = item.form if item.form.kind else _MASKED
-        counted = _counts_as(form, data_class, partials.get(held.item.uid, set()))
+        form = chosen(item.form)
+        counted = counts_as(form, data_class, partials.get(held.item.uid, set()))
         permit(admitted, ACTION, held, counted)
         return held, data_class, form, counted
 
@@ -100,20 +100,6 @@ class Reveal:
         except VaultError:
             return False
         return True
-
-    def _noted(self, form: common_pb2.Form) -> common_pb2.Form:
-        """The form that a refused item asked for, as the log may hold it: without a name that no class knows."""
-        known = not form.partial_name or any(form.partial_name in data_class.partial_forms for data_class in self._taxonomy)
-        return common_pb2.Form(kind=form.kind or _MASKED.kind, partial_name=form.partial_name if known else "")
-
-    def _partials(self, admitted: Admitted) -> dict[bytes, set[str]]:
-        """The partial forms asked of each item in this call: together they may give away the value."""
-        names = defaultdict[bytes, set[str]](set)
-        for item in self._request.items:
-            held = admitted.rows.tokens.get(item.token)
-            if held and item.form.kind == common_pb2.FORM_KIND_PARTIAL:
-                names[held.item.uid].add(item.form.partial_name)
-        return names
 
 
 def _size(admitted: Admitted, items: Iterable[vault_service_pb2.RevealItem]) -> int:
@@ -182,38 +168,3 @@ class _Spending:
         if self._spent:
             done = [Done(held.token.subject_uid, uid, held.item.revision, 0) for uid, held in self._held.items()]
             remember(self._admitted, self._request, [*self._before, *done])
-
-
-def _counts_as(form: common_pb2.Form, data_class: DataClass, asked: set[str]) -> common_pb2.Form:
-    """The form that policy and audit are asked about: PLAIN, if the parts asked for leave too few candidates."""
-    if form.kind != common_pb2.FORM_KIND_PARTIAL:
-        return form
-    if form.partial_name not in data_class.partial_forms:
-        raise _no_such_form(data_class)
-    return _PLAIN if data_class.form_is_plain(asked) else form
-
-
-def _in_form(data_class: DataClass, form: common_pb2.Form, value: str | bytes, *, lenient: bool) -> common_pb2.Value:
-    if form.kind == common_pb2.FORM_KIND_PLAIN:
-        return common_pb2.Value(text=value) if isinstance(value, str) else common_pb2.Value(data=value)
-    if form.kind == common_pb2.FORM_KIND_MASKED:
-        return common_pb2.Value(text=data_class.mask_ill_formed if lenient else data_class.mask(value))
-    part = None
-    if not lenient:
-        try:
-            part = data_class.partial_forms[form.partial_name](value)
-        except InvalidValueError:
-            part = None
-    if part is None:
-        raise _no_such_form(data_class)
-    return common_pb2.Value(text=part)
-
-
-def _no_such_form(data_class: DataClass) -> VaultError:
-    rule = f"must be a partial form that this {data_class.name} has"
-    names = ", ".join(sorted(data_class.partial_forms)) or "none"
-    return VaultError(
-        common_pb2.ERROR_REASON_UNKNOWN_FORM,
-        f"partial_name {rule}; the class has: {names}",
-        violations=[FieldViolation(".form.partial_name", rule)],
-    )

@@ -151,25 +151,27 @@ def _behind(rows: Rows) -> frozenset[bytes]:
     return frozenset(held.subject.lookup for held in every if held.key.version != held.subject.store_key_version)
 
 
-def new_subject(admitted: Admitted, subject_id: str, lookup: bytes) -> tuple[Known, Key]:
+def new_subject(admitted: Admitted, subject_id: str, lookup: bytes) -> Known:
     """A new incarnation of a subject with a new store key; written with the call."""
     uid, tenant = new_uid(), admitted.tenant
-    row, key = new_subject_key(admitted, uid, STORE, 1)
-    encrypted = seal(key.derive(LABEL_SUBJECT_ID), 1, subject_id.encode(), binding.subject_id(tenant.uid, uid, 1))
+    row = new_subject_key(admitted, uid, STORE, 1)
+    key = subject_key(admitted, row).derive(LABEL_SUBJECT_ID)
+    encrypted = seal(key, 1, subject_id.encode(), binding.subject_id(tenant.uid, uid, 1))
     subject = SubjectRow(tenant.uid, uid, lookup, tenant.index_key_version, 1, encrypted, "ACTIVE", rekey_due=False)
     known = Known(sealed(admitted.keys.authority, subject), row)
     admitted.writes.inserted.append(known.subject)
-    return known, key
+    return known
 
 
-def new_subject_key(admitted: Admitted, subject_uid: bytes, kind: str, version: int) -> tuple[SubjectKeyRow, Key]:
+def new_subject_key(admitted: Admitted, subject_uid: bytes, kind: str, version: int) -> SubjectKeyRow:
     """A new key of a subject, wrapped by the tenant's current epoch key; written with the call."""
     key, key_id, tenant = Key.generate(), new_uid(), admitted.tenant
     bound = binding.subject_key(tenant.uid, subject_uid, kind, version, key_id, tenant.epoch)
     wrapped = wrap(admitted.keys.epoch(tenant.epoch).derive(LABEL_WRAP), tenant.epoch, key, bound)
     row = SubjectKeyRow(tenant.uid, subject_uid, kind, version, key_id, tenant.epoch, wrapped)
     admitted.writes.inserted.append(row)
-    return row, key
+    admitted.subject_keys[row] = key
+    return row
 
 
 def altered(what: str) -> VaultError:

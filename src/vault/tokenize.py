@@ -3,15 +3,14 @@
 from vault import per_item
 from vault.admission import ACTIVE, Admitted
 from vault.classes.taxonomy import Taxonomy
-from vault.crypto.fingerprint import subject_lookup
-from vault.crypto.keys import Key
 from vault.crypto.token import generate
 from vault.errors import VaultError
 from vault.held_tokens import not_found, touch
 from vault.idempotency import FAILED, Done, note_replayed, recall, remember, replayed_failure
 from vault.kms.tenant_keys import TenantKeys
+from vault.named_subjects import Lookups, NamedSubjects, lookups_of, reading
 from vault.prepared import Prepared, find_class, prepare
-from vault.safe import checked, checked_known, new_subject, new_uid, seal_value, subject_key
+from vault.safe import checked, new_uid, seal_value, subject_key
 from vault.store.reads import Known, Reads
 from vault.store.rows import ItemRow, TokenRow
 from vault.store.runner import MoreRowsError
@@ -28,14 +27,12 @@ class Tokenize:
         self._request = request
         self._taxonomy = taxonomy
         self._prepared = [self._prepare(item) for item in request.items]
-        self._lookups: dict[str, dict[int, bytes]] = {}
+        self._lookups: Lookups = {}
 
     def reads(self, keys: TenantKeys) -> Reads:
         """The subjects named, by every live index key."""
-        names = {item.subject_id for item in self._request.items}
-        self._lookups = {name: {version: subject_lookup(key, name) for version, key in keys.indexes.items()} for name in names}
-        every = (lookup for lookups in self._lookups.values() for lookup in lookups.values())
-        return Reads(subjects=frozenset(every), locking=True)
+        self._lookups = lookups_of((item.subject_id for item in self._request.items), keys)
+        return reading(self._lookups)
 
     def decide(self, admitted: Admitted) -> vault_service_pb2.TokenizeResponse:
         """Store what is new, find what is deterministic and known."""
@@ -112,26 +109,24 @@ class Tokenize:
 class _Writing:
     """What one Tokenize call stores: subjects once each, deterministic values once each."""
 
-    def __init__(self, admitted: Admitted, edition: str, lookups: dict[str, dict[int, bytes]]) -> None:
+    def __init__(self, admitted: Admitted, edition: str, lookups: Lookups) -> None:
         self._admitted = admitted
-        self._lookups = lookups
+        self._subjects = NamedSubjects(admitted, lookups)
         self._edition = edition
-        self._known: dict[str, Known | None] = {}
-        self._keys: dict[bytes, Key] = {}
         self._deterministic: dict[bytes, TokenRow] = {}
 
     def store(self, item: vault_service_pb2.TokenizeItem, prepared: Prepared) -> TokenRow:
         """The token of an item, old or new."""
         admitted = self._admitted
-        known = self._find(item.subject_id)
+        known = self._subjects.find(item.subject_id)
         admitted.permit(ACTION, prepared.data_class.name, state=known.subject.state if known else ACTIVE)
         if item.token_kind == vault_service_pb2.TOKEN_KIND_DETERMINISTIC:
             found = self._found(item, prepared)
             if found:
                 return found
-        known, key = self._find_or_make(item.subject_id)
+        known = self._subjects.find_or_make(item.subject_id)
         row = self._item(item, prepared, known)
-        row = sealed(admitted.keys.authority, seal_value(key, row, prepared.value))
+        row = sealed(admitted.keys.authority, seal_value(subject_key(admitted, known.key), row, prepared.value))
         token = sealed(admitted.keys.authority, self._token(item, prepared, row))
         admitted.writes.inserted += (row, token)
         admitted.draft.touch(row.data_class, row.subject_uid, token.uid, change=audit_pb2.CHANGE_CREATED, envelope=row.envelope)
@@ -141,7 +136,7 @@ class _Writing:
 
     def deterministic_keys(self, item: vault_service_pb2.TokenizeItem, prepared: Prepared) -> list[bytes]:
         """The keyed hashes under which this value of a known subject may be stored, one for each live index key."""
-        known = self._find(item.subject_id)
+        known = self._subjects.find(item.subject_id)
         if known is None:
             return []
         return list(self._by_version(item, prepared, known).values())
@@ -163,25 +158,6 @@ class _Writing:
 
     def _purposes(self, item: vault_service_pb2.TokenizeItem) -> list[str]:
         return sorted(item.purposes) or [self._admitted.draft.context.purpose]
-
-    def _find(self, subject_id: str) -> Known | None:
-        if subject_id not in self._known:
-            found = (self._admitted.rows.subjects.get(lookup) for lookup in self._lookups[subject_id].values())
-            known = next(filter(None, found), None)
-            if known:
-                checked_known(self._admitted, known)
-            self._known[subject_id] = known
-        return self._known[subject_id]
-
-    def _find_or_make(self, subject_id: str) -> tuple[Known, Key]:
-        admitted, known = self._admitted, self._find(subject_id)
-        if known is None:
-            lookup = self._lookups[subject_id][admitted.tenant.index_key_version]
-            known, key = new_subject(admitted, subject_id, lookup)
-            self._known[subject_id], self._keys[known.subject.uid] = known, key
-        elif known.subject.uid not in self._keys:
-            self._keys[known.subject.uid] = subject_key(admitted, known.key)
-        return known, self._keys[known.subject.uid]
 
     def _item(self, item: vault_service_pb2.TokenizeItem, prepared: Prepared, known: Known) -> ItemRow:
         tenant, now_us = self._admitted.tenant, self._admitted.rows.now_us
