@@ -240,6 +240,37 @@ def test_each_answer_gets_its_error_and_only_failures_are_asked_again(scripted, 
     assert scripted.address not in str(failed.value)
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"), [("1", 1.0), ("99999", 30.0), ("0", 1.0), ("-5", 1.0), ("1e3", 1.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 1.0)]
+)
+def test_how_long_a_kms_wants_not_to_be_asked_is_passed_on_within_bounds(scripted, scripted_manager, said, kept):
+    scripted.answer = (429, {"Retry-After": said}, b"")
+    with pytest.raises(KmsUnavailableError, match="status 429") as failed:
+        scripted_manager.sign(TENANT, b"message")
+    assert failed.value.retry_after_s == kept
+
+
+def test_a_kms_that_says_how_long_is_asked_by_nobody_for_so_long(scripted, scripted_manager, until):
+    scripted.answer = (429, {"Retry-After": "1"}, b"")
+    with pytest.raises(KmsUnavailableError):
+        scripted_manager.sign(TENANT, b"message")
+    for _ in range(10):
+        with pytest.raises(KmsUnavailableError, match="asked too often") as failed:
+            scripted_manager.read_anchor(TENANT)
+        assert 0 < failed.value.retry_after_s <= 1
+    assert len(scripted.asked) == 1
+    scripted.answer = (404, {}, b"")
+    until(lambda: is_unwritten(scripted_manager))
+    assert len(scripted.asked) == 2
+
+
+def is_unwritten(manager):
+    try:
+        return manager.read_anchor(TENANT) is None
+    except KmsUnavailableError:
+        return False
+
+
 def test_a_redirect_is_not_followed(scripted, scripted_manager):
     scripted.answer = (307, {"Location": f"{scripted.address}/v1/elsewhere"}, b"")
     with pytest.raises(KmsUnavailableError, match="status 307"):

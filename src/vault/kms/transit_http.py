@@ -5,6 +5,7 @@ even as the context of another exception.
 """
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from urllib3.exceptions import HTTPError
 from vault.kms.transit_config import CertificateAuth, TransitConfig
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+MAX_RETRY_AFTER_S: Final = 30
 _CHUNK_BYTES: Final = 64 * 1024
 
 
@@ -39,10 +41,12 @@ class Reply:
     Attributes:
         status: the HTTP status.
         body: the JSON object; empty if there was none. Not shown.
+        retry_after_s: what it says in seconds (RFC 9110 section 10.2.3), if it does; at most 30.
     """
 
     status: int
     body: Mapping[str, Any] = field(repr=False)
+    retry_after_s: float | None = None
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -98,7 +102,8 @@ class ReplyAdapter(RawAdapter):  # type: ignore[misc]  # hvac has no types
             with super().request(
                 method, url, headers, raise_exception=False, timeout=self._timeouts(), stream=True, **kwargs
             ) as response:
-                return Reply(response.status_code, _parse(response.ok, self._read(response)))
+                retry_after_s = _seconds(response.headers.get("Retry-After", ""))
+                return Reply(response.status_code, _parse(response.ok, self._read(response)), retry_after_s)
         except TransportError:
             raise
         except (requests.Timeout, TimeoutError):
@@ -129,6 +134,10 @@ class ReplyAdapter(RawAdapter):  # type: ignore[misc]  # hvac has no types
             if not self.remaining_s():
                 raise TransportError("it did not answer in time")
         return bytes(body)
+
+
+def _seconds(text: str) -> float | None:
+    return float(min(int(text), MAX_RETRY_AFTER_S)) if re.fullmatch("[0-9]{1,9}", text) else None
 
 
 def _parse(ok: bool, body: bytes) -> Mapping[str, Any]:

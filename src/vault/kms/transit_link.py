@@ -16,6 +16,7 @@ SEALED_RETRY_AFTER_S: Final = 10.0
 """A person unseals: sooner makes no sense."""
 
 _ANSWERS: Final = frozenset({200, 204, 400, 403, 404})
+_TOO_MANY: Final = 429
 _BACKOFF_S: Final = 0.1
 _random = SystemRandom()
 
@@ -26,6 +27,7 @@ class TransitLink:
     def __init__(self, config: TransitConfig) -> None:
         self._config = config
         self._breaker = CircuitBreaker(config.breaker_failures, config.breaker_open_s)
+        self._quiet_until = 0.0
         self._local = threading.local()
         self._adapters: weakref.WeakSet[ReplyAdapter] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -59,6 +61,8 @@ class TransitLink:
             outcome = _attempt(adapter, send)
             if isinstance(outcome, Reply) and (outcome.status < 500 or outcome.is_sealed):
                 self._breaker.succeeded()
+                if outcome.status == _TOO_MANY:
+                    self._quiet_until = time.monotonic() + (outcome.retry_after_s or 0.0)
                 return _served(outcome)
             self._breaker.failed()
             why = outcome if isinstance(outcome, str) else f"it answered with status {outcome.status}"
@@ -71,6 +75,8 @@ class TransitLink:
                 adapter.close()
 
     def _admit(self, why: str) -> None:
+        if (wait_s := self._quiet_until - time.monotonic()) > 0:
+            raise KmsUnavailableError("the KMS is unavailable: it was asked too often; not asked again yet", retry_after_s=wait_s)
         if wait_s := self._breaker.admit():
             why = why or "it failed several times in a row"
             raise KmsUnavailableError(f"the KMS is unavailable: {why}; not asked again yet", retry_after_s=wait_s)
@@ -104,5 +110,7 @@ def _served(reply: Reply) -> Reply:
     if reply.is_sealed:
         raise KmsSealedError("the KMS is sealed: unseal it", retry_after_s=SEALED_RETRY_AFTER_S)
     if reply.status not in _ANSWERS:
-        raise KmsUnavailableError(f"the KMS is unavailable: it answered with status {reply.status}", retry_after_s=1.0)
+        raise KmsUnavailableError(
+            f"the KMS is unavailable: it answered with status {reply.status}", retry_after_s=reply.retry_after_s or 1.0
+        )
     return reply

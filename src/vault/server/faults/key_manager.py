@@ -16,7 +16,7 @@ _REFUSALS: Final[dict[Fault, Callable[[], VaultError]]] = {
     ),
     Fault.KMS_SEALED: lambda: KmsSealedError("the KMS is sealed: unseal it", retry_after_s=SEALED_RETRY_AFTER_S),
     Fault.KMS_DENIED: lambda: KmsDeniedError("the KMS refuses the vault's login (status 403): check role and credentials"),
-    Fault.KMS_RATE_LIMITED: lambda: KmsUnavailableError("the KMS is unavailable: it answered with status 429", retry_after_s=1.0),
+    Fault.KMS_RATE_LIMITED: lambda: KmsUnavailableError("the KMS is unavailable: it answered with status 429", retry_after_s=2.0),
 }
 
 
