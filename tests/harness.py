@@ -36,6 +36,7 @@ ROLES: Mapping[str, Sequence[str]] = {
     "plain": ("reader_plain",),
     "admin": ("admin",),
     "auditor": ("auditor",),
+    "privacy": ("privacy_officer",),
     "all": ("admin", "reader_plain", "tokenizer"),
 }
 """The principals of every test tenant, with their roles."""

@@ -240,6 +240,17 @@ class Limits(_Settings):
     drain_s: float = Field(default=10.0, ge=0, le=300)
 
 
+class ErasureSettings(_Settings):
+    """What receipts of erasures may promise of PostgreSQL.
+
+    ``clean_after_s`` seconds after an erasure, files, write-ahead log and replicas hold no row of the subject: by then autovacuum
+    has come by, old segments of the log have been recycled, and replicas have followed (docs/erasure.md). An SQLite file is
+    cleaned at once, whatever is said here.
+    """
+
+    clean_after_s: float = Field(default=86_400.0, ge=60, le=31_536_000)
+
+
 class Config(_Settings):
     """Everything a node is told."""
 
@@ -249,6 +260,7 @@ class Config(_Settings):
     kms: Annotated[LocalKms | TransitKms, Field(discriminator="kind")]
     log: LogSettings = LogSettings()
     limits: Limits = Limits()
+    erasure: ErasureSettings = ErasureSettings()
 
 
 def load(path: Path) -> Config:

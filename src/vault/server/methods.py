@@ -11,7 +11,9 @@ from vault import delete, describe, list_data_classes, reveal, search, tokenize,
 from vault.call import UseCase
 from vault.classes.taxonomy import Taxonomy
 from vault.keys import operation_calls, rotate
+from vault.subjects import bulk_erase, erase, get_erasure
 from vault.v1 import key_service_pb2 as keys_v1
+from vault.v1 import subject_service_pb2 as subjects_v1
 from vault.v1 import vault_service_pb2 as v1
 
 
@@ -48,6 +50,10 @@ def _one(_request: Any) -> int:
     return 1
 
 
+def _subjects(request: Any) -> int:
+    return len(request.subject_ids)
+
+
 def _steer(action: str, request: Any, _taxonomy: Taxonomy) -> UseCase:
     return operation_calls.Steer(action, request)
 
@@ -74,9 +80,19 @@ _OPERATIONS = (
     *(Method(action, getattr(keys_v1, f"{action}Request"), _one, partial(_steer, action)) for action in operation_calls.STEERED),
 )
 
+_ERASURES = (
+    Method(erase.ACTION, subjects_v1.EraseRequest, _one, lambda request, _: erase.Erase(request)),
+    Method(bulk_erase.ACTION, subjects_v1.BulkEraseRequest, _subjects, lambda request, _: bulk_erase.BulkErase(request)),
+    Method(
+        get_erasure.RECEIPT, subjects_v1.GetErasureReceiptRequest, _one, lambda request, _: get_erasure.GetErasureReceipt(request)
+    ),
+    Method(get_erasure.VERIFY, subjects_v1.VerifyErasureRequest, _one, lambda request, _: get_erasure.VerifyErasure(request)),
+)
+
 SERVICES: Mapping[str, tuple[Method, ...]] = {
     "vault.v1.VaultService": METHODS,
     "vault.v1.KeyService": _KEYS,
     "vault.v1.OperationService": _OPERATIONS,
+    "vault.v1.SubjectService": _ERASURES,
 }
 """By the service's full name."""

@@ -29,4 +29,10 @@ class Metrics:
         self.witness_conflicts = Counter(
             "vault_witness_conflicts", "Answers of witnesses that have seen another log", ["witness"], registry=self.registry
         )
+        self.erasures_begun = Gauge(
+            "vault_erasures_begun", "Erasures that were begun and are not done: those left behind", registry=self.registry
+        )
+        self.erasures_unclean = Counter(
+            "vault_erasures_unclean", "Erasures after which rows of the subject were still there", registry=self.registry
+        )
         self.serving = Gauge("vault_serving", "1 while the server takes calls", registry=self.registry)

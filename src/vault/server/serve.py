@@ -23,6 +23,8 @@ from vault.server.audit_service import AuditService
 from vault.server.config import Config, ConfigError
 from vault.server.dispatcher import Dispatcher
 from vault.server.edge import Edge
+from vault.server.erasing import Eraser
+from vault.server.erasure_flows import ErasureFlows
 from vault.server.intake import Intake
 from vault.server.journal import Journal
 from vault.server.keeping.assembly import LogKeeping, keeping_logs
@@ -102,7 +104,9 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
     witnesses = [parse_vkey(witness.key) for witness in config.log.witness]
     audit = AuditService(node.engine, node.log_engine, node.gate.public_key, witnesses)
     streams = Streams(audit, dispatcher, node.keys, lane.submit)
-    edge = Edge(trust, Intake(BUILT_IN, policy), dispatcher, audit, streams, {}, metrics, unheard)
+    eraser = Eraser(node, lane.submit, dispatcher, metrics)
+    flows = ErasureFlows(eraser, audit, node.key_manager.destroyed).by_method()
+    edge = Edge(trust, Intake(BUILT_IN, policy), dispatcher, audit, streams, flows, metrics, unheard)
     server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT)
     edge.register(server)
     health = health_aio.HealthServicer()
@@ -113,6 +117,7 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
     async with (
         metrics_served(metrics, config.server.metrics_address) as metrics_address,
         _housekeeping(node, trust),
+        eraser.resuming(),
         logs_served(node, trust, policy, dispatcher, metrics, unheard, witnesses),
         witnessed(node, metrics, logs.alarms.conflict),
         journal.kept(address),
@@ -132,6 +137,7 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
         await server.stop(_LAST_WORDS_S)
     edge.close()
     audit.close()
+    eraser.close()
     logs.alarms.close()
     await asyncio.to_thread(lane.close)
     dispatcher.close()

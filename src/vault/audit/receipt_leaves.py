@@ -1,0 +1,31 @@
+"""What the log says of an erasure: the leaves that a receipt's proofs lead to (docs/formats.md, "Erasure receipt"). Pure."""
+
+from hashlib import sha256
+
+from vault.v1.audit_pb2 import DECISION_ALLOWED, AuditEvent
+from vault.v1.subject_service_pb2 import ErasureStatement
+
+ERASED, HORIZON_REACHED = "Erased", "HorizonReached"
+
+
+def erases(event: AuditEvent, statement: bytes) -> bool:
+    """Whether an event says that a statement's erasure is done: of the same tenant and subject, and of these very bytes."""
+    said = ErasureStatement.FromString(statement)
+    return (
+        (event.action, event.decision) == (ERASED, DECISION_ALLOWED)
+        and event.tenant_uid == said.tenant_uid
+        and event.details.get("erasure") == said.erasure_uid.hex()
+        and event.details.get("statement_sha256") == sha256(statement).hexdigest()
+        and event.details.get("keys") == str(len(said.keys))
+        and any(said.subject_uid in _uids(touched.subject_uids) for touched in event.touched)
+    )
+
+
+def reaches(event: AuditEvent, erasure_uid: bytes) -> bool:
+    """Whether an event says that an erasure's horizon is reached. Whose log it is in, is not asked."""
+    listed = event.details.get("erasures", "").split(",")
+    return (event.action, event.decision) == (HORIZON_REACHED, DECISION_ALLOWED) and erasure_uid.hex() in listed
+
+
+def _uids(joined: bytes) -> list[bytes]:
+    return [joined[at : at + 16] for at in range(0, len(joined), 16)]

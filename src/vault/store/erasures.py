@@ -1,0 +1,122 @@
+"""Erasures that somebody has to finish, and how far the operations are that they are part of. Each function is short work.
+
+The serving role may do all of it. Nothing here decides anything: whoever finishes an erasure reads it again, with its MAC.
+"""
+
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlcipher3 import dbapi2 as sqlcipher
+
+from vault.store import tables as t
+from vault.store.engine import BUSY_S, reading
+from vault.store.erasing import rows_left
+from vault.store.queries import now_us
+from vault.store.rows import ErasureRow
+
+BULK = "BulkErase"
+_LIMIT = 1000
+_PATIENCE_S = 5.0
+_READERS_MS = 200
+"""How long is waited for those who read what was before: everybody who wants to write waits as well."""
+
+
+class Begun(NamedTuple):
+    """An erasure that is not done."""
+
+    tenant_uid: bytes
+    uid: bytes
+
+
+def begun(engine: sa.Engine, older_than_s: float) -> list[Begun]:
+    """Erasures that began longer ago, and those of operations at once; the oldest first, at most 1,000.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    c = t.erasure.c
+    with reading(engine, _PATIENCE_S) as connection:
+        before = now_us(connection) - round(older_than_s * 1e6)
+        due = (c.state == "BEGUN") & ((c.begin_us <= before) | c.operation_uid.is_not(None))
+        rows = connection.execute(sa.select(c.tenant_uid, c.uid).where(due).order_by(c.begin_us, c.uid).limit(_LIMIT))
+        return [Begun(row.tenant_uid, row.uid) for row in rows]
+
+
+def read(engine: sa.Engine, tenant_uid: bytes, uid: bytes) -> ErasureRow | None:
+    """One erasure.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    c = t.erasure.c
+    with reading(engine, _PATIENCE_S) as connection:
+        row = connection.execute(sa.select(t.erasure).where(c.tenant_uid == tenant_uid, c.uid == uid)).first()
+    return ErasureRow(*row) if row else None
+
+
+def read_back(engine: sa.Engine, tenant_uid: bytes, subject_uid: bytes) -> dict[str, int]:
+    """What is left of a subject, by table; see ``rows_left``.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    with reading(engine, _PATIENCE_S) as connection:
+        return rows_left(connection, tenant_uid, subject_uid)
+
+
+def bulk_under_way(engine: sa.Engine) -> list[tuple[bytes, bytes]]:
+    """Tenant and uid of each bulk erasure that has not ended.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    c = t.operation.c
+    with reading(engine, _PATIENCE_S) as connection:
+        return [(row.tenant_uid, row.uid) for row in connection.execute(sa.select(c.tenant_uid, c.uid).where(c.live_kind == BULK))]
+
+
+def note_progress(engine: sa.Engine, tenant_uid: bytes, operation_uid: bytes) -> None:
+    """Write down how many of an operation's erasures are done; once all are, it has ended.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    c, e = t.operation.c, t.erasure.c
+    own = (c.tenant_uid == tenant_uid) & (c.uid == operation_uid) & (c.live_kind == BULK)
+    of_it = (e.tenant_uid == tenant_uid) & (e.operation_uid == operation_uid)
+    with engine.begin() as connection:
+        row = connection.execute(sa.select(c.total, c.done, c.request).where(own).with_for_update()).first()
+        if row is None:
+            return
+        done = connection.scalar(sa.select(sa.func.count()).where(of_it, e.state == "DONE")) or 0
+        if done == row.done and done < row.total:
+            return
+        changed: dict[str, object] = {"done": done, "update_us": now_us(connection)}
+        if done >= row.total:
+            changed |= {"state": "DONE", "live_kind": None, "result": row.request}
+        connection.execute(t.operation.update().where(own).values(changed))
+
+
+def clean_files(engine: sa.Engine) -> bool:
+    """Have SQLite's log written into its file and cut off, so that neither holds what was deleted (the file is overwritten).
+
+    PostgreSQL does the like by itself, in its own time. Answers False while somebody reads what was before.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    pooled = engine.raw_connection()
+    connection: Any = pooled.driver_connection
+    try:
+        connection.take_turn()
+        connection.execute(f"PRAGMA busy_timeout = {_READERS_MS}")  # writers wait meanwhile
+        ((is_busy, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlcipher.OperationalError as error:
+        raise sa.exc.OperationalError("wal_checkpoint", None, error) from None
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {round(BUSY_S * 1000)}")
+        connection.pass_turn()
+        pooled.close()
+    return not is_busy

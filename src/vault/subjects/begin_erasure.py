@@ -1,0 +1,187 @@
+"""The first of an erasure's two transactions: whether a subject may be erased, and all that is written before its keys go.
+
+From its commit on nothing of the subject is used any more, and any node finishes the erasure (docs/decisions/0008).
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from vault.admission import Admitted
+from vault.audit.events import request_id_bytes
+from vault.crypto import binding
+from vault.crypto.commitment import opens
+from vault.crypto.envelope import DecryptionError, key_version
+from vault.crypto.fingerprint import subject_lookup
+from vault.crypto.keys import LABEL_OPENING, Key, unwrap, wrap
+from vault.errors import VaultError
+from vault.idempotency import RETENTION_US
+from vault.kms.tenant_keys import TenantKeys
+from vault.safe import checked_known
+from vault.store.reads import Belongings, Known, Reads
+from vault.store.rows import ErasureRow, HoldRow
+from vault.store.runner import MoreRowsError
+from vault.store.sealing import check, sealed
+from vault.subjects.erasure_statement import Found, begun
+from vault.v1 import common_pb2
+from vault.v1.subject_service_pb2 import ErasureReceipt, ErasureStatement
+
+BEGUN, DONE = "BEGUN", "DONE"
+"""An erasure's states."""
+ERASING = "ERASING"
+"""A subject's, meanwhile."""
+
+
+class Opened(NamedTuple):
+    """An erasure with the key of its statement's commitment."""
+
+    row: ErasureRow
+    key: Key
+
+    def receipt(self, subject_id: str) -> ErasureReceipt:
+        """The caller's own copy of its receipt, as far as the first transaction knows it."""
+        return ErasureReceipt(statement=self.row.statement, subject_id=subject_id, commitment_key=self.key.raw)
+
+
+def named(keys: TenantKeys, subject_ids: Iterable[str]) -> Reads:
+    """What is read of subjects that are to be erased by name."""
+    lookups = frozenset(subject_lookup(key, name) for key in keys.indexes.values() for name in subject_ids)
+    return Reads(subjects=lookups, requested_erasures=True, tenant_keys=True, owning=True)
+
+
+def find(admitted: Admitted, subject_id: str) -> Known | None:
+    """The subject of this name, or None.
+
+    Raises:
+        VaultError: INTEGRITY.
+    """
+    for key in admitted.keys.indexes.values():
+        known = admitted.rows.subjects.get(subject_lookup(key, subject_id))
+        if known:
+            return checked_known(admitted, known)
+    return None
+
+
+def not_found() -> VaultError:
+    """The refusal of a name that leads to nobody."""
+    return VaultError(
+        common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND,
+        "the tenant knows no such subject; of one that was erased, the erasure's uid or the same request_id leads to the receipt",
+    )
+
+
+def owned_by(admitted: Admitted, subject_uids: frozenset[bytes]) -> dict[bytes, Belongings]:
+    """All that belongs to subjects that were found.
+
+    Raises:
+        MoreRowsError: it has to be read.
+    """
+    reads = Reads(belongings=subject_uids, owning=True)
+    if reads not in admitted.rows.fetched:
+        raise MoreRowsError(reads)
+    return admitted.rows.belongings
+
+
+def check_erasable(admitted: Admitted, known: Known, owned: Belongings) -> None:
+    """Refuse to erase who is held, or is being erased.
+
+    Raises:
+        VaultError: SUBJECT_HELD, WRONG_STATE, INTEGRITY.
+    """
+    for hold in owned.holds:
+        check(admitted.keys.authority, hold)
+        if hold.expire_us is None or hold.expire_us > admitted.rows.now_us:
+            admitted.draft.touch_subject("", known.subject.uid, reason=common_pb2.ERROR_REASON_SUBJECT_HELD)
+            raise _held(hold)
+    if known.subject.state == ERASING:
+        admitted.draft.touch_subject("", known.subject.uid, reason=common_pb2.ERROR_REASON_WRONG_STATE)
+        raise VaultError(
+            common_pb2.ERROR_REASON_WRONG_STATE,
+            "the subject is being erased already; with the request_id that began it, the call answers the receipt",
+        )
+
+
+def begin(
+    admitted: Admitted, known: Known, subject_id: str, owned: Belongings, erasure_uid: bytes, operation_uid: bytes | None = None
+) -> Opened:
+    """Begin to erase a subject: what is written goes with the call.
+
+    Args:
+        admitted: the call.
+        known: the subject, checked, and found FOR UPDATE.
+        subject_id: the name that was given.
+        owned: what is the subject's.
+        erasure_uid: 16 random bytes.
+        operation_uid: of the operation that it is part of, if it is.
+    """
+    tenant, subject, key = admitted.tenant, known.subject, Key.generate()
+    found, now_us, context = Found(owned, tenant, admitted.rows.tenant_keys), admitted.rows.now_us, admitted.draft.context
+    statement = begun(context, erasure_uid, subject.uid, (key, subject_id), found, now_us)
+    bound = binding.opening(tenant.uid, erasure_uid, tenant.epoch)
+    row = ErasureRow(
+        tenant_uid=tenant.uid,
+        uid=erasure_uid,
+        subject_uid=subject.uid,
+        state=BEGUN,
+        statement=statement.SerializeToString(deterministic=True),
+        epoch=tenant.epoch,
+        index_key_version=tenant.index_key_version,
+        begin_us=now_us,
+        end_us=0,
+        horizon_us=0,
+        operation_uid=operation_uid,
+        request_id=request_id_bytes(context),
+        principal_uid=admitted.principal.uid,
+        opening=wrap(admitted.keys.epoch(tenant.epoch).derive(LABEL_OPENING), tenant.epoch, key, bound),
+    )
+    row = sealed(admitted.keys.authority, row)
+    admitted.writes.inserted.append(row)
+    admitted.writes.replaced.append((subject, sealed(admitted.keys.authority, subject._replace(state=ERASING))))
+    admitted.draft.touch_subject("", subject.uid)
+    return Opened(row, key)
+
+
+def recall_erasure(admitted: Admitted, subject_id: str) -> Opened | None:
+    """The erasure of this name that the same request has begun within 24 hours.
+
+    Raises:
+        VaultError: REQUEST_ID_REUSED, if it has erased others only; INTEGRITY.
+    """
+    rows = [row for row in admitted.rows.requested_erasures if row.begin_us + RETENTION_US > admitted.rows.now_us]
+    for row in rows:
+        check(admitted.keys.authority, row)
+        key = _opening(admitted, row)
+        if key and opens(key, subject_id, ErasureStatement.FromString(row.statement).subject_commitment):
+            return Opened(row, key)
+    if rows:
+        raise reused()
+    return None
+
+
+def reused() -> VaultError:
+    """The refusal of a request_id that stands for another erasure."""
+    return VaultError(
+        common_pb2.ERROR_REASON_REQUEST_ID_REUSED,
+        "request_id was used for another erasure within 24 hours; use a new UUID for each logical call",
+    )
+
+
+def _opening(admitted: Admitted, row: ErasureRow) -> Key | None:
+    """The key of an erasure's commitment, while it is kept and its epoch is."""
+    if row.opening is None:
+        return None
+    try:
+        epoch = key_version(row.opening)
+        kek = admitted.keys.epochs.get(epoch)
+        return kek and unwrap(kek.derive(LABEL_OPENING), row.opening, binding.opening(row.tenant_uid, row.uid, epoch))
+    except DecryptionError:
+        raise VaultError(
+            common_pb2.ERROR_REASON_INTEGRITY,
+            "what opens a stored erasure was altered or moved; it is not used; the operator must investigate",
+        ) from None
+
+
+def _held(hold: HoldRow) -> VaultError:
+    return VaultError(
+        common_pb2.ERROR_REASON_SUBJECT_HELD,
+        f"the hold {hold.uid.hex()} ({hold.reference}) keeps the subject from being erased; nothing was done; release it first",
+    )

@@ -1,0 +1,105 @@
+"""BulkErase: the erasures of many subjects begin at once, all or none; the servers finish them as an operation."""
+
+from collections.abc import Mapping
+
+from vault.admission import Admitted
+from vault.errors import FieldViolation, VaultError
+from vault.idempotency import recall
+from vault.keys.operations import RUNNING, described
+from vault.keys.operations import begin as begin_operation
+from vault.kms.tenant_keys import TenantKeys
+from vault.safe import new_uid
+from vault.store.reads import Known, Reads
+from vault.store.rows import OperationRow
+from vault.store.runner import MoreRowsError
+from vault.subjects.begin_erasure import begin, check_erasable, find, named, not_found, owned_by, recall_erasure, reused
+from vault.v1 import common_pb2
+from vault.v1 import subject_service_pb2 as v1
+
+ACTION = "BulkErase"
+
+
+class BulkErase:
+    """One BulkErase request."""
+
+    def __init__(self, request: v1.BulkEraseRequest) -> None:
+        self._request = request
+        self._names = list(request.subject_ids)
+
+    def reads(self, keys: TenantKeys) -> Reads:
+        """The subjects, and what this request has erased before."""
+        return named(keys, self._names)
+
+    def decide(self, admitted: Admitted) -> v1.BulkEraseResponse:
+        """Begin, once."""
+        admitted.permit(ACTION, "")
+        operation = self._recalled(admitted) or self._begin(admitted)
+        return v1.BulkEraseResponse(operation=described(operation))
+
+    def _recalled(self, admitted: Admitted) -> OperationRow | None:
+        """The operation that this request has begun.
+
+        Raises:
+            VaultError: REQUEST_ID_REUSED, if it was of other subjects, or in another order.
+        """
+        erasures = [recall_erasure(admitted, name) for name in self._names] if admitted.rows.requested_erasures else []
+        opened = [erasure.row for erasure in erasures if erasure]
+        if not opened:
+            return None
+        uid = opened[0].operation_uid
+        if uid is None or len(opened) != len(self._names):
+            raise reused()
+        reads = Reads(operations=frozenset({uid}))
+        if reads not in admitted.rows.fetched:
+            raise MoreRowsError(reads)
+        operation = admitted.rows.operations.get(uid)
+        wanted = v1.BulkEraseResult(erasure_uids=[row.uid for row in opened])
+        if operation is None or operation.request != wanted.SerializeToString(deterministic=True):
+            raise reused()
+        admitted.draft.details["operation"] = uid.hex()
+        return operation
+
+    def _begin(self, admitted: Admitted) -> OperationRow:
+        recall(admitted, self._request)  # refuses a request_id that another method has used
+        known = self._all(admitted)
+        owned = owned_by(admitted, frozenset(known))
+        for uid, (index, one) in known.items():
+            try:
+                check_erasable(admitted, one, owned[uid])
+            except VaultError as error:
+                raise _at(index, error) from None
+        uids = [new_uid() for _ in known]
+        operation = begin_operation(admitted, ACTION, v1.BulkEraseResult(erasure_uids=uids))
+        admitted.writes.inserted.remove(operation)
+        operation = operation._replace(state=RUNNING, total=len(uids))
+        admitted.writes.inserted.append(operation)
+        for erasure_uid, (index, one) in zip(uids, known.values(), strict=True):
+            begin(admitted, one, self._names[index], owned[one.subject.uid], erasure_uid, operation.uid)
+        return operation
+
+    def _all(self, admitted: Admitted) -> Mapping[bytes, tuple[int, Known]]:
+        """Every subject with the place of its name in the request, by uid, in that order.
+
+        Raises:
+            VaultError: SUBJECT_NOT_FOUND, INVALID_FIELD.
+        """
+        found: dict[bytes, tuple[int, Known]] = {}
+        for index, name in enumerate(self._names):
+            known = find(admitted, name)
+            if known is None:
+                raise _at(index, not_found())
+            if known.subject.uid in found:
+                first = found[known.subject.uid][0]
+                rule = f"must name another subject than subject_ids[{first}], which leads to the same one"
+                raise VaultError(
+                    common_pb2.ERROR_REASON_INVALID_FIELD,
+                    f"subject_ids[{index}] {rule}; nothing was done",
+                    violations=[FieldViolation(f"subject_ids[{index}]", rule)],
+                )
+            found[known.subject.uid] = index, known
+        return found
+
+
+def _at(index: int, error: VaultError) -> VaultError:
+    """The error of one of the names, as the call's."""
+    return VaultError(error.reason, f"subject_ids[{index}]: {error.message}; nothing was done")

@@ -1,0 +1,126 @@
+"""What an erasure's statement says: what is destroyed, and until when the vault promises that nothing of it can be had.
+
+Written twice: when the erasure begins, and again, in the transaction that does it, from the rows that go and with the times that
+count from then.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from vault.crypto.commitment import commitment
+from vault.crypto.keys import Key
+from vault.kms.tenant_keys import EPOCH, INDEX
+from vault.store.reads import Belongings
+from vault.store.rows import KeyScheduleRow, SubjectKeyRow, TenantKeyRow, TenantRow
+from vault.v1 import common_pb2
+from vault.v1.subject_service_pb2 import ClassCount, DestroyedKey, ErasureStatement
+
+FORMAT = 1
+UNKNOWN_S = 30 * 24 * 3600
+"""What is assumed of how long keys and copies live, where nobody has said so."""
+
+_US = 1_000_000
+
+
+@dataclass(frozen=True)
+class Promises:
+    """What a node knows of how long anything lives, for the times in statements.
+
+    Attributes:
+        clean_after_s: after which the database's files, its log and replicas hold no row of the subject.
+        key_cache_ttl_s: for which a node keeps a tenant's keys.
+        proves_destruction: of the KMS.
+    """
+
+    clean_after_s: float
+    key_cache_ttl_s: float
+    proves_destruction: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """What there is to destroy, and the keys that touched it."""
+
+    owned: Belongings
+    tenant: TenantRow
+    tenant_keys: Sequence[TenantKeyRow]
+
+
+def begun(
+    context: common_pb2.CallContext, erasure_uid: bytes, subject_uid: bytes, named: tuple[Key, str], found: Found, now_us: int
+) -> ErasureStatement:
+    """The statement of an erasure that begins; without promises yet.
+
+    Args:
+        context: of the call that asks for it.
+        erasure_uid: 16 bytes.
+        subject_uid: 16 bytes.
+        named: the key of the commitment, and the name that was given.
+        found: what there is to destroy.
+        now_us: the database's time.
+    """
+    statement = ErasureStatement(
+        format=FORMAT,
+        erasure_uid=erasure_uid,
+        tenant_uid=found.tenant.uid,
+        subject_uid=subject_uid,
+        subject_commitment=commitment(*named),
+        ground=context.ground,
+        reference=context.reference,
+    )
+    statement.request_time.FromMicroseconds(now_us)
+    statement.refused_time.FromMicroseconds(now_us)
+    _say_what_goes(statement, found)
+    return statement
+
+
+def done(
+    before: bytes, found: Found, promises: Promises, schedule: KeyScheduleRow | None, now_us: int, *, kek_imported: bool
+) -> ErasureStatement:
+    """The statement of an erasure that is done with this transaction.
+
+    Args:
+        before: the statement with which it began.
+        found: what goes.
+        promises: of the node that does it.
+        schedule: the tenant's, if it has one.
+        now_us: the database's time.
+        kek_imported: whether somebody outside has copies of the tenant's KEK.
+    """
+    statement = ErasureStatement.FromString(before)
+    _say_what_goes(statement, found)
+    statement.clean_time.FromMicroseconds(now_us + round(promises.clean_after_s * _US))
+    statement.horizon_time.FromMicroseconds(now_us + round((promises.key_cache_ttl_s + _copies_s(schedule)) * _US))
+    statement.horizon_provable = promises.proves_destruction
+    statement.kek_imported = kek_imported
+    return statement
+
+
+def _say_what_goes(statement: ErasureStatement, found: Found) -> None:
+    for name in ("keys", "items", "kek_versions"):
+        statement.ClearField(name)
+    statement.keys.extend(map(_destroyed, found.owned.keys))
+    statement.items.extend(ClassCount(data_class=name, count=count) for name, count in sorted(found.owned.items.items()))
+    statement.tokens = found.owned.tokens
+    statement.epoch = found.tenant.epoch
+    statement.index_key_version = found.tenant.index_key_version
+    statement.kek_versions.extend(sorted({row.kek_version for row in found.tenant_keys if _touched(row, found.tenant)}))
+
+
+def _destroyed(row: SubjectKeyRow) -> DestroyedKey:
+    digest = sha256(row.wrapped).digest()
+    return DestroyedKey(kind=row.kind, version=row.version, key_id=row.key_id, epoch=row.epoch, wrapped_sha256=digest)
+
+
+def _touched(row: TenantKeyRow, tenant: TenantRow) -> bool:
+    """Whether a key may have wrapped or fingerprinted anything of anybody who is erased now, and is not gone yet."""
+    newest = {EPOCH: tenant.epoch, INDEX: tenant.index_key_version}
+    return row.version <= newest.get(row.kind, 0) and row.state != "DESTROYED"
+
+
+def _copies_s(schedule: KeyScheduleRow | None) -> int:
+    """How long until the epoch ends, and copies of the database and of the KMS made before that are gone."""
+    if schedule is None:
+        return 3 * UNKNOWN_S
+    return (schedule.rotate_every_s or UNKNOWN_S) + schedule.restore_window_s + schedule.snapshot_retention_s
