@@ -211,7 +211,8 @@ def test_rights_are_given_to_plain_names_only_and_taken_back_when_given_again(ow
 def test_every_table_s_rights_are_decided(open_vault: Inside) -> None:
     assert set(schema.SERVER_MAY) == set(t.metadata.sorted_tables)
     of_the_log = {table for table in t.metadata.sorted_tables if table.name.startswith("audit_")}
-    assert set(schema.INTEGRATOR_MAY) == of_the_log
+    assert set(schema.INTEGRATOR_MAY) == {*of_the_log, t.restoration}
+    assert schema.INTEGRATOR_MAY[t.restoration] == "SELECT"
     assert {schema.SERVER_MAY[table] for table in of_the_log - {t.audit_pending}} == {"SELECT"}
     assert schema.SERVER_MAY[t.audit_pending] == "SELECT, INSERT"
     assert not [table for table, rights in schema.INTEGRATOR_MAY.items() if "DELETE" in rights and table is not t.audit_pending]
