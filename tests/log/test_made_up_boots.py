@@ -11,6 +11,7 @@ from tests.log.kept import Kept, Writer
 from tests.log.test_takeover import Case
 
 from vault.store import tables as t
+from vault.store.log import append
 from vault.v1.audit_pb2 import DECISION_DENIED, AuditEvent
 
 UNENDORSED = "it was allowed, and the log's key has not endorsed its boot"
@@ -180,9 +181,17 @@ def test_entries_that_were_taken_out_before_they_were_anchored_are_told(case: Ca
     assert told(case) == [(MISSING, case.size() - 1)]
 
 
-def test_a_boot_that_was_silent_for_long_goes_on_where_it_was(case: Case) -> None:
+@pytest.mark.parametrize("reach", [100, 1000])
+def test_a_boot_that_was_silent_for_long_goes_on_where_it_was(case: Case, monkeypatch: pytest.MonkeyPatch, reach: int) -> None:
+    monkeypatch.setattr(append, "_REACH", reach)
+    idle = case.taking_over()
     case.integrator.end()
     other_boots_write(case, 12)
+    Writer(case.kept).commit([case.tenant_uid])
+    assert case.kept.run(idle)
+    case.writer.commit([case.tenant_uid])
+    assert case.kept.run(idle) == 1
+    idle.end()
     case.writer.commit([case.tenant_uid] * 2)
     assert told(case) == []
     other_boots_write(case, 12)

@@ -24,6 +24,7 @@ from vault.store.log.append import GrowingLog, HeadLockedError, HeadMovedError, 
 from vault.store.log.known import MAX_TOLD, KnownLogs, Watcher, tell
 from vault.store.log.lease import Lease
 from vault.store.log.limits import LOCK_MS, SHORT_LOCK_MS
+from vault.store.log.past import FarBackError
 from vault.store.log.pending import MAX_BATCH, Waiting, waiting
 from vault.store.log.publish import Publisher
 from vault.store.log.takeovers import TakeOvers
@@ -187,6 +188,8 @@ class Integrator:
             self._known.refuse(tenant_uid, error.reason_name if isinstance(error, VaultError) else "INTEGRITY")
             return
         self._setbacks.note(tenant_uid)
+        if isinstance(error, FarBackError):
+            return
         if not isinstance(error, HeadMovedError):
             log.warning("a log could not grow; it is tried again", tenant=tenant_uid.hex(), error=type(error).__name__)
         elif self._lease.was_kept():

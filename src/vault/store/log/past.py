@@ -22,6 +22,10 @@ _NO_HASH = b""
 """Nothing continues it: whatever comes next of a boot whose last leaf can't be proven, is told."""
 
 
+class FarBackError(Exception):
+    """A boot's last leaf is further back than was to be looked."""
+
+
 class Past:
     """Reads the first ``size`` entries of a log, whose root was verified, on one connection."""
 
@@ -33,10 +37,17 @@ class Past:
         self._reader = LogReader(connection, tenant_uid)
         self._nodes: dict[tuple[int, int, int], Sequence[bytes]] = {}
 
-    def boots(self, boot_ids: Collection[bytes]) -> dict[bytes, Boot]:
+    def boots(self, boot_ids: Collection[bytes], reach: int) -> dict[bytes, Boot]:
         """Those of these boots that began here, as their last leaves leave them.
 
-        It takes some 8 µs an entry from the end back to the last leaf of the boot that was silent for longest.
+        It takes some 20 µs an entry from the end back to the last leaf of the boot that was silent for longest.
+
+        Args:
+            boot_ids: of any length.
+            reach: about how many entries to look back at most.
+
+        Raises:
+            FarBackError: that was not enough.
         """
         c = t.audit_boot.c
         began = (c.tenant_uid == self._tenant_uid) & (c.start_index < self._size) & c.boot_id.in_(list(boot_ids))
@@ -45,6 +56,8 @@ class Past:
         sought = dict(found)
         end = self._size
         while sought and end > max(0, min(boot.start_index for boot in sought.values())):
+            if end <= self._size - reach:
+                raise FarBackError
             start = (end - 1) // _TILE * _TILE
             entries = self._proven(start, end)
             if not entries:

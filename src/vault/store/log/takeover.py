@@ -5,7 +5,7 @@ somebody who may write to the database: so the leaves are hashed again, must giv
 chains. What this node saw enter the log itself need not be read again, if it is still there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -116,24 +116,31 @@ class _Following:
             tail.extend([entry.leaf_hash for entry in entries])
         if tail.root() != self._head.root:
             raise self._damaged("entries")
+        self._recall(self._pending())
         self.chains.settle([boot.boot_id for boot in self.chains.cut() if self._goes_on(boot)])
 
     def _follow(self, entries: Sequence[EntryRow]) -> None:
         if any(entry.leaf_hash != leaf_hash(entry.leaf) for entry in entries):
             raise self._damaged("leaf hashes")
         found = [(entry, _parse(entry)) for entry in entries]
-        self._recall([one for _, one in found if not one.problem])
+        self._recall({one.row.boot_id for _, one in found if not one.problem})
         for entry, (row, event, problem) in found:
             if problem or event is None:
                 self.chains.note(row, problem, entry.leaf_index)
             else:
                 self.chains.follow(row, event, entry.leaf_hash, entry.leaf_index)
 
-    def _recall(self, found: Iterable[Parsed]) -> None:
-        """Bring to mind the boots that began before."""
-        unknown = {one.row.boot_id for one in found} - self._known.keys() - self.chains.changed.keys()
+    def _recall(self, boot_ids: set[bytes]) -> None:
+        """Bring to mind those that began before."""
+        unknown = boot_ids - self._known.keys() - self.chains.changed.keys()
         if unknown:
-            self._known |= self._past.boots(unknown)
+            self._known |= self._past.boots(unknown, self._start)
+
+    def _pending(self) -> set[bytes]:
+        """The boots that go on next: to look for them now holds up no other log."""
+        c = t.audit_pending.c
+        select = sa.select(c.boot_id).where(c.tenant_uid == self._head.tenant_uid).distinct()
+        return set(self._connection.scalars(select))
 
     def _damaged(self, what: str) -> VaultError:
         return VaultError(
