@@ -1,18 +1,29 @@
-"""Removing what nobody needs any more: idempotency rows past their 24 hours."""
+"""Removing what nobody needs any more: what is kept of requests for 24 hours, so that their retries do nothing twice."""
 
 import sqlalchemy as sa
 
 from vault.store import tables as t
 from vault.store.queries import now_us
 
+_KEPT_US = 24 * 3600 * 1_000_000
+"""``vault.idempotency.RETENTION_US``: what erasures keep of their requests has no column for its end."""
+
 
 def sweep(engine: sa.Engine) -> int:
-    """Delete expired idempotency rows, by the database's clock; answers how many.
+    """Delete expired idempotency rows, by the database's clock; answers how many. And let go of what opens old erasures.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
     with engine.begin() as connection:
         now = now_us(connection)
+        _close_erasures(connection, now - _KEPT_US)
         connection.execute(t.idempotency_subject.delete().where(t.idempotency_subject.c.expire_us <= now))
         return connection.execute(t.idempotency.delete().where(t.idempotency.c.expire_us <= now)).rowcount
+
+
+def _close_erasures(connection: sa.Connection, before_us: int) -> None:
+    """From now on nothing here leads from a request, or from who made it, to an erasure."""
+    c = t.erasure.c
+    old = (c.state == "DONE") & (c.begin_us <= before_us) & c.request_id.is_not(None)
+    connection.execute(t.erasure.update().where(old).values(request_id=None, principal_uid=None, opening=None))
