@@ -18,6 +18,8 @@ _BY_ACTION: dict[str, int] = {
     "Verify": v1.USE_VERIFIED,
     "Tokenize": v1.USE_VERIFIED,
     "Update": v1.USE_WRITTEN,
+    "Encrypt": v1.USE_WRITTEN,
+    "Reencrypt": v1.USE_WRITTEN,
     "Delete": v1.USE_WRITTEN,
     "Query": v1.USE_AUDITED,
     "SubjectTimeline": v1.USE_AUDITED,

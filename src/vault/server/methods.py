@@ -10,8 +10,10 @@ from google.protobuf.message import Message
 from vault import delete, describe, list_data_classes, reveal, search, tokenize, update, verify
 from vault.call import UseCase
 from vault.classes.taxonomy import Taxonomy
+from vault.fields import decrypt, encrypt, reencrypt
 from vault.keys import operation_calls, rotate
-from vault.subjects import bulk_erase, erase, get_erasure
+from vault.subjects import bulk_erase, erase, get_erasure, get_subject, holds, link, list_subjects, register, restrict
+from vault.v1 import field_service_pb2 as fields_v1
 from vault.v1 import key_service_pb2 as keys_v1
 from vault.v1 import subject_service_pb2 as subjects_v1
 from vault.v1 import vault_service_pb2 as v1
@@ -69,6 +71,12 @@ METHODS = (
     Method(list_data_classes.ACTION, v1.ListDataClassesRequest, _one, list_data_classes.ListDataClasses),
 )
 
+_FIELDS = (
+    Method(encrypt.ACTION, fields_v1.EncryptRequest, _items, encrypt.Encrypt),
+    Method(decrypt.ACTION, fields_v1.DecryptRequest, _items, decrypt.Decrypt),
+    Method(reencrypt.ACTION, fields_v1.ReencryptRequest, _items, reencrypt.Reencrypt),
+)
+
 _KEYS = (
     Method(rotate.ROTATE, keys_v1.RotateRequest, _one, lambda request, _: rotate.Rotate(request)),
     Method(rotate.REKEY, keys_v1.RekeyRequest, _one, lambda request, _: rotate.Rekey(request)),
@@ -78,6 +86,18 @@ _OPERATIONS = (
     Method(operation_calls.GET, keys_v1.GetOperationRequest, _one, lambda request, _: operation_calls.GetOperation(request)),
     Method(operation_calls.LIST, keys_v1.ListOperationsRequest, _one, lambda request, _: operation_calls.ListOperations(request)),
     *(Method(action, getattr(keys_v1, f"{action}Request"), _one, partial(_steer, action)) for action in operation_calls.STEERED),
+)
+
+_SUBJECTS = (
+    Method(register.ACTION, subjects_v1.RegisterRequest, _one, register.Register),
+    Method(get_subject.ACTION, subjects_v1.GetSubjectRequest, _one, get_subject.GetSubject),
+    Method(list_subjects.ACTION, subjects_v1.ListSubjectsRequest, list_subjects.weight, list_subjects.ListSubjects),
+    Method(link.LINK, subjects_v1.LinkRequest, _one, link.Link),
+    Method(link.UNLINK, subjects_v1.UnlinkRequest, _one, link.Unlink),
+    Method(restrict.RESTRICT, subjects_v1.RestrictRequest, _one, restrict.Restrict),
+    Method(restrict.UNRESTRICT, subjects_v1.UnrestrictRequest, _one, restrict.Unrestrict),
+    Method(holds.PLACE, subjects_v1.PlaceHoldRequest, _one, holds.PlaceHold),
+    Method(holds.RELEASE, subjects_v1.ReleaseHoldRequest, _one, holds.ReleaseHold),
 )
 
 _ERASURES = (
@@ -91,8 +111,9 @@ _ERASURES = (
 
 SERVICES: Mapping[str, tuple[Method, ...]] = {
     "vault.v1.VaultService": METHODS,
+    "vault.v1.FieldService": _FIELDS,
     "vault.v1.KeyService": _KEYS,
     "vault.v1.OperationService": _OPERATIONS,
-    "vault.v1.SubjectService": _ERASURES,
+    "vault.v1.SubjectService": (*_SUBJECTS, *_ERASURES),
 }
 """By the service's full name."""
