@@ -31,10 +31,10 @@ _UID, _HASH = 16, 32
 
 
 class Said(NamedTuple):
-    """What the log says: the event, its index, and the checkpoint that covers it."""
+    """What the log says: the event, the number of its entry, and the checkpoint that covers it."""
 
     event: AuditEvent
-    index: int
+    entry: int
     signed: Signed
 
 
@@ -59,8 +59,8 @@ class VerifiedReceipt(NamedTuple):
 def verify_receipt(receipt: ErasureReceipt, policy: Policy, memory: Memory) -> VerifiedReceipt:
     """Verify all that a receipt has.
 
-    A proof can't show that its checkpoint is consistent with those seen before, so nothing is remembered; but another tree of a size
-    seen before is noticed.
+    A proof can't show that its checkpoint is consistent with those seen before, so nothing is remembered; but another tree of a
+    size seen before is noticed.
 
     Args:
         receipt: as the vault gave it.
@@ -138,5 +138,5 @@ def _check_horizon(horizon: Said, erased: Said | None, statement: ErasureStateme
     if horizon.event.tenant_uid != statement.tenant_uid or not reaches(horizon.event, statement.erasure_uid):
         raise WrongError("horizon: the leaf does not say that this erasure's horizon is reached")
     same_name = horizon.signed.checkpoint.origin == erased.signed.checkpoint.origin
-    if horizon.signed.log_key.public_key != erased.signed.log_key.public_key or (same_name and horizon.index <= erased.index):
+    if horizon.signed.log_key.public_key != erased.signed.log_key.public_key or (same_name and horizon.entry <= erased.entry):
         raise WrongError("horizon: the leaf is of another log, or before the one that says that the erasure is done")
