@@ -11,7 +11,7 @@ from typing import Any
 
 import pyrage
 import sqlalchemy as sa
-from tests.harness import Vault, make_vault
+from tests.harness import LOCAL_KMS, Vault, make_vault
 from tests.log.kept import FreeForAll, Watcher
 from tests.use_cases.inside import Inside, inside
 from tests.use_cases.requests import new_email, new_subject, tokenize, tokens_of
@@ -69,17 +69,19 @@ class Site:
     Attributes:
         folder: where all lies.
         database: gives the settings of an empty database.
+        kms: the settings of the KMS.
         old: the vault that is backed up.
     """
 
     folder: Path
     database: Callable[[str], str]
+    kms: str = LOCAL_KMS
     old: Vault = field(init=False)
 
     def __post_init__(self) -> None:
         self.identity = self.folder / "identity"
         self.identity.write_text(f"{IDENTITY}\n")
-        self.old = make_vault(self._new_folder("old"), database=self.database("old"))
+        self.old = make_vault(self._new_folder("old"), database=self.database("old"), kms=self.kms)
 
     def store(self, number: int = 3, vault: Vault | None = None) -> list[str]:
         """Store values of as many people; their tokens."""
