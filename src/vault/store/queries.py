@@ -12,7 +12,7 @@ from vault.store import tables as t
 from vault.store.queries_erasures import fetch_erasures
 from vault.store.queries_everything import fetch_everything
 from vault.store.queries_lives import fetch_lives
-from vault.store.queries_subjects import fetch_belongings
+from vault.store.queries_subjects import CURRENT_KEY, KNOWN, fetch_belongings, fetch_subject_pages, known_from, same
 from vault.store.reads import FIELD, STORE, FieldHeld, Head, Held, Known, Page, Reads, Rows
 from vault.store.rows import (
     AliasRow,
@@ -34,11 +34,6 @@ _NOW = {
 }
 
 
-def _same(left: sa.Table, right: sa.Table, **columns: str) -> sa.ColumnElement[bool]:
-    pairs = {"tenant_uid": "tenant_uid", **columns}
-    return sa.and_(*(left.c[a] == right.c[b] for a, b in pairs.items()))
-
-
 _ENVELOPE = sa.case((t.item.c.envelope_size <= sa.bindparam("envelopes"), t.item.c.envelope))
 _HELD = sa.select(
     *(
@@ -47,27 +42,21 @@ _HELD = sa.select(
         for column in table.c
     )
 ).select_from(
-    t.token.join(t.item, _same(t.token, t.item, subject_uid="subject_uid", item_uid="uid"))
-    .join(t.subject, _same(t.item, t.subject, subject_uid="uid"))
+    t.token.join(t.item, same(t.token, t.item, subject_uid="subject_uid", item_uid="uid"))
+    .join(t.subject, same(t.item, t.subject, subject_uid="uid"))
     .join(
         t.subject_key,
-        _same(t.item, t.subject_key, subject_uid="subject_uid", store_key_version="version") & (t.subject_key.c.kind == STORE),
+        same(t.item, t.subject_key, subject_uid="subject_uid", store_key_version="version") & (t.subject_key.c.kind == STORE),
     )
 )
-_CURRENT_KEY = _same(t.subject, t.subject_key, uid="subject_uid", store_key_version="version") & (t.subject_key.c.kind == STORE)
-_KNOWN = sa.select(
-    *(column.label(f"{table.name}_{column.name}") for table in (t.subject, t.subject_key) for column in table.c)
-).select_from(t.subject.join(t.subject_key, _CURRENT_KEY))
 _ALIASED = sa.select(
     *(column.label(f"{table.name}_{column.name}") for table in (t.subject_alias, t.subject, t.subject_key) for column in table.c)
-).select_from(
-    t.subject_alias.join(t.subject, _same(t.subject_alias, t.subject, subject_uid="uid")).join(t.subject_key, _CURRENT_KEY)
-)
+).select_from(t.subject_alias.join(t.subject, same(t.subject_alias, t.subject, subject_uid="uid")).join(t.subject_key, CURRENT_KEY))
 
 _OF_FIELD_KIND = t.subject_key.c.kind == sa.literal_column(f"'{FIELD}'")  # a literal, so that the index of field keys serves it
 _FIELD_HELD = (
     sa.select(*(column.label(f"{table.name}_{column.name}") for table in (t.subject, t.subject_key) for column in table.c))
-    .select_from(t.subject_key.join(t.subject, _same(t.subject_key, t.subject, subject_uid="uid")))
+    .select_from(t.subject_key.join(t.subject, same(t.subject_key, t.subject, subject_uid="uid")))
     .where(_OF_FIELD_KIND)
 )
 _OTHER = t.subject_key.alias()
@@ -88,13 +77,6 @@ def _held(row: Iterable[Any]) -> Held:
     )
 
 
-def _known(row: Iterable[Any]) -> Known:
-    cells = iter(row)
-    return Known(
-        SubjectRow(*islice(cells, len(SubjectRow._fields))), SubjectKeyRow(*islice(cells, len(SubjectKeyRow._fields))), None
-    )
-
-
 def _field_held(row: Iterable[Any]) -> FieldHeld:
     cells = iter(row)
     return FieldHeld(SubjectRow(*islice(cells, len(SubjectRow._fields))), SubjectKeyRow(*cells))
@@ -103,7 +85,7 @@ def _field_held(row: Iterable[Any]) -> FieldHeld:
 def _aliased(row: Iterable[Any]) -> Known:
     cells = iter(row)
     alias = AliasRow(*islice(cells, len(AliasRow._fields)))
-    return _known(cells)._replace(alias=alias)
+    return known_from(cells)._replace(alias=alias)
 
 
 def _lookup_of(known: Known) -> bytes:
@@ -128,9 +110,9 @@ class _Lookup(NamedTuple):
 
 
 _LOOKUPS = (
-    _Lookup("subjects", _KNOWN, (t.subject.c.lookup,), _known, _lookup_of),
+    _Lookup("subjects", KNOWN, (t.subject.c.lookup,), known_from, _lookup_of),
     _Lookup("subjects", _ALIASED, (t.subject_alias.c.lookup,), _aliased, _lookup_of),
-    _Lookup("subject_uids", _KNOWN, (t.subject.c.uid,), _known, lambda known: known.subject.uid),
+    _Lookup("subject_uids", KNOWN, (t.subject.c.uid,), known_from, lambda known: known.subject.uid),
     _Lookup("tokens", _HELD, (t.token.c.text,), _held, lambda held: held.token.text),
     _Lookup(
         "token_ids",
@@ -175,6 +157,7 @@ def fetch_data(connection: sa.Connection, needs: Sequence[Need]) -> None:
     for lookup in _LOOKUPS:
         _look_up(connection, lookup, needs)
     fetch_belongings(connection, needs)
+    fetch_subject_pages(connection, needs)
     fetch_lives(connection, needs)
     fetch_everything(connection, needs)
     fetch_erasures(connection, needs)

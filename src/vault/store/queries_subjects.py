@@ -1,16 +1,39 @@
-"""What calls read of subjects as a whole: all that belongs to one, and all that there are, page by page."""
+"""What calls read of subjects as a whole: who they are, all that belongs to one, and all that there are, page by page."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 
 from vault.store import tables as t
-from vault.store.reads import Belongings, Head, Reads, Rows
-from vault.store.rows import AliasRow, HoldRow, SubjectKeyRow
+from vault.store.reads import STORE, Belongings, Head, Known, Reads, Rows
+from vault.store.rows import AliasRow, HoldRow, SubjectKeyRow, SubjectRow
 
 _Owned = dict[tuple[bytes, bytes], Belongings]
+
+
+def same(left: sa.Table, right: sa.Table, **columns: str) -> sa.ColumnElement[bool]:
+    """Whether rows of two tables are of one tenant and alike in these columns of the left one, each named with the right one's."""
+    pairs = {"tenant_uid": "tenant_uid", **columns}
+    return sa.and_(*(left.c[a] == right.c[b] for a, b in pairs.items()))
+
+
+CURRENT_KEY = same(t.subject, t.subject_key, uid="subject_uid", store_key_version="version") & (t.subject_key.c.kind == STORE)
+"""Joins a subject with the store key that new envelopes use."""
+KNOWN = sa.select(
+    *(column.label(f"{table.name}_{column.name}") for table in (t.subject, t.subject_key) for column in table.c)
+).select_from(t.subject.join(t.subject_key, CURRENT_KEY))
+"""Subjects with that key."""
+
+
+def known_from(row: Iterable[Any]) -> Known:
+    """A row of ``KNOWN``."""
+    cells = iter(row)
+    return Known(
+        SubjectRow(*islice(cells, len(SubjectRow._fields))), SubjectKeyRow(*islice(cells, len(SubjectKeyRow._fields))), None
+    )
 
 
 def fetch_belongings(connection: sa.Connection, needs: Sequence[tuple[Head, Reads, Rows]]) -> None:
@@ -28,6 +51,21 @@ def fetch_belongings(connection: sa.Connection, needs: Sequence[tuple[Head, Read
     _count(connection, owned)
     for head, reads, rows in needs:
         rows.belongings |= {uid: owned[head.tenant_uid, uid] for uid in reads.belongings}
+
+
+def fetch_subject_pages(connection: sa.Connection, needs: Sequence[tuple[Head, Reads, Rows]]) -> None:
+    """Fill in pages of all subjects for whoever asked for them. Rare, so one query a call.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: whatever the database says; the runner translates it.
+    """
+    for head, reads, rows in needs:
+        page = reads.subject_page
+        if page:
+            select = KNOWN.where(t.subject.c.tenant_uid == head.tenant_uid, t.subject.c.uid > page.after)
+            rows.subject_page = [
+                known_from(row) for row in connection.execute(select.order_by(t.subject.c.uid).limit(page.size + 1))
+            ]
 
 
 def _collect(

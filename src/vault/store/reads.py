@@ -58,6 +58,14 @@ class Page:
 
 
 @dataclass(frozen=True)
+class SubjectPage:
+    """One page of all subjects, in the order of their uids: those after a uid, empty for the first page, and one more than size."""
+
+    after: bytes
+    size: int
+
+
+@dataclass(frozen=True)
 class Reads:
     """What one call needs besides its head.
 
@@ -72,7 +80,7 @@ class Reads:
     pairs (subject uid, token uid), ``deterministic`` the keyed hashes of deterministic items, ``operations`` and ``erasures`` uids.
     ``tenant_keys`` are the tenant's keys, wrapped; ``live_operations`` its operations that have not ended, ``newest_operations``
     the last hundred; ``requested_erasures`` those that the call's request has begun before; ``schedule`` is how often keys rotate
-    and how long copies live; ``covered_erasures`` are those that wait for their horizon and are as old as an epoch and an index key.
+    and how long copies live; ``covered_erasures`` are those that wait for their horizon, as old as an epoch and an index key.
     """
 
     subjects: frozenset[bytes] = frozenset()
@@ -85,6 +93,7 @@ class Reads:
     belongings: frozenset[bytes] = frozenset()
     everything: frozenset[bytes] = frozenset()
     pages: tuple[Page, ...] = ()
+    subject_page: SubjectPage | None = None
     envelopes: int = 0
     locking: bool = False
     pinning: bool = False
@@ -163,6 +172,7 @@ class Rows:
     belongings: dict[bytes, Belongings] = field(default_factory=dict)
     everything: dict[bytes, Everything] = field(default_factory=dict)
     pages: dict[Page, list[Held]] = field(default_factory=dict)
+    subject_page: list[Known] = field(default_factory=list)
     tenant_keys: list[TenantKeyRow] = field(default_factory=list)
     live_operations: list[OperationRow] = field(default_factory=list)
     newest_operations: list[OperationRow] = field(default_factory=list)

@@ -16,6 +16,8 @@ from vault.store.erasing import erase_subject
 from vault.store.rows import (
     LIVE_STATES,
     TABLES,
+    AliasRow,
+    HoldRow,
     IdempotencyRow,
     IdempotencySubjectRow,
     ItemRow,
@@ -39,15 +41,16 @@ class RowsSwallowedError(Exception):
 class Writes:
     """What a call writes. Rows are complete, MACs included.
 
-    An item is deleted with all its tokens; ``removed`` are rows that may be gone already; ``erased`` are pairs of tenant and
-    subject uid; ``keys`` are pairs of a tenant's key as it is and as it will be; ``steered`` pairs of an operation and the state
-    that it gets, if it is still in the one that was read.
+    An item is deleted with all its tokens; ``dropped`` rows go alone, ``removed`` ones may be gone already; ``erased`` are pairs of
+    tenant and subject uid; ``keys`` are pairs of a tenant's key as it is and as it will be; ``steered`` pairs of an operation and
+    the state that it gets, if it is still in the one that was read.
     """
 
     inserted: list[Row] = field(default_factory=list)
     replaced: list[tuple[SealedRow, SealedRow]] = field(default_factory=list)
     deleted: list[ItemRow] = field(default_factory=list)
     removed: list[IdempotencyRow | IdempotencySubjectRow | SubjectKeyRow] = field(default_factory=list)
+    dropped: list[AliasRow | HoldRow] = field(default_factory=list)
     erased: list[tuple[bytes, bytes]] = field(default_factory=list)
     keys: list[tuple[TenantKeyRow, TenantKeyRow]] = field(default_factory=list)
     steered: list[tuple[OperationRow, str]] = field(default_factory=list)
@@ -58,6 +61,7 @@ class Writes:
         self.replaced += other.replaced
         self.deleted += other.deleted
         self.removed += other.removed
+        self.dropped += other.dropped
         self.erased += other.erased
         self.keys += other.keys
         self.steered += other.steered
@@ -73,6 +77,8 @@ def apply(connection: sa.Connection, writes: Writes) -> None:
     _apply_lives(connection, writes)
     if writes.deleted:
         _delete_items(connection, writes.deleted)
+    for dropped in writes.dropped:
+        _drop(connection, TABLES[type(dropped)], dropped)
     replaced = defaultdict[type[Row], list[tuple[SealedRow, SealedRow]]](list)
     for old, new in writes.replaced:
         replaced[type(old)].append((old, new))
@@ -143,6 +149,10 @@ def _delete_items(connection: sa.Connection, items: Sequence[ItemRow]) -> None:
         t.token.c.item_uid == sa.bindparam("item"),
     )
     connection.execute(tokens, [{"tenant": i.tenant_uid, "subject": i.subject_uid, "item": i.uid} for i in items])
+
+
+def _drop(connection: sa.Connection, table: sa.Table, row: AliasRow | HoldRow) -> None:
+    _must_hit(connection.execute(table.delete().where(_in_old_state(table)), _old(table, row)), 1)
 
 
 def _change_key(connection: sa.Connection, old: TenantKeyRow, new: TenantKeyRow) -> None:

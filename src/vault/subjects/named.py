@@ -1,0 +1,61 @@
+"""The subjects that calls name: by any of their names, under any live index key. Whom a call finds, its event names by uid."""
+
+from collections.abc import Iterable
+
+from vault.admission import Admitted
+from vault.crypto.fingerprint import subject_lookup
+from vault.errors import VaultError
+from vault.kms.tenant_keys import TenantKeys
+from vault.safe import checked_known
+from vault.store.reads import Known
+from vault.v1 import common_pb2
+
+ERASING = "ERASING"
+"""The state of a subject whose erasure has begun."""
+
+
+def lookups(keys: TenantKeys, names: Iterable[str]) -> frozenset[bytes]:
+    """Where names are looked up: a hash (32 bytes) of each under each live index key."""
+    return frozenset(subject_lookup(key, name) for name in names for key in keys.indexes.values())
+
+
+def find(admitted: Admitted, name: str) -> Known | None:
+    """The subject that a name leads to, checked and noted in the event, or None.
+
+    Raises:
+        VaultError: INTEGRITY.
+    """
+    for key in admitted.keys.indexes.values():
+        known = admitted.rows.subjects.get(subject_lookup(key, name))
+        if known:
+            admitted.draft.touch_subject("", checked_known(admitted, known).subject.uid)
+            return known
+    return None
+
+
+def need(admitted: Admitted, name: str) -> Known:
+    """The subject that a name leads to, checked and noted in the event.
+
+    Raises:
+        VaultError: SUBJECT_NOT_FOUND, for unknown, foreign and erased ones alike; INTEGRITY.
+    """
+    known = find(admitted, name)
+    if known is None:
+        raise VaultError(
+            common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND,
+            "the tenant knows no such subject; it was never stored or registered, or it was erased",
+        )
+    return known
+
+
+def need_lasting(admitted: Admitted, known: Known) -> Known:
+    """The subject, if it is there to stay.
+
+    Raises:
+        VaultError: WRONG_STATE, if its erasure has begun.
+    """
+    if known.subject.state == ERASING:
+        reason = common_pb2.ERROR_REASON_WRONG_STATE
+        admitted.draft.touch_subject("", known.subject.uid, reason=reason)
+        raise VaultError(reason, "the subject is being erased, so nothing about it can be changed; soon the name leads nowhere")
+    return known
