@@ -37,6 +37,8 @@ ROLES: Mapping[str, Sequence[str]] = {
     "admin": ("admin",),
     "auditor": ("auditor",),
     "privacy": ("privacy_officer",),
+    "security": ("security_officer",),
+    "security-2": ("security_officer",),
     "all": ("admin", "reader_plain", "tokenizer"),
 }
 """The principals of every test tenant, with their roles."""

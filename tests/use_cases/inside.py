@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from tests.harness import Tenant, Vault
 
 from vault.access.policy import PolicyEngine
@@ -20,7 +21,7 @@ from vault.classes.taxonomy import BUILT_IN
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeysMissingError, TenantKeys
 from vault.server.intake import Intake
-from vault.server.methods import METHODS
+from vault.server.methods import SERVICES
 from vault.server.node import Node
 from vault.store import tables as t
 from vault.store import writes
@@ -29,11 +30,11 @@ from vault.store.runner import Answer, Runner
 from vault.store.runner import Call as AnyCall
 from vault.store.sealing import sealed
 from vault.store.writes import insert
-from vault.v1 import audit_pb2, vault_service_pb2
+from vault.v1 import audit_pb2
 
 PATIENCE_S = 30.0
 _KEY_FETCHES = 3
-_METHODS = {method.name: method for method in METHODS}
+_METHODS = {method.name: method for methods in SERVICES.values() for method in methods}
 _KINDS = {table: kind for kind, table in TABLES.items()}
 
 
@@ -107,7 +108,8 @@ class Inside:
         (answer,) = self.answers([self.call(request, who, tenant, **options)])
         if not isinstance(answer, bytes):
             raise answer
-        return getattr(vault_service_pb2, request.DESCRIPTOR.name.replace("Request", "Response")).FromString(answer)
+        response = request.DESCRIPTOR.file.message_types_by_name[request.DESCRIPTOR.name.replace("Request", "Response")]
+        return GetMessageClass(response).FromString(answer)
 
     def refused(self, request: Message, who: str = "all", tenant: str = "acme", **options: Any) -> str:
         """The reason for which a request is refused."""

@@ -1,0 +1,220 @@
+"""One rotation, phase by phase. Each step is a transaction, and notes in it how far it came; any of them may be done twice."""
+
+import struct
+from collections.abc import Callable, Mapping
+
+import sqlalchemy as sa
+
+from vault.audit.events import Caller
+from vault.crypto.binding import kms_context
+from vault.crypto.keys import Key
+from vault.errors import VaultError
+from vault.keys import acts
+from vault.keys.rekeying import Rekeying
+from vault.kms.key_manager import Wrapped
+from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, KeysMissingError, TenantKeys
+from vault.server.key_worker.desk import Desk
+from vault.store import tables as t
+from vault.store.engine import reading
+from vault.store.rotation import reindex, rewrap
+from vault.store.rotation.census import Census, census
+from vault.store.rotation.progress import Place, advance
+from vault.store.rotation.rewrap import Pass
+from vault.store.rows import OperationRow
+from vault.v1 import common_pb2, key_service_pb2
+
+CENSUS, KEYS, REWRAP, REKEY, SUBJECTS, ALIASES, ITEMS, RETIRE = (
+    *("CENSUS", "KEYS", "REWRAP", "REKEY", "REINDEX_SUBJECTS", "REINDEX_ALIASES", "REINDEX_ITEMS", "RETIRE"),
+)
+_BEFORE = struct.Struct(">III")
+"""KEK version, epoch and index key before the rotation: the cursor of CENSUS and KEYS, and the beginning of all others."""
+_IDLE_PASSES = 3
+_PATIENCE_S = 600.0
+"""How long a scan of all rows may take."""
+
+
+class Rotation:
+    """One rotation on its way; made anew for each run of its operation.
+
+    Attributes:
+        place: how far it is.
+    """
+
+    def __init__(self, desk: Desk, row: OperationRow, batch: int) -> None:
+        """Go on from where it is; ``batch`` is how many rows a step takes."""
+        self._desk, self._row, self._batch = desk, row, batch
+        self.place = Place(row.phase or CENSUS, row.cursor, row.done, row.total)
+        self._caller = Caller(row.tenant_uid, desk.name)
+        self._details = {"operation": row.uid.hex()}
+        self._idle, self._done_before = 0, row.done
+        self._steps: Mapping[str, Callable[[], bool]] = {
+            CENSUS: self._census,
+            KEYS: self._keys,
+            REWRAP: self._rewrap,
+            REKEY: self._rekey,
+            SUBJECTS: self._by(ALIASES, self._reindex_subjects),
+            ALIASES: self._by(ITEMS, self._reindex_aliases),
+            ITEMS: self._by(RETIRE, self._reindex_items),
+            RETIRE: self._retire,
+        }
+        self._attestation = key_service_pb2.Attestation()
+
+    def step(self) -> bool:
+        """Do the next step; False if it was the last.
+
+        Raises:
+            VaultError: it can't be done; what was done is noted.
+            NotOursError: the operation was steered or taken over.
+            sqlalchemy.exc.SQLAlchemyError, psycopg.Error: the database refuses or does not answer.
+        """
+        return self._steps[self.place.phase]()
+
+    def result(self) -> bytes:
+        """The attestation, once there is no further step."""
+        return self._attestation.SerializeToString(deterministic=True)
+
+    def _census(self) -> bool:
+        kek = self._desk.administrator.kek(self._row.tenant_uid)
+        keys = self._desk.keys(self._row.tenant_uid)
+        epoch, index = max(keys.epochs), max(keys.indexes)
+        counted = self._count(epoch + 1, index + 1)
+        total = sum(counted._replace(requests=0, openings=0))
+        self._note(Place(KEYS, _BEFORE.pack(kek.latest, epoch, index), 0, total))
+        return True
+
+    def _keys(self) -> bool:
+        kek_version, epoch, index = _BEFORE.unpack_from(self.place.cursor)
+        tenant_uid = self._row.tenant_uid
+        new_version = self._desk.administrator.rotate(tenant_uid, kek_version)
+        keys = self._desk.keys(tenant_uid)
+        if max(keys.epochs) == epoch:
+            fresh = self._fresh(keys, epoch + 1, index + 1, new_version)
+            details = self._details | {"kek_version": str(new_version), "epoch": str(epoch + 1), "index_key": str(index + 1)}
+            self._desk.act(acts.rotate(self._caller, details, epoch, fresh))
+        self._note(self.place._replace(phase=REWRAP, cursor=self.place.cursor[: _BEFORE.size]))
+        return True
+
+    def _fresh(self, keys: TenantKeys, epoch: int, index: int, kek_version: int) -> dict[tuple[str, int], Wrapped]:
+        """New epoch and index key, and the authority keys, wrapped by the new KEK version."""
+        made = {(EPOCH, epoch): Key.generate(), (INDEX, index): Key.generate()}
+        made |= {(AUTHORITY, version): key for version, key in keys.authority.keys.items()}
+        contexts = [(key, kms_context(keys.tenant_uid, kind, version)) for (kind, version), key in made.items()]
+        wrapped = self._desk.manager.wrap(keys.tenant_uid, contexts)
+        if {one.kek_version for one in wrapped} != {kek_version}:
+            raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "the KEK was rotated by somebody else meanwhile")
+        return dict(zip(made, wrapped, strict=True))
+
+    def _rewrap(self) -> bool:
+        keys, (epoch, _) = self._loaded(), self._new
+        after = self.place.cursor[_BEFORE.size :]
+        with self._desk.engine.begin() as connection:
+            step = rewrap.rewrap_subject_keys(connection, keys, epoch, after, self._batch)
+            if step.last is None:
+                rewrap.rewrap_requests(connection, keys, epoch)
+                rewrap.rewrap_openings(connection, keys, epoch)
+            self._advance(connection, step, REKEY)
+        return True
+
+    def _rekey(self) -> bool:
+        after = self.place.cursor[_BEFORE.size :]
+        c = t.subject.c
+        due = sa.select(c.uid).where(c.tenant_uid == self._row.tenant_uid, c.rekey_due, c.uid > after)
+        with reading(self._desk.engine, _PATIENCE_S) as connection:
+            uids = list(connection.scalars(due.order_by(c.uid).limit(max(1, self._batch // 10))))
+        calls = [Rekeying(self._caller, uid, self._details, with_field_key=False) for uid in uids]
+        for answer in self._desk.each(calls):
+            if isinstance(answer, VaultError) and answer.reason != common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND:
+                raise answer
+        with self._desk.engine.begin() as connection:
+            self._advance(connection, Pass(len(uids), 0, uids[-1] if uids else None), SUBJECTS)
+        return True
+
+    def _reindex_subjects(self, connection: sa.Connection, keys: TenantKeys, after: bytes) -> Pass:
+        return reindex.reindex_subjects(connection, keys, self._new[1], after, self._batch)
+
+    def _reindex_aliases(self, connection: sa.Connection, keys: TenantKeys, after: bytes) -> Pass:
+        return reindex.reindex_aliases(connection, keys, self._new[1], after, self._batch)
+
+    def _reindex_items(self, connection: sa.Connection, keys: TenantKeys, after: bytes) -> Pass:
+        return reindex.reindex_items(connection, keys, self._desk.taxonomy, self._new[1], after, self._batch)
+
+    def _by(self, following: str, make: Callable[[sa.Connection, TenantKeys, bytes], Pass]) -> Callable[[], bool]:
+        def step() -> bool:
+            keys = self._loaded()
+            with self._desk.engine.begin() as connection:
+                done = make(connection, keys, self.place.cursor[_BEFORE.size :])
+                self._advance(connection, done, following)
+            return True
+
+        return step
+
+    def _retire(self) -> bool:
+        """Retire the old keys if a scan finds nothing under them, which then stays so; else begin again with what it found."""
+        keys = self._loaded()
+        epoch, index = self._new
+        left = self._count(epoch, index)
+        if not left.is_empty:
+            self._begin_again(left)
+            return True
+        retired = sorted(set(keys.epochs) - {epoch}), sorted(set(keys.indexes) - {index})
+        details = self._details | {f"left_{name}": str(count) for name, count in left._asdict().items() if name != "rekey_due"}
+        details["rows_done"] = str(self.place.done)
+        self._desk.act(acts.retire(self._caller, details, epoch, index))
+        self._desk.keys(self._row.tenant_uid)
+        self._attestation.retired_epochs.extend(retired[0])
+        self._attestation.retired_index_keys.extend(retired[1])
+        self._attestation.kek_version = _BEFORE.unpack_from(self.place.cursor)[0] + 1
+        self._attestation.done["rows"] = self.place.done
+        for name, count in left._asdict().items():
+            self._attestation.left[name] = count
+        return False
+
+    def _begin_again(self, left: Census) -> None:
+        """Another pass over what was locked, or changed, in the one before.
+
+        Raises:
+            VaultError: INTEGRITY, if some passes in a row moved nothing.
+        """
+        self._idle = 0 if self.place.done > self._done_before else self._idle + 1
+        self._done_before = self.place.done
+        if self._idle == _IDLE_PASSES:
+            raise VaultError(
+                common_pb2.ERROR_REASON_INTEGRITY,
+                f"rows that were altered or damaged can't be moved to the new keys, so the old ones stay: {left}; find them with "
+                "`pdvault audit verify --database`",
+            )
+        self._note(self.place._replace(phase=REWRAP, cursor=self.place.cursor[: _BEFORE.size]))
+
+    @property
+    def _new(self) -> tuple[int, int]:
+        """The epoch and index key that the rotation has made."""
+        _, epoch, index = _BEFORE.unpack_from(self.place.cursor)
+        return epoch + 1, index + 1
+
+    def _loaded(self) -> TenantKeys:
+        """The tenant's keys, old and new; those in memory may be from before the new ones."""
+        epoch, index = self._new
+        try:
+            keys = self._desk.node.keys.get(self._row.tenant_uid)
+            if epoch in keys.epochs and index in keys.indexes:
+                return keys
+        except KeysMissingError:
+            pass
+        return self._desk.keys(self._row.tenant_uid)
+
+    def _count(self, epoch: int, index: int) -> Census:
+        with reading(self._desk.engine, _PATIENCE_S) as connection:
+            return census(connection, self._row.tenant_uid, epoch, index)
+
+    def _advance(self, connection: sa.Connection, step: Pass, following: str) -> None:
+        """Note a step of a pass, in its transaction."""
+        head = self.place.cursor[: _BEFORE.size]
+        phase, after = (following, b"") if step.last is None else (self.place.phase, step.last)
+        place = Place(phase, head + after, self.place.done + step.done, self.place.total)
+        advance(connection, self._row, self._desk.name, place)
+        self.place = place
+
+    def _note(self, place: Place) -> None:
+        with self._desk.engine.begin() as connection:
+            advance(connection, self._row, self._desk.name, place)
+        self.place = place

@@ -1,0 +1,129 @@
+"""The worker: takes operations that nobody runs, and runs them step by step, no faster than was asked for."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import structlog
+from google.rpc import code_pb2
+
+from vault.errors import VaultError, code_of
+from vault.keys.operations import DONE, FAILED
+from vault.server.key_worker.desk import Desk
+from vault.server.key_worker.destruction import Destruction
+from vault.server.key_worker.rekey import Rekey
+from vault.server.key_worker.rotation import Rotation
+from vault.store.faults import DATABASE_ERRORS, translate
+from vault.store.rotation.progress import NotOursError, Place, end, runnable, take
+from vault.store.rows import OperationRow
+from vault.store.sealing import check
+from vault.v1 import common_pb2, key_service_pb2
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 1.0
+"""How often is looked for operations."""
+BATCH = 500
+"""Rows a step."""
+_TRANSIENT = frozenset({code_pb2.UNAVAILABLE, code_pb2.ABORTED, code_pb2.DEADLINE_EXCEEDED, code_pb2.RESOURCE_EXHAUSTED})
+
+
+class Work(Protocol):
+    """One operation on its way."""
+
+    place: Place
+
+    def step(self) -> bool:
+        """Do the next step; False if it was the last."""
+
+    def result(self) -> bytes:
+        """What the operation's row says in the end."""
+
+
+KINDS: Mapping[str, Callable[[Desk, OperationRow, int], Work]] = {"Rotate": Rotation, "Rekey": Rekey, "Destroy": Destruction}
+"""By the operation's kind."""
+
+
+class Worker:
+    """Runs operations one after the other. Used by one thread; ``stop`` from any."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Begin with nothing."""
+        self._desk = desk
+        self._ending = threading.Event()
+
+    def run(self) -> None:
+        """Look for operations, and run them, until stopped. Never raises for what database or KMS do."""
+        while not self._ending.is_set():
+            try:
+                self.look()
+            except DATABASE_ERRORS as error:
+                log.warning("the key worker can't reach the database", reason=translate(error).reason_name)
+            self._ending.wait(LOOK_S)
+
+    def stop(self) -> None:
+        """End after the step under way."""
+        self._ending.set()
+
+    def look(self) -> int:
+        """Run each operation that nobody runs; how many there were.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError, psycopg.Error: the database refuses or does not answer.
+        """
+        with self._desk.engine.connect() as connection:
+            found = [row for row in runnable(connection) if row.kind in KINDS]
+        for row in found:
+            if not self._ending.is_set() and take(self._desk.engine, row, self._desk.name):
+                self._run(row)
+        return len(found)
+
+    def _run(self, row: OperationRow) -> None:
+        try:
+            check(self._desk.keys(row.tenant_uid).authority, row)
+            self._finish(row, self._stepped(row))
+        except NotOursError:
+            log.info("an operation was paused, cancelled or taken over", operation=row.uid.hex())
+        except VaultError as error:
+            if code_of(error.reason) in _TRANSIENT:  # its lease runs out, and it is taken up again
+                log.warning("an operation waits", operation=row.uid.hex(), reason=error.reason_name)
+            else:
+                self._fail(row, error)
+        except DATABASE_ERRORS as error:
+            log.warning("an operation waits", operation=row.uid.hex(), reason=translate(error).reason_name)
+        except Exception as error:  # noqa: BLE001  its text could hold a value: only its type is logged
+            log.error("an operation failed for a reason that nobody foresaw", operation=row.uid.hex(), error=type(error).__name__)
+            self._fail(row, VaultError(common_pb2.ERROR_REASON_INTERNAL, "an error nobody foresaw; the operator's log names it"))
+
+    def _stepped(self, row: OperationRow) -> Work:
+        """The work, once there is no further step."""
+        rate = _rate(row)
+        work = KINDS[row.kind](self._desk, row, min(BATCH, rate) if rate else BATCH)
+        going = True
+        while going:
+            if self._ending.is_set():
+                raise NotOursError
+            began, before = time.monotonic(), work.place.done
+            going = work.step()
+            if rate:
+                self._ending.wait(max(0.0, (work.place.done - before) / rate - (time.monotonic() - began)))
+        return work
+
+    def _finish(self, row: OperationRow, work: Work) -> None:
+        with self._desk.engine.begin() as connection:
+            end(connection, row, self._desk.name, DONE, work.result())
+        log.info("an operation is done", operation=row.uid.hex(), kind=row.kind, rows=work.place.done)
+
+    def _fail(self, row: OperationRow, error: VaultError) -> None:
+        log.error("an operation failed", operation=row.uid.hex(), kind=row.kind, reason=error.reason_name)
+        with self._desk.engine.begin() as connection:
+            end(connection, row, self._desk.name, FAILED, error.to_status().SerializeToString())
+
+
+def _rate(row: OperationRow) -> int:
+    """Rows a second at most, 0 for no limit."""
+    if row.kind == "Destroy":
+        return 0
+    wanted = key_service_pb2.RotateRequest if row.kind == "Rotate" else key_service_pb2.RekeyRequest
+    return wanted.FromString(row.request).max_rows_per_second

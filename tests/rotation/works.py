@@ -1,0 +1,85 @@
+"""A key worker in this process, and what a rotation must not touch: what callers get of what they stored."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from google.longrunning import operations_pb2
+from tests.harness import context
+from tests.use_cases.inside import Inside
+from tests.use_cases.requests import DETERMINISTIC, delete, new_email, new_subject, reveal, search, tokenize, tokens_of
+
+from vault.classes.taxonomy import BUILT_IN
+from vault.server.backends import key_administrator, key_worker_manager
+from vault.server.key_worker.desk import Desk
+from vault.server.key_worker.worker import Worker
+from vault.v1 import key_service_pb2 as v1
+
+
+@contextmanager
+def worker(inside: Inside, name: str = "key-worker:test") -> Iterator[Worker]:
+    """A worker that runs its calls as the node's own."""
+    config = inside.vault.config
+    manager, administrator = key_worker_manager(config), key_administrator(config)
+    try:
+        yield Worker(Desk(inside.node, inside.node.runner.run, manager, administrator, BUILT_IN, name))
+    finally:
+        manager.close()
+        administrator.close()
+
+
+def begin_rotation(inside: Inside, tenant: str = "acme", **wanted: int) -> operations_pb2.Operation:
+    """Ask for a rotation."""
+    request = v1.RotateRequest(context=context("rotation"), **wanted)
+    return inside.ask(request, "security", tenant).operation
+
+
+def rotate(inside: Inside, tenant: str = "acme") -> v1.Attestation:
+    """Rotate, and wait for the end."""
+    operation = begin_rotation(inside, tenant)
+    with worker(inside) as working:
+        working.look()
+    return attested(inside, operation.name, tenant)
+
+
+def attested(inside: Inside, name: str, tenant: str = "acme") -> v1.Attestation:
+    """What an operation says that it did, once it is done."""
+    operation = found(inside, name, tenant)
+    assert operation.done, operation
+    attestation = v1.Attestation()
+    assert operation.response.Unpack(attestation), operation.error
+    return attestation
+
+
+def found(inside: Inside, name: str, tenant: str = "acme") -> operations_pb2.Operation:
+    """An operation as it is now."""
+    return inside.ask(v1.GetOperationRequest(context=context("rotation"), name=name), "security", tenant).operation
+
+
+class Stored:
+    """People with values of which some were found, some deleted, some deterministic."""
+
+    def __init__(self, inside: Inside, people: int = 5, tenant: str = "acme") -> None:
+        self._inside, self._tenant = inside, tenant
+        self.names = [new_subject() for _ in range(people)]
+        self.emails = {name: new_email() for name in self.names}
+        self.phones = {name: f"+447700900{number:03d}" for number, name in enumerate(self.names)}
+        self.tokens = dict(zip(self.names, self._store("email", self.emails), strict=True))
+        self.unique = dict(zip(self.names, self._store("email", self.emails, token_kind=DETERMINISTIC), strict=True))
+        gone = self._store("phone", self.phones)
+        inside.ask(delete(*gone), "all", tenant)
+        self.gone = gone
+
+    def _store(self, data_class: str, values: dict[str, str], **fields: int) -> list[str]:
+        request = tokenize(*((name, data_class, text) for name, text in values.items()), **fields)
+        return tokens_of(self._inside.ask(request, "all", self._tenant))
+
+    def check(self) -> None:
+        """Everything live is readable, found by value and by person, and found again by deterministic tokens."""
+        ask = self._inside.ask
+        revealed = ask(reveal(*self.tokens.values()), "all", self._tenant).results
+        assert [result.value.text for result in revealed] == list(self.emails.values())
+        for name, email in self.emails.items():
+            by_value, by_name = ask(search(("email", email, None), ("email", None, name)), "all", self._tenant).results
+            expected = {self.tokens[name], self.unique[name]}
+            assert {hit.token for hit in by_value.items} == {hit.token for hit in by_name.items} == expected
+        assert self._store("email", self.emails, token_kind=DETERMINISTIC) == list(self.unique.values())
