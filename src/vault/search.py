@@ -12,15 +12,16 @@ from vault.admission import Admitted
 from vault.classes.taxonomy import Taxonomy
 from vault.crypto.encoding import EncodingError, decode_base64url, pack
 from vault.crypto.envelope import DecryptionError, seal, unseal
-from vault.crypto.fingerprint import subject_lookup
 from vault.crypto.keys import Key
 from vault.describe import describe
 from vault.errors import FieldViolation, VaultError
 from vault.held_tokens import touch
 from vault.kms.tenant_keys import TenantKeys
+from vault.named_subjects import Lookups, NamedSubjects, lookups_of
 from vault.prepared import Prepared, find_class, prepare
 from vault.safe import checked
 from vault.store.reads import Held, Page, Reads
+from vault.store.runner import MoreRowsError
 from vault.v1 import common_pb2, vault_service_pb2
 
 ACTION = "Search"
@@ -41,14 +42,19 @@ class Search:
         self._size = _page_size(request)
         self._prepared = [_prepare(query, taxonomy) for query in request.queries]
         self._after: tuple[bytes, bytes] = _START
+        self._lookups: Lookups = {}
 
     def reads(self, keys: TenantKeys) -> Reads:
-        """The pages asked for."""
+        """The pages of values, and the subjects: their pages are read once it is known to whom the names lead."""
         self._after = self._open_page_token(keys)
-        return Reads(pages=tuple(self._page(i, keys) for i in range(len(self._prepared)) if not self._failed(i)))
+        self._lookups = lookups_of((query.subject_id for query in self._request.queries if query.subject_id), keys)
+        every = (lookup for lookups in self._lookups.values() for lookup in lookups.values())
+        of_values = (self._page_of_value(i, one, keys) for i, one in enumerate(self._prepared) if isinstance(one, Prepared))
+        return Reads(subjects=frozenset(every), pages=tuple(of_values))
 
     def decide(self, admitted: Admitted) -> vault_service_pb2.SearchResponse:
         """Answer each query's page."""
+        pages = self._pages(admitted)
 
         def work(index: int, query: vault_service_pb2.SearchQuery) -> vault_service_pb2.SearchResult:
             prepared = self._prepared[index]
@@ -56,7 +62,10 @@ class Search:
                 raise prepared
             admitted.draft.search(query.data_class)
             admitted.permit(ACTION, query.data_class)
-            rows = admitted.rows.pages[self._page(index, admitted.keys)]
+            page = pages[index]
+            if isinstance(page, VaultError):
+                raise page
+            rows = admitted.rows.pages[page] if page else []
             result = vault_service_pb2.SearchResult()
             for held in rows[: self._size]:
                 if _allowed(admitted, checked(admitted, held)):
@@ -76,16 +85,37 @@ class Search:
         )
         return vault_service_pb2.SearchResponse(results=results)
 
-    def _failed(self, index: int) -> bool:
-        return isinstance(self._prepared[index], VaultError)
+    def _pages(self, admitted: Admitted) -> list[Page | VaultError | None]:
+        """Each query's page, or why there is none; None if nobody has the name.
 
-    def _page(self, index: int, keys: TenantKeys) -> Page:
-        query, prepared = self._request.queries[index], self._prepared[index]
-        if isinstance(prepared, Prepared):
-            hashes = tuple(prepared.fingerprint(keys, version) or b"" for version in keys.indexes)
-            return Page("fingerprint", hashes, query.data_class, self._request.context.purpose, self._after, self._size)
-        hashes = tuple(subject_lookup(key, query.subject_id) for key in keys.indexes.values())
-        return Page("lookup", hashes, query.data_class, self._request.context.purpose, self._after, self._size)
+        Raises:
+            MoreRowsError: subjects' pages have to be read.
+        """
+        subjects = NamedSubjects(admitted, self._lookups)
+        pages = [self._page(index, admitted.keys, subjects) for index in range(len(self._prepared))]
+        reads = Reads(pages=tuple(page for page in pages if isinstance(page, Page) and page.column == "subject"))
+        if reads.pages and reads not in admitted.rows.fetched:
+            raise MoreRowsError(reads)
+        return pages
+
+    def _page(self, index: int, keys: TenantKeys, subjects: NamedSubjects) -> Page | VaultError | None:
+        prepared = self._prepared[index]
+        if isinstance(prepared, VaultError):
+            return prepared
+        if prepared:
+            return self._page_of_value(index, prepared, keys)
+        try:
+            known = subjects.find(self._request.queries[index].subject_id)
+        except VaultError as error:
+            return error
+        return self._page_of(index, "subject", (known.subject.uid,)) if known else None
+
+    def _page_of_value(self, index: int, prepared: Prepared, keys: TenantKeys) -> Page:
+        return self._page_of(index, "fingerprint", tuple(prepared.fingerprint(keys, version) or b"" for version in keys.indexes))
+
+    def _page_of(self, index: int, column: str, keys: tuple[bytes, ...]) -> Page:
+        data_class, purpose = self._request.queries[index].data_class, self._request.context.purpose
+        return Page(column, keys, data_class, purpose, self._after, self._size)
 
     def _page_token(self, keys: TenantKeys, index: int, last: Held) -> str:
         position = seal(_token_key(keys), 1, last.item.uid + last.token.uid, self._bound(keys, index))

@@ -271,7 +271,7 @@ def _fetch_pages(connection: sa.Connection, alike: list[tuple[Page, Head, Rows]]
     """Read pages of the same shape at once; each hash's rows are cut to the page's size by the database."""
     shape = alike[0][0]
     collected = (sa.literal(",") + t.item.c.purposes + ",").contains(f",{shape.purpose},", autoescape=True)
-    column = t.item.c.fingerprint if shape.column == "fingerprint" else t.subject.c.lookup
+    column = t.item.c.fingerprint if shape.column == "fingerprint" else t.item.c.subject_uid
     tenant = column.table.c.tenant_uid
     keys = {(head.tenant_uid, key) for page, head, _ in alike for key in page.keys}
     order = sa.tuple_(t.item.c.uid, t.token.c.uid)
@@ -285,7 +285,7 @@ def _fetch_pages(connection: sa.Connection, alike: list[tuple[Page, Head, Rows]]
     found = defaultdict[tuple[bytes, bytes], list[Held]](list)
     for row in connection.execute(sa.select(*columns).where(numbered.c.number <= shape.size + 1), {"envelopes": 0}):
         held = _held(row)
-        key = held.item.fingerprint if shape.column == "fingerprint" else held.subject.lookup
+        key = held.item.fingerprint if shape.column == "fingerprint" else held.item.subject_uid
         found[held.token.tenant_uid, key or b""].append(held)
     for page, head, rows in alike:
         together = [held for key in page.keys for held in found[head.tenant_uid, key]]

@@ -44,7 +44,7 @@ class Head:
 class Page:
     """One page of a search, in the order of (item uid, token uid).
 
-    ``column`` is ``fingerprint`` (of items) or ``lookup`` (of subjects); ``keys`` holds one hash for each live index key;
+    ``column`` is ``fingerprint``, and ``keys`` holds one for each live index key; or it is ``subject``, and ``keys`` holds its uid;
     ``after`` is where the previous page ended; one row more than ``size`` is read, to see whether there is a next page. Only items
     collected for ``purpose``, of active subjects, are read.
     """
