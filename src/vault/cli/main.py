@@ -10,13 +10,28 @@ from collections.abc import Sequence
 import click
 
 from vault.cli import failures
-from vault.cli.commands import audit, backup, db, dev, init, principal, restore, reveal, search, serve, tenant, tokenize, witness
+from vault.cli.commands import (
+    audit,
+    backup,
+    db,
+    dev,
+    init,
+    key_worker,
+    principal,
+    restore,
+    reveal,
+    search,
+    serve,
+    tenant,
+    tokenize,
+    witness,
+)
 
 _EPILOG = """\b
 Call a vault:           tokenize, reveal, search
 See who touched what:   audit
 Try one:                dev
-Run one for others:     init, tenant, principal, db, serve
+Run one for others:     init, tenant, principal, db, serve, key-worker
 Watch one:              witness
 Keep copies of one:     backup, restore
 \b
@@ -35,6 +50,7 @@ for _command in (
     tenant.tenant,
     principal.principal,
     serve.serve,
+    key_worker.key_worker,
     dev.dev,
     tokenize.tokenize,
     reveal.reveal,

@@ -100,6 +100,14 @@ class Node:
             ConfigError: the server's certificate and key don't load.
         """
         _check_certificate(self.config.server)
+        self.check_backends()
+
+    def check_backends(self) -> None:
+        """Refuse to work with what can't be worked with.
+
+        Raises:
+            VaultError: SCHEMA_UNKNOWN, or the database or the KMS does not answer.
+        """
         try:
             schema.check(self.engine)
         except DATABASE_ERRORS as error:

@@ -28,6 +28,7 @@ from vault.server.erasure_flows import ErasureFlows
 from vault.server.intake import Intake
 from vault.server.journal import Journal
 from vault.server.keeping.assembly import LogKeeping, keeping_logs
+from vault.server.key_worker.running import working_beside
 from vault.server.lane import Lane
 from vault.server.log_http.serving import logs_served
 from vault.server.methods import SERVICES
@@ -120,6 +121,7 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
         eraser.resuming(),
         logs_served(node, trust, policy, dispatcher, metrics, unheard, witnesses),
         witnessed(node, metrics, logs.alarms.conflict),
+        _keys_worked_on(node, lane),
         journal.kept(address),
     ):
         await server.start()
@@ -141,6 +143,15 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
     logs.alarms.close()
     await asyncio.to_thread(lane.close)
     dispatcher.close()
+
+
+@contextlib.asynccontextmanager
+async def _keys_worked_on(node: Node, lane: Lane) -> AsyncIterator[None]:
+    """Beside an SQLite file, which no other process can open, the server is the key worker too."""
+    with contextlib.ExitStack() as worker:
+        await asyncio.to_thread(worker.enter_context, working_beside(node, lane.submit))
+        yield
+        await asyncio.to_thread(worker.close)
 
 
 def _bind(server: grpc.aio.Server, address: str, trust: Trust) -> str:
