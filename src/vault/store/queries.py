@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from vault.store import tables as t
+from vault.store.queries_approvals import fetch_approvals
 from vault.store.queries_erasures import fetch_erasures
 from vault.store.queries_everything import fetch_everything
 from vault.store.queries_lives import fetch_lives
@@ -161,6 +162,7 @@ def fetch_data(connection: sa.Connection, needs: Sequence[Need]) -> None:
     fetch_lives(connection, needs)
     fetch_everything(connection, needs)
     fetch_erasures(connection, needs)
+    fetch_approvals(connection, needs)
     pages = defaultdict[Page, list[tuple[Page, Head, Rows]]](list)
     for head, reads, rows in needs:
         rows.fetched.append(reads)

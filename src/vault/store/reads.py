@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from vault.store.rows import (
     AliasRow,
+    ApprovalRow,
     CaRow,
     ErasureRow,
     HoldRow,
@@ -80,7 +81,9 @@ class Reads:
     pairs (subject uid, token uid), ``deterministic`` the keyed hashes of deterministic items, ``operations`` and ``erasures`` uids.
     ``tenant_keys`` are the tenant's keys, wrapped; ``live_operations`` its operations that have not ended, ``newest_operations``
     the last hundred; ``requested_erasures`` those that the call's request has begun before; ``schedule`` is how often keys rotate
-    and how long copies live; ``covered_erasures`` are those that wait for their horizon, as old as an epoch and an index key.
+    and how long copies live; ``covered_erasures`` are those that wait for their horizon, as old as an epoch and an index key;
+    ``approvals`` are uids, ``pending_approvals`` the newest hundred that can still be decided or used, both with whoever asked and
+    decided.
     """
 
     subjects: frozenset[bytes] = frozenset()
@@ -106,6 +109,8 @@ class Reads:
     requested_erasures: bool = False
     schedule: bool = False
     covered_erasures: tuple[int, int] | None = None
+    approvals: frozenset[bytes] = frozenset()
+    pending_approvals: bool = False
 
 
 class Held(NamedTuple):
@@ -181,4 +186,7 @@ class Rows:
     requested_erasures: list[ErasureRow] = field(default_factory=list)
     schedule: KeyScheduleRow | None = None
     covered_erasures: list[ErasureRow] = field(default_factory=list)
+    approvals: dict[bytes, ApprovalRow] = field(default_factory=dict)
+    pending_approvals: list[ApprovalRow] = field(default_factory=list)
+    principals: dict[bytes, PrincipalRow] = field(default_factory=dict)
     fetched: list[Reads] = field(default_factory=list)
