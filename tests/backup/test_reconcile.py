@@ -8,7 +8,7 @@ from tests.audit_verify.vaults import Desk
 from tests.backup.places import Site, erase, head, integrate, reconcile, stored
 from tests.harness import Vault
 from tests.use_cases.inside import Inside, inside
-from tests.use_cases.requests import reveal
+from tests.use_cases.requests import new_email, new_subject, reveal, tokenize, tokens_of
 
 from vault.audit.note import parse_vkey
 from vault.store import tables as t
@@ -43,7 +43,8 @@ def test_who_was_erased_after_the_backup_stays_erased(site: Site) -> None:
         for table in (t.subject_key, t.item, t.token):
             assert opened.rows(table, subject_uid=subject_uid) == []
         (event,) = events(opened, "ErasureRepeated")
-        assert event.touched[0].subject_uids == subject_uid
+        assert {touched.subject_uids for touched in event.touched} == {subject_uid}
+        assert [(touched.data_class, touched.count) for touched in event.touched if touched.change] == [("email", 1)]
 
 
 def test_whose_keys_were_replaced_since_the_backup_is_known_by_uid(sqlite_site: Site) -> None:
@@ -60,16 +61,21 @@ def test_whose_keys_were_replaced_since_the_backup_is_known_by_uid(sqlite_site: 
         assert opened.refused(reveal(token)) == "TOKEN_NOT_FOUND"
 
 
-def test_more_than_one_event_names_those_erased_again(sqlite_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vault.backup.reconcile._SUBJECTS", 2)
-    tokens = sqlite_site.store(5)
+def test_a_subject_with_more_tokens_than_fit_has_more_events(sqlite_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vault.backup.reconcile._TOKENS", 2)
+    with inside(sqlite_site.old) as opened:
+        subject_id = new_subject()
+        many = opened.ask(tokenize(*((subject_id, "email", new_email()) for _ in range(5))))
+    (other, *_) = sqlite_site.store()
     backup = sqlite_site.back_up()
-    for token in tokens:
-        erase(sqlite_site.old, token)
+    erase(sqlite_site.old, tokens_of(many)[0])
+    erase(sqlite_site.old, other)
     vault = sqlite_site.restored(backup)
-    assert row_of(reconcile(vault).rows, vault)["erased_again"] == 5
+    assert row_of(reconcile(vault).rows, vault)["erased_again"] == 2
     with inside(vault) as opened:
-        assert [len(event.touched[0].subject_uids) // 16 for event in events(opened, "ErasureRepeated")] == [2, 2, 1]
+        found = events(opened, "ErasureRepeated")
+        assert sorted(sum(touched.count for touched in event.touched) for event in found) == [1, 1, 2, 2]
+        assert len({event.details["erasure"] for event in found}) == 2
 
 
 def test_lost_leaves_are_numbered_and_the_log_goes_on_under_a_new_name(site: Site) -> None:
@@ -108,9 +114,11 @@ def test_a_bundle_over_a_restore_verifies_offline(site: Site, tmp_path: Path) ->
         desk.work()
         desk.integrate()
         stored(opened, tenant=desk.name)
+        (erased,) = stored(opened, 1, tenant=desk.name)
         backup, before = site.back_up(), opened.row(t.audit_log, tenant_uid=desk.tenant.uid).size
         desk.work()
         desk.integrate()
+    erase(site.old, erased, desk.name)
     vault = site.restored(backup)
     assert reconcile(vault).code == 0
     with inside(vault) as opened:

@@ -5,8 +5,9 @@ were destroyed, and the same uid.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -20,8 +21,16 @@ _AT_ONCE = 500
 """Ids in one statement."""
 
 
-def erase_again(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping[bytes, str]) -> list[bytes]:
-    """Erase, in the connection's transaction, whoever was erased before; answers their uids, in order.
+class Repeated(NamedTuple):
+    """A subject that was erased again: by which erasure it had been, and its tokens with their classes."""
+
+    erasure_uid: bytes
+    subject_uid: bytes
+    tokens: list[tuple[bytes, str]]
+
+
+def erase_again(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping[bytes, str]) -> list[Repeated]:
+    """Erase, in the connection's transaction, whoever was erased before.
 
     Args:
         connection: in a transaction that may delete.
@@ -29,28 +38,41 @@ def erase_again(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping
         destroyed: as ``KeyManager.destroyed`` gave it.
 
     Raises:
-        VaultError: INTEGRITY, if the KMS holds what is no entry of an erasure: nothing is erased, since nothing could be left out.
+        VaultError: INTEGRITY, if the KMS holds what is no entry of an erasure: nothing is erased, since nothing may be left out.
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
-    entries = [_parse(erasure_uid, text) for erasure_uid, text in destroyed.items()]
-    subject_uids = [subject_uid for subject_uid, _ in entries]
-    key_ids = [key_id for _, some in entries for key_id in some]
-    found = sorted({*_subjects(connection, tenant_uid, subject_uids), *_owners(connection, tenant_uid, key_ids)})
-    for subject_uid in found:
-        erase_subject(connection, tenant_uid, subject_uid)
-    return found
+    by_subject, by_key = dict[bytes, bytes](), dict[bytes, bytes]()
+    for erasure_uid, text in destroyed.items():
+        subject_uid, key_ids = _parse(erasure_uid, text)
+        by_subject[subject_uid] = erasure_uid
+        by_key |= dict.fromkeys(key_ids, erasure_uid)
+    found = {owner: by_key[key_id] for owner, key_id in _owners(connection, tenant_uid, by_key)}
+    found |= {uid: by_subject[uid] for uid in _subjects(connection, tenant_uid, by_subject)}
+    return [_erase(connection, tenant_uid, subject_uid, found[subject_uid]) for subject_uid in sorted(found)]
 
 
-def _subjects(connection: sa.Connection, tenant_uid: bytes, uids: Sequence[bytes]) -> Iterator[bytes]:
+def _erase(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes, erasure_uid: bytes) -> Repeated:
+    token, item = t.token.c, t.item.c
+    own = (token.tenant_uid == tenant_uid) & (token.subject_uid == subject_uid)
+    same = (item.tenant_uid == token.tenant_uid) & (item.subject_uid == token.subject_uid) & (item.uid == token.item_uid)
+    select = sa.select(token.uid, item.data_class).join_from(t.token, t.item, same).where(own).order_by(token.uid)
+    tokens = [(uid, data_class) for uid, data_class in connection.execute(select)]
+    erase_subject(connection, tenant_uid, subject_uid)
+    return Repeated(erasure_uid, subject_uid, tokens)
+
+
+def _subjects(connection: sa.Connection, tenant_uid: bytes, uids: Iterable[bytes]) -> Iterator[bytes]:
     c = t.subject.c
     for some in _groups(uids):
         yield from connection.scalars(sa.select(c.uid).where(c.tenant_uid == tenant_uid, c.uid.in_(some)))
 
 
-def _owners(connection: sa.Connection, tenant_uid: bytes, key_ids: Sequence[bytes]) -> Iterator[bytes]:
+def _owners(connection: sa.Connection, tenant_uid: bytes, key_ids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Subject uid and key id of each of these keys that is there."""
     c = t.subject_key.c
     for some in _groups(key_ids):
-        yield from connection.scalars(sa.select(c.subject_uid).where(c.tenant_uid == tenant_uid, c.key_id.in_(some)))
+        select = sa.select(c.subject_uid, c.key_id).where(c.tenant_uid == tenant_uid, c.key_id.in_(some))
+        yield from ((subject_uid, key_id) for subject_uid, key_id in connection.execute(select))
 
 
 def _groups(uids: Iterable[bytes]) -> Iterator[list[bytes]]:

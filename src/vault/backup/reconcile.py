@@ -17,7 +17,7 @@ from vault.audit.continuing import continued, continuing, opened, parse_name
 from vault.audit.events import Draft
 from vault.audit.merkle import root
 from vault.audit.note import NoteError, encode_base64, sign_note, verifier
-from vault.backup.erasures import erase_again
+from vault.backup.erasures import Repeated, erase_again
 from vault.errors import VaultError
 from vault.kms.key_manager import Anchored, AnchorMovedError, KeyManager
 from vault.store import tables as t
@@ -30,11 +30,12 @@ from vault.store.queries import now_us
 from vault.store.rows import LogRow, PendingRow
 from vault.store.writes import insert
 from vault.v1 import common_pb2
+from vault.v1.audit_pb2 import CHANGE_DELETED
 
 ACTION = "RestoreReconciled"
 ERASED_AGAIN = "ErasureRepeated"
 _PATIENCE_S = 3600.0
-_SUBJECTS = 1000
+_TOKENS = 1000
 """That one event names: 16 bytes each, of the 65,535 that a leaf may have."""
 _DUE = (common_pb2.ERROR_REASON_RESTORED_NOT_RECONCILED, common_pb2.ERROR_REASON_LOG_BEHIND_ANCHOR)
 
@@ -202,12 +203,15 @@ class _Log:
             "erased_again": str(erased),
         }
 
-    def _erasures(self, subject_uids: list[bytes]) -> Iterator[Draft]:
-        for start in range(0, len(subject_uids), _SUBJECTS):
-            draft = self._draft(ERASED_AGAIN, {})
-            for subject_uid in subject_uids[start : start + _SUBJECTS]:
-                draft.look_into(subject_uid)
-            yield draft
+    def _erasures(self, erased: list[Repeated]) -> Iterator[Draft]:
+        """One event a subject, or more where it has many tokens."""
+        for one in erased:
+            for start in range(0, max(1, len(one.tokens)), _TOKENS):
+                draft = self._draft(ERASED_AGAIN, {"erasure": one.erasure_uid.hex()})
+                draft.look_into(one.subject_uid)
+                for token_uid, data_class in one.tokens[start : start + _TOKENS]:
+                    draft.touch(data_class, one.subject_uid, token_uid, change=CHANGE_DELETED)
+                yield draft
 
     def _draft(self, action: str, details: dict[str, str]) -> Draft:
         return Draft(operator(self._tenant_uid), action, common_pb2.CallContext(), details=details)
