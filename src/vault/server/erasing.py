@@ -155,7 +155,7 @@ class Eraser:
 
     async def _run(self, act: FinishErasure) -> None:
         for _ in range(_TRIES):
-            await self._dispatcher.keys_of(act.erasure.tenant_uid)
+            await self._dispatcher.keys_of(act.caller.tenant_uid)
             answer = await asyncio.wrap_future(self._submit(act, 1))
             if isinstance(answer, VaultError) and answer.reason != common_pb2.ERROR_REASON_CONFLICT:
                 raise answer
@@ -166,14 +166,14 @@ class Eraser:
     async def _resume(self) -> None:
         while True:
             try:
-                await self._round()
+                await self.round()
             except Exception as error:  # noqa: BLE001  nothing is lost: what is begun stays begun, and is tried again
                 log.warning("erasures could not be looked for; it is tried again", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), EVERY_S)
             self._woken.clear()
 
-    async def _round(self) -> None:
+    async def round(self) -> None:
         """Finish what others began, in an order of this node's own, so that two nodes seldom meet."""
         engine = self._node.engine
         if not self._is_clean:

@@ -1,15 +1,13 @@
 """The second of an erasure's two transactions: keys, items, tokens and names go, and the log says so. Any node may run it."""
 
-import time
-from dataclasses import dataclass, field
 from hashlib import sha256
 
-from vault.administration import PATIENCE_S
-from vault.audit.events import Caller, Draft, refusing_decision
+from vault.administration import Act, nothing
+from vault.audit.events import Caller, Draft
 from vault.audit.receipt_leaves import ERASED
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeysMissingError, TenantKeys
-from vault.store.reads import Belongings, Head, Reads, Rows
+from vault.store.reads import Belongings, Reads, Rows
 from vault.store.rows import ErasureRow
 from vault.store.runner import Outcome
 from vault.store.sealing import check, sealed
@@ -20,35 +18,29 @@ from vault.v1 import common_pb2
 from vault.v1.subject_service_pb2 import ErasureStatement
 
 
-@dataclass
-class FinishErasure:
-    """What is left to do of an erasure once its key ids are noted in the KMS; implements ``store.runner.Call``.
+class FinishErasure(Act):
+    """What is left to do of an erasure once its key ids are noted in the KMS. The server itself acts."""
 
-    Args:
-        erasure: as it began.
-        promises: of this node.
-        kek_imported: whether somebody outside has copies of the tenant's KEK.
-    """
+    def __init__(self, erasure: ErasureRow, promises: Promises, *, kek_imported: bool) -> None:
+        """Make it.
 
-    erasure: ErasureRow
-    promises: Promises
-    kek_imported: bool
-    action: str = ERASED
-    needs_keys: bool = True
-    deadline: float = field(default_factory=lambda: time.monotonic() + PATIENCE_S)
-
-    @property
-    def head(self) -> Head:
-        """The tenant; the server itself acts."""
-        return Head(self.erasure.tenant_uid, b"", "", b"")
+        Args:
+            erasure: as it began.
+            promises: of this node.
+            kek_imported: whether somebody outside has copies of the tenant's KEK.
+        """
+        super().__init__(Caller(erasure.tenant_uid, ""), ERASED, "", {"erasure": erasure.uid.hex()}, nothing)
+        self._erasure = erasure
+        self._promises = promises
+        self._kek_imported = kek_imported
 
     def reads(self, _keys: TenantKeys | None) -> Reads:
         """The erasure and all that goes with it, FOR UPDATE."""
-        subject = frozenset({self.erasure.subject_uid})
+        subject = frozenset({self._erasure.subject_uid})
         return Reads(
             subject_uids=subject,
             belongings=subject,
-            erasures=frozenset({self.erasure.uid}),
+            erasures=frozenset({self._erasure.uid}),
             tenant_keys=True,
             schedule=True,
             owning=True,
@@ -57,20 +49,14 @@ class FinishErasure:
     def decide(self, rows: Rows, keys: TenantKeys | None) -> Outcome:
         """Let everything go, if nobody else has."""
         if keys is None:
-            raise KeysMissingError(self.erasure.tenant_uid)
+            raise KeysMissingError(self._erasure.tenant_uid)
         try:
             return self._erase(rows, keys)
         except VaultError as error:
             return self.failed(error)
 
-    def failed(self, error: VaultError) -> Outcome:
-        """The outcome that only refuses."""
-        draft = self._draft()
-        draft.decision, draft.reason = refusing_decision(error.reason), error.reason
-        return Outcome(error, draft)
-
     def _erase(self, rows: Rows, keys: TenantKeys) -> Outcome:
-        row, tenant = rows.erasures.get(self.erasure.uid), rows.tenant
+        row, tenant = rows.erasures.get(self._erasure.uid), rows.tenant
         if row is None or tenant is None:
             raise VaultError(
                 common_pb2.ERROR_REASON_INTEGRITY, "the row of an erasure or its tenant is missing; the operator must investigate"
@@ -80,7 +66,7 @@ class FinishErasure:
         if row.state != BEGUN:
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "another node has finished this erasure")
         found = Found(rows.belongings.get(row.subject_uid, Belongings()), tenant, rows.tenant_keys)
-        statement = done(row.statement, found, self.promises, rows.schedule, rows.now_us, kek_imported=self.kek_imported)
+        statement = done(row.statement, found, self._promises, rows.schedule, rows.now_us, kek_imported=self._kek_imported)
         text = statement.SerializeToString(deterministic=True)
         after = row._replace(
             state=DONE, statement=text, epoch=statement.epoch, index_key_version=statement.index_key_version, end_us=rows.now_us
@@ -95,7 +81,3 @@ class FinishErasure:
         for each in statement.items:
             draft.touch_subject(each.data_class, statement.subject_uid, items=each.count)
         return draft
-
-    def _draft(self) -> Draft:
-        details = {"erasure": self.erasure.uid.hex()}
-        return Draft(Caller(self.erasure.tenant_uid, ""), ERASED, common_pb2.CallContext(), details=details)
