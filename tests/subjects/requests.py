@@ -17,7 +17,7 @@ def register(subject_id: str, *aliases: str) -> v1.RegisterRequest:
     return v1.RegisterRequest(context=context(), subject_id=subject_id, aliases=aliases)
 
 
-def get(subject_id: str) -> v1.GetSubjectRequest:
+def show(subject_id: str) -> v1.GetSubjectRequest:
     """Ask what there is of a subject."""
     return v1.GetSubjectRequest(context=context(), subject_id=subject_id)
 
@@ -75,4 +75,4 @@ def every_subject(vault: Inside, page_size: int, **options: Any) -> Iterable[v1.
 
 def names_of(vault: Inside, subject_id: str, **options: Any) -> list[str]:
     """The other names that lead to a subject."""
-    return list(vault.ask(get(subject_id), "admin", **options).subject.aliases)
+    return list(vault.ask(show(subject_id), "admin", **options).subject.aliases)

@@ -1,7 +1,7 @@
 """A subject's names: the first one, those that come and go, and that each leads to one subject and no other."""
 
 import pytest
-from tests.subjects.requests import get, link, names_of, register, restrict, unlink
+from tests.subjects.requests import link, names_of, register, restrict, show, unlink
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import delete, describe, new_email, new_subject, reveal, search, tokenize, tokens_of
 
@@ -16,7 +16,7 @@ def test_a_registered_subject_is_the_one_that_values_are_then_stored_for(open_va
     made = open_vault.ask(register(name), "app")
     assert (len(made.subject_uid), made.existed) == (16, False)
     open_vault.ask(tokenize((name, "email", new_email())), "app")
-    subject = open_vault.ask(get(name), "admin").subject
+    subject = open_vault.ask(show(name), "admin").subject
     assert (subject.subject_uid, subject.subject_id) == (made.subject_uid, name)
     assert [(count.data_class, count.count) for count in subject.items] == [("email", 1)]
 
@@ -41,7 +41,7 @@ def test_every_name_leads_to_the_subject_for_every_call(open_vault: Inside) -> N
         (result,) = open_vault.ask(search(("", None, name)), "plain").results
         assert {item.token for item in result.items} == set(tokens)
     assert {each.description.subject_id for each in open_vault.ask(describe(*tokens), "plain").results} == {first}
-    subjects = [open_vault.ask(get(name), "admin").subject for name in (first, second, third)]
+    subjects = [open_vault.ask(show(name), "admin").subject for name in (first, second, third)]
     assert subjects[0] == subjects[1] == subjects[2]
     assert list(subjects[0].aliases) == sorted([second, third])
 
@@ -90,10 +90,10 @@ def test_an_unlinked_name_leads_nowhere_and_may_be_given_to_another(open_vault: 
     open_vault.ask(register(first, alias), "app")
     open_vault.ask(register(second), "app")
     open_vault.ask(unlink(alias), "admin")
-    assert open_vault.refused(get(alias), "admin") == NOT_FOUND
+    assert open_vault.refused(show(alias), "admin") == NOT_FOUND
     assert names_of(open_vault, first) == []
     open_vault.ask(link(second, alias), "admin")
-    assert open_vault.ask(get(alias), "admin").subject.subject_id == second
+    assert open_vault.ask(show(alias), "admin").subject.subject_id == second
     (result,) = open_vault.ask(search(("", None, alias)), "plain").results
     assert not result.items
 
@@ -108,7 +108,7 @@ def test_the_name_that_a_subject_was_made_with_stays(open_vault: Inside) -> None
 def test_a_name_of_another_tenant_is_unknown_here_and_free(open_vault: Inside) -> None:
     first, alias = new_subject(), new_subject()
     theirs = open_vault.ask(register(first, alias), "app", "globex")
-    for request in (get(first), get(alias), link(first, new_subject()), unlink(alias), restrict(first)):
+    for request in (show(first), show(alias), link(first, new_subject()), unlink(alias), restrict(first)):
         assert open_vault.refused(request, "admin") == NOT_FOUND
     ours = open_vault.ask(register(first, alias), "app")
     assert (ours.existed, ours.subject_uid == theirs.subject_uid) == (False, False)
@@ -137,13 +137,13 @@ def test_who_may_not_link_registers_no_name_for_a_subject_that_is_there(open_vau
 def test_only_administrators_and_privacy_officers_manage_subjects(open_vault: Inside, who: str) -> None:
     first, alias = new_subject(), new_subject()
     open_vault.ask(register(first, alias), "app")
-    for request in (get(first), link(first, new_subject()), unlink(alias), restrict(first)):
+    for request in (show(first), link(first, new_subject()), unlink(alias), restrict(first)):
         assert open_vault.refused(request, who) == "POLICY_DENIED"
     assert names_of(open_vault, first) == [alias]
 
 
 def test_whoever_may_not_ask_is_not_told_who_is_there(open_vault: Inside) -> None:
-    assert open_vault.refused(get(new_subject()), "plain") == "POLICY_DENIED"
+    assert open_vault.refused(show(new_subject()), "plain") == "POLICY_DENIED"
 
 
 def test_the_events_name_subjects_by_uid_and_in_refusals_too(open_vault: Inside) -> None:
@@ -151,10 +151,10 @@ def test_the_events_name_subjects_by_uid_and_in_refusals_too(open_vault: Inside)
     with open_vault.events() as events:
         uid = open_vault.ask(register(first, alias), "app").subject_uid
         other = open_vault.ask(register(second), "app").subject_uid
-        open_vault.ask(get(alias), "admin")
+        open_vault.ask(show(alias), "admin")
         open_vault.refused(link(second, alias), "admin")
         open_vault.ask(unlink(alias), "admin")
-        open_vault.refused(get(alias), "admin")
+        open_vault.refused(show(alias), "admin")
     named = [{touched.subject_uids for touched in event.touched} for event in events]
     assert named == [{uid}, {other}, {uid}, {other + uid}, {uid}, set()]
     assert [event.action for event in events] == ["Register", "Register", "GetSubject", "Link", "Unlink", "GetSubject"]
@@ -165,10 +165,10 @@ def test_when_a_subject_is_gone_its_names_are_free(open_vault: Inside) -> None:
     open_vault.ask(register(first, alias), "app")
     (token,) = tokens_of(open_vault.ask(tokenize((alias, "email", new_email())), "app"))
     open_vault.ask(delete(token), "admin")
-    uid = open_vault.ask(get(alias), "admin").subject.subject_uid
+    uid = open_vault.ask(show(alias), "admin").subject.subject_uid
     for table in (t.subject_alias, t.subject_key):
         open_vault.remove(table, subject_uid=uid)
     open_vault.remove(t.subject, uid=uid)
-    assert open_vault.refused(get(alias), "admin") == NOT_FOUND
+    assert open_vault.refused(show(alias), "admin") == NOT_FOUND
     assert open_vault.ask(register(alias, first), "app").existed is False
     assert open_vault.refused(reveal(token), "plain") == "TOKEN_NOT_FOUND"
