@@ -59,12 +59,12 @@ class Act:
         return Reads()
 
     def decide(self, rows: Rows, keys: TenantKeys | None) -> Outcome:
-        """What the effect writes, and the event."""
-        draft = self._draft()
+        """What the effect writes, and the event, of which the effect may have added to the details."""
         try:
-            return Outcome(b"", draft, self.effect(rows, _present(keys)))
+            writes = self.effect(rows, _present(keys))
         except VaultError as error:
             return self.failed(error)
+        return Outcome(b"", self._draft(), writes)
 
     def failed(self, error: VaultError) -> Outcome:
         """The outcome that only refuses."""

@@ -1,5 +1,7 @@
 """A rotation leaves nothing under old keys, loses nothing on the way, and says so in the log."""
 
+import hashlib
+
 import pytest
 import sqlalchemy as sa
 from tests.harness import context
@@ -46,6 +48,19 @@ def test_whoever_had_something_deleted_gets_a_new_store_key_and_the_old_one_is_g
     assert not open_vault.rows(t.subject, tenant_uid=uid, rekey_due=True)
     assert not old & {row.key_id for row in open_vault.rows(t.subject_key, tenant_uid=uid)}
     stored.check()
+
+
+def test_the_log_attests_that_nothing_is_left_and_names_what_went_by_its_hash(open_vault: Inside) -> None:
+    before = _tenant(open_vault)
+    (epoch,) = open_vault.rows(t.tenant_key, tenant_uid=before.uid, kind="epoch", version=before.epoch)
+    with open_vault.events() as events:
+        rotate(open_vault)
+    rotated, retired = (next(event for event in events if event.action == action) for action in ("KeysRotated", "KeysRetired"))
+    assert rotated.details["epoch"] == str(before.epoch + 1)
+    assert retired.details[f"epoch_{before.epoch}"] == hashlib.sha256(epoch.wrapped).hexdigest()
+    assert {name: count for name, count in retired.details.items() if name.startswith("left_")} == dict.fromkeys(
+        ("left_subject_keys", "left_requests", "left_openings", "left_subjects", "left_aliases", "left_items"), "0"
+    )
 
 
 def test_two_rotations_at_once_are_refused_by_name(open_vault: Inside) -> None:

@@ -1,0 +1,132 @@
+"""Destroying KEK versions ends what hung on them alone, refuses while anything live does, and says whose horizon it was."""
+
+import secrets
+
+import pytest
+from google.longrunning import operations_pb2
+from tests.harness import context
+from tests.rotation.works import Stored, attested, found, rotate, worker
+from tests.use_cases.inside import Inside
+
+from vault.admission import Admitted
+from vault.keys.operations import begin, described
+from vault.kms.key_manager import KmsIntegrityError
+from vault.kms.tenant_keys import TenantKeys
+from vault.store import tables as t
+from vault.store.reads import Reads
+from vault.store.rows import ErasureRow
+from vault.store.sealing import sealed
+from vault.store.writes import insert
+from vault.v1 import key_service_pb2 as v1
+
+
+class _Approved:
+    """The beginning of a destruction, as it is once somebody has approved it."""
+
+    def __init__(self, keep_from: int) -> None:
+        self._request = v1.DestroyRequest(keep_from_version=keep_from)
+
+    def reads(self, _keys: TenantKeys) -> Reads:
+        return Reads()
+
+    def decide(self, admitted: Admitted) -> v1.GetOperationResponse:
+        return v1.GetOperationResponse(operation=described(begin(admitted, "Destroy", self._request)))
+
+
+def _destroy(inside: Inside, keep_from: int) -> operations_pb2.Operation:
+    call = inside.call(v1.StatusRequest(context=context("incident")), "security")
+    call.use_case = _Approved(keep_from)
+    (answer,) = inside.answers([call])
+    assert isinstance(answer, bytes), answer
+    name = v1.GetOperationResponse.FromString(answer).operation.name
+    with worker(inside) as working:
+        working.look()
+    return found(inside, name)
+
+
+def _current(inside: Inside) -> int:
+    return max(row.kek_version for row in inside.rows(t.tenant_key, tenant_uid=inside.tenant().uid))
+
+
+def _erased(inside: Inside) -> bytes:
+    """An erasure that is done, under the keys of now."""
+    tenant, uid = inside.row(t.tenant, uid=inside.tenant().uid), secrets.token_bytes(16)
+    row = ErasureRow(
+        tenant.uid,
+        uid,
+        secrets.token_bytes(16),
+        "DONE",
+        b"",
+        tenant.epoch,
+        tenant.index_key_version,
+        1,
+        2,
+        0,
+        None,
+        None,
+        None,
+        None,
+    )
+    with inside.engine.begin() as connection:
+        insert(connection, t.erasure, [sealed(inside.keys().authority, row)])
+    return uid
+
+
+def test_old_keys_are_gone_for_good_and_new_ones_serve(open_vault: Inside) -> None:
+    stored = Stored(open_vault)
+    old = [row for row in open_vault.rows(t.tenant_key, tenant_uid=open_vault.tenant().uid) if row.kind == "epoch" and row.wrapped]
+    rotate(open_vault)
+    operation = _destroy(open_vault, _current(open_vault))
+    attestation = attested(open_vault, operation.name)
+    assert list(attestation.destroyed_kek_versions) == list(range(1, _current(open_vault)))
+    with pytest.raises(KmsIntegrityError):
+        open_vault.node.key_manager.unwrap(open_vault.tenant().uid, [(row.wrapped, b"any") for row in old])
+    states = {
+        row.state
+        for row in open_vault.rows(t.tenant_key, tenant_uid=open_vault.tenant().uid)
+        if row.kek_version < _current(open_vault)
+    }
+    assert states == {"DESTROYED"}
+    open_vault.node.keys.clear()
+    stored.check()
+
+
+def test_what_is_in_use_is_not_destroyed_and_named(open_vault: Inside) -> None:
+    stored = Stored(open_vault, people=1)
+    versions = _current(open_vault)
+    operation = _destroy(open_vault, versions + 1)
+    assert "epoch key" in operation.error.message
+    assert open_vault.node.key_manager.kek(open_vault.tenant().uid).latest == versions
+    stored.check()
+
+
+def test_a_key_said_to_be_retired_behind_the_vaults_back_is_not_destroyed(open_vault: Inside) -> None:
+    stored = Stored(open_vault, people=1)
+    uid, before = open_vault.tenant().uid, _current(open_vault)
+    old = [row for row in open_vault.rows(t.tenant_key, tenant_uid=uid) if row.state == "ACTIVE" and row.kind != "authority"]
+    rotate(open_vault)
+    subject = open_vault.rows(t.subject, tenant_uid=uid)[0]
+    epoch = next(row.version for row in old if row.kind == "epoch")
+    where = {"tenant_uid": uid, "subject_uid": subject.uid, "kind": "store"}
+    now = open_vault.row(t.subject_key, **where)
+    open_vault.edit(t.subject_key, where, epoch=epoch)
+    operation = _destroy(open_vault, before + 1)
+    assert "subject_key" in operation.error.message
+    open_vault.edit(t.subject_key, where, epoch=now.epoch)
+    assert open_vault.node.key_manager.kek(uid).oldest <= before
+    stored.check()
+
+
+def test_the_horizon_is_reached_when_every_key_that_touched_the_erased_is_gone(open_vault: Inside) -> None:
+    uid = open_vault.tenant().uid
+    early = _erased(open_vault)
+    rotate(open_vault)
+    late = _erased(open_vault)
+    with open_vault.events() as events:
+        attestation = attested(open_vault, _destroy(open_vault, _current(open_vault)).name)
+    reached = {row.uid: bool(row.horizon_us) for row in open_vault.rows(t.erasure, tenant_uid=uid)}
+    assert (reached[early], reached[late]) == (True, False)
+    listed = [event.details["erasures"].split(",") for event in events if event.action == "HorizonReached"]
+    assert early.hex() in listed[0]
+    assert late.hex() not in listed[0]
+    assert attestation.horizons_reached == sum(map(len, listed))
