@@ -17,7 +17,10 @@ from vault.store.sealing import check, sealed
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
 
-ACTIVE = "ACTIVE"
+ACTIVE, SEALED = "ACTIVE", "SEALED"
+WHILE_SEALED = frozenset({"Status", "Seal", "Unseal", "ListApprovals", "Approve", "Deny"})
+"""The methods that a sealed tenant still answers: what it takes to look at the seal, and to lift it by two."""
+
 _PLAIN_FORM = common_pb2.Form()
 
 
@@ -94,7 +97,7 @@ def admit(caller: Caller, rows: Rows, keys: TenantKeys, draft: Draft, policy: Po
     Raises:
         VaultError: TENANT_SEALED, CERTIFICATE_REFUSED, PRINCIPAL_UNKNOWN, PRINCIPAL_SUSPENDED, INTEGRITY.
     """
-    tenant = _tenant(rows, keys)
+    tenant = _tenant(rows, keys, draft.action)
     _issuer(caller, rows, keys)
     principal = rows.principal
     if principal is None:
@@ -111,11 +114,11 @@ def admit(caller: Caller, rows: Rows, keys: TenantKeys, draft: Draft, policy: Po
     return Admitted(caller, tenant, principal, policy, rows, keys, draft)
 
 
-def _tenant(rows: Rows, keys: TenantKeys) -> TenantRow:
+def _tenant(rows: Rows, keys: TenantKeys, action: str) -> TenantRow:
     if rows.tenant is None:
         raise VaultError(common_pb2.ERROR_REASON_INTEGRITY, "the tenant's row is missing; the operator must investigate")
     check(keys.authority, rows.tenant)
-    if rows.tenant.state != ACTIVE:
+    if rows.tenant.state != ACTIVE and not (rows.tenant.state == SEALED and action in WHILE_SEALED):
         raise VaultError(common_pb2.ERROR_REASON_TENANT_SEALED, f"the tenant is {rows.tenant.state.lower()}; nothing is served")
     return rows.tenant
 

@@ -11,8 +11,9 @@ from google.rpc import status_pb2
 
 from vault.admission import Admitted
 from vault.errors import VaultError
+from vault.kms.tenant_keys import Authority
 from vault.safe import new_uid
-from vault.store.reads import Reads
+from vault.store.reads import Reads, Rows
 from vault.store.rows import LIVE_STATES, OperationRow
 from vault.store.runner import MoreRowsError
 from vault.store.sealing import sealed
@@ -41,21 +42,39 @@ def begin(admitted: Admitted, kind: str, request: Message) -> OperationRow:
     """
     if _LIVE not in admitted.rows.fetched:
         raise MoreRowsError(_LIVE)
-    live = next((row for row in admitted.rows.live_operations if row.live_kind == kind), None)
+    check_none_live(admitted.rows, kind)
+    row = new_row(admitted.keys.authority, admitted.tenant.uid, admitted.principal.uid, kind, request, admitted.rows.now_us)
+    admitted.writes.inserted.append(row)
+    admitted.draft.details["operation"] = row.uid.hex()
+    return row
+
+
+def check_none_live(rows: Rows, kind: str) -> None:
+    """Refuse a second operation of a kind.
+
+    Raises:
+        VaultError: OPERATION_UNDER_WAY, naming the first.
+    """
+    live = next((row for row in rows.live_operations if row.live_kind == kind), None)
     if live:
         raise VaultError(
             common_pb2.ERROR_REASON_OPERATION_UNDER_WAY,
             f"{name_of(live.uid)} of this kind is {live.state.lower()}; wait for its end, resume it or cancel it",
         )
-    now_us, tenant = admitted.rows.now_us, admitted.tenant
-    row = sealed(
-        admitted.keys.authority,
+
+
+def new_row(
+    authority: Authority, tenant_uid: bytes, principal_uid: bytes, kind: str, request: Message, now_us: int
+) -> OperationRow:
+    """The row of an operation that nobody has begun to run."""
+    return sealed(
+        authority,
         OperationRow(
-            tenant_uid=tenant.uid,
+            tenant_uid=tenant_uid,
             uid=new_uid(),
             kind=kind,
             request=request.SerializeToString(deterministic=True),
-            principal_uid=admitted.principal.uid,
+            principal_uid=principal_uid,
             create_us=now_us,
             mac=b"",
             live_kind=kind,
@@ -70,9 +89,6 @@ def begin(admitted: Admitted, kind: str, request: Message) -> OperationRow:
             until_us=0,
         ),
     )
-    admitted.writes.inserted.append(row)
-    admitted.draft.details["operation"] = row.uid.hex()
-    return row
 
 
 def name_of(uid: bytes) -> str:

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from google.protobuf.message import Message
 
 from vault import delete, describe, list_data_classes, reveal, search, tokenize, update, verify
+from vault.approvals import decide, list_approvals
 from vault.call import UseCase
 from vault.classes.taxonomy import Taxonomy
 from vault.fields import decrypt, encrypt, reencrypt
-from vault.keys import operation_calls, rotate
+from vault.keys import destroy_request, operation_calls, rotate, schedule, seal, status
 from vault.subjects import bulk_erase, erase, get_erasure, get_subject, holds, link, list_subjects, register, restrict
 from vault.v1 import field_service_pb2 as fields_v1
 from vault.v1 import key_service_pb2 as keys_v1
@@ -80,6 +81,17 @@ _FIELDS = (
 _KEYS = (
     Method(rotate.ROTATE, keys_v1.RotateRequest, _one, lambda request, _: rotate.Rotate(request)),
     Method(rotate.REKEY, keys_v1.RekeyRequest, _one, lambda request, _: rotate.Rekey(request)),
+    Method(status.ACTION, keys_v1.StatusRequest, _one, lambda request, _: status.Status(request)),
+    Method(destroy_request.DESTROY, keys_v1.DestroyRequest, _one, lambda request, _: destroy_request.Destroy(request)),
+    Method(seal.SEAL, keys_v1.SealRequest, _one, lambda request, _: seal.Seal(request)),
+    Method(seal.UNSEAL, keys_v1.UnsealRequest, _one, lambda request, _: seal.Unseal(request)),
+    Method(schedule.ACTION, keys_v1.SetScheduleRequest, _one, lambda request, _: schedule.SetSchedule(request)),
+)
+
+_APPROVALS = (
+    Method(list_approvals.ACTION, keys_v1.ListApprovalsRequest, _one, lambda request, _: list_approvals.ListApprovals(request)),
+    Method(decide.APPROVE, keys_v1.ApproveRequest, _one, lambda request, _: decide.Approve(request)),
+    Method(decide.DENY, keys_v1.DenyRequest, _one, lambda request, _: decide.Deny(request)),
 )
 
 _OPERATIONS = (
@@ -114,6 +126,7 @@ SERVICES: Mapping[str, tuple[Method, ...]] = {
     "vault.v1.FieldService": _FIELDS,
     "vault.v1.KeyService": _KEYS,
     "vault.v1.OperationService": _OPERATIONS,
+    "vault.v1.ApprovalService": _APPROVALS,
     "vault.v1.SubjectService": (*_SUBJECTS, *_ERASURES),
 }
 """By the service's full name."""

@@ -22,6 +22,9 @@ class Metrics:
         self.without_kms = Gauge(
             "vault_tenants_without_kms", "Tenants served with keys in memory while the KMS is away", registry=self.registry
         )
+        self.tenants_overdue = Gauge(
+            "vault_tenants_overdue", "Tenants whose keys should have been rotated, by their schedule", registry=self.registry
+        )
         self.policy_errors = Counter("vault_policy_errors", "Policies that could not be evaluated", registry=self.registry)
         self.witness_answers = Counter(
             "vault_witness_answers", "Checkpoints put to witnesses, by result", ["witness", "result"], registry=self.registry

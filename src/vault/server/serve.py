@@ -28,6 +28,7 @@ from vault.server.erasure_flows import ErasureFlows
 from vault.server.intake import Intake
 from vault.server.journal import Journal
 from vault.server.keeping.assembly import LogKeeping, keeping_logs
+from vault.server.key_status import KeyStatus
 from vault.server.key_worker.running import working_beside
 from vault.server.lane import Lane
 from vault.server.log_http.serving import logs_served
@@ -39,6 +40,7 @@ from vault.server.streams.running import Streams
 from vault.server.trust import REFRESH_S, Trust
 from vault.server.unheard import Unheard
 from vault.server.witnessing.running import witnessed
+from vault.store.key_usage import overdue
 from vault.store.sweeper import sweep
 
 log = structlog.get_logger(__name__)
@@ -106,7 +108,8 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
     audit = AuditService(node.engine, node.log_engine, node.gate.public_key, witnesses)
     streams = Streams(audit, dispatcher, node.keys, lane.submit)
     eraser = Eraser(node, lane.submit, dispatcher, metrics)
-    flows = ErasureFlows(eraser, audit, node.key_manager.destroyed).by_method()
+    key_status = KeyStatus(node.engine, node.key_manager)
+    flows = {**ErasureFlows(eraser, audit, node.key_manager.destroyed).by_method(), **key_status.flows}
     edge = Edge(trust, Intake(BUILT_IN, policy), dispatcher, audit, streams, flows, metrics, unheard)
     server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT)
     edge.register(server)
@@ -117,7 +120,7 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
     stopping = _stop_on_signals()
     async with (
         metrics_served(metrics, config.server.metrics_address) as metrics_address,
-        _housekeeping(node, trust),
+        _housekeeping(node, trust, metrics),
         eraser.resuming(),
         logs_served(node, trust, policy, dispatcher, metrics, unheard, witnesses),
         witnessed(node, metrics, logs.alarms.conflict),
@@ -139,6 +142,7 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
         await server.stop(_LAST_WORDS_S)
     edge.close()
     audit.close()
+    key_status.close()
     eraser.close()
     logs.alarms.close()
     await asyncio.to_thread(lane.close)
@@ -178,14 +182,17 @@ def _alert(metrics: Metrics, policy: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _housekeeping(node: Node, trust: Trust) -> AsyncIterator[None]:
+async def _housekeeping(node: Node, trust: Trust, metrics: Metrics) -> AsyncIterator[None]:
     """Every few seconds: tenants' CAs are read anew, expired keys leave memory and expired rows the database."""
+
+    def count_overdue() -> None:
+        metrics.tenants_overdue.set(len(overdue(node.engine)))
 
     async def keep() -> None:
         while True:
             await asyncio.sleep(REFRESH_S)
             node.keys.sweep()
-            for chore in (trust.refresh, lambda: sweep(node.engine)):
+            for chore in (trust.refresh, lambda: sweep(node.engine), count_overdue):
                 try:
                     await asyncio.to_thread(chore)
                 except Exception as error:  # noqa: BLE001  calls don't depend on it: their own transaction reads what counts

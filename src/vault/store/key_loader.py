@@ -1,6 +1,7 @@
 """Fetching a tenant's keys: wrapped rows from the database, unwrapped by the KMS in one call, and the tenant's row checked.
 
-Keys are the gate: a tenant whose audit log is not in order gets none, so that nothing of it is served.
+Keys are the gate: a tenant whose audit log is not in order gets none, so that nothing of it is served. Of one that is sealed only
+the authority key is fetched, which opens no value: it tells who may lift the seal.
 """
 
 from collections.abc import Callable
@@ -70,4 +71,5 @@ class KeyLoader:
                 common_pb2.ERROR_REASON_INTEGRITY,
                 "the tenant's row or one of its keys is missing; the operator must investigate",
             )
-        return TenantRow(*tenant), keys
+        row = TenantRow(*tenant)
+        return row, keys if row.state == "ACTIVE" else [key for key in keys if key.kind == AUTHORITY]

@@ -1,0 +1,103 @@
+"""How often a tenant's keys rotate, and how long copies of old ones live: SetSchedule, and the rotation that is due."""
+
+from collections.abc import Iterable
+
+from vault.administration import Act
+from vault.admission import ACTIVE, Admitted
+from vault.audit.events import Caller
+from vault.errors import VaultError
+from vault.keys.operations import check_none_live, new_row
+from vault.keys.rotate import ROTATE
+from vault.kms.tenant_keys import EPOCH, TenantKeys
+from vault.store.reads import Reads, Rows
+from vault.store.rows import KeyScheduleRow, TenantKeyRow
+from vault.store.sealing import check, sealed
+from vault.store.writes import Writes
+from vault.v1 import common_pb2
+from vault.v1 import key_service_pb2 as v1
+
+ACTION = "SetSchedule"
+UNKNOWN_S = 30 * 24 * 3600
+"""What is assumed of how long copies live, where nobody has said so."""
+
+_US = 1_000_000
+_BY_NOBODY = bytes(16)
+
+
+class SetSchedule:
+    """One SetSchedule request; doing it again changes nothing."""
+
+    def __init__(self, request: v1.SetScheduleRequest) -> None:
+        self._schedule = request.schedule
+
+    def reads(self, _keys: TenantKeys) -> Reads:
+        """The schedule; the tenant alone, lest two make the first one."""
+        return Reads(schedule=True, owning=True)
+
+    def decide(self, admitted: Admitted) -> v1.SetScheduleResponse:
+        """Set it."""
+        admitted.permit(ACTION, "")
+        old, authority = admitted.rows.schedule, admitted.keys.authority
+        new = sealed(authority, _row(admitted.tenant.uid, self._schedule))
+        if old is None:
+            admitted.writes.inserted.append(new)
+        else:
+            check(authority, old)
+            admitted.writes.replaced.append((old, new))
+        for name in ("rotate_every_s", "restore_window_s", "snapshot_retention_s"):
+            admitted.draft.details[name] = str(getattr(new, name))
+        return v1.SetScheduleResponse()
+
+
+class DueRotation(Act):
+    """The act that begins the rotation of a tenant whose schedule asks for one."""
+
+    def __init__(self, caller: Caller) -> None:
+        """Make it; the caller names whoever runs operations, and the tenant."""
+        super().__init__(caller, "RotationDue", "", {}, self._begin)
+
+    def reads(self, _keys: TenantKeys | None) -> Reads:
+        """Schedule, keys and operations of the tenant."""
+        return Reads(schedule=True, tenant_keys=True, live_operations=True, owning=True)
+
+    def _begin(self, rows: Rows, keys: TenantKeys) -> Writes:
+        if rows.tenant is None or rows.schedule is None:
+            raise _not_due("it has no schedule")
+        for row in (rows.tenant, rows.schedule):
+            check(keys.authority, row)
+        due_us = next_rotation_us(rows.schedule.rotate_every_s, rows.tenant_keys)
+        if rows.tenant.state != ACTIVE:
+            raise _not_due(f"it is {rows.tenant.state.lower()}")
+        if due_us is None or due_us > rows.now_us:
+            raise _not_due("somebody has rotated its keys meanwhile, or changed its schedule")
+        check_none_live(rows, ROTATE)
+        operation = new_row(keys.authority, rows.tenant.uid, _BY_NOBODY, ROTATE, v1.RotateRequest(), rows.now_us)
+        self.details["operation"] = operation.uid.hex()
+        return Writes(inserted=[operation])
+
+
+def next_rotation_us(rotate_every_s: int, keys: Iterable[TenantKeyRow]) -> int | None:
+    """When the next rotation is due, in microseconds since 1970; None with 0 seconds, which mean: never by itself."""
+    if not rotate_every_s:
+        return None
+    return max(row.create_us for row in keys if row.kind == EPOCH) + rotate_every_s * _US
+
+
+def told(row: KeyScheduleRow | None) -> v1.KeySchedule:
+    """The schedule as callers see it, with what is assumed where nobody has said anything."""
+    schedule = v1.KeySchedule()
+    if row and row.rotate_every_s:
+        schedule.rotate_every.FromSeconds(row.rotate_every_s)
+    schedule.restore_window.FromSeconds(row.restore_window_s if row else UNKNOWN_S)
+    schedule.kms_snapshot_retention.FromSeconds(row.snapshot_retention_s if row else UNKNOWN_S)
+    return schedule
+
+
+def _row(tenant_uid: bytes, schedule: v1.KeySchedule) -> KeyScheduleRow:
+    window_s = schedule.restore_window.seconds if schedule.HasField("restore_window") else UNKNOWN_S
+    retention_s = schedule.kms_snapshot_retention.seconds if schedule.HasField("kms_snapshot_retention") else UNKNOWN_S
+    return KeyScheduleRow(tenant_uid, schedule.rotate_every.seconds, window_s, retention_s)
+
+
+def _not_due(why: str) -> VaultError:
+    return VaultError(common_pb2.ERROR_REASON_CONFLICT, f"no rotation of the tenant is to begin: {why}")
