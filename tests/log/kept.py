@@ -163,7 +163,9 @@ class Kept:
     def run(self, integrator: Integrator) -> int:
         """Rounds until nothing is left to do, and publish; how many entries were added."""
         entries = idle = 0
-        while idle < 2:  # one idle round may have been spent on finding out that memory is stale
+        while (
+            idle < 2 or integrator._take_overs._under_way
+        ):  # one idle round may have been spent on finding out that memory is stale
             self.now += 10.0  # so that what was refused is looked at again
             round_ = integrator.round()
             entries += round_.entries
