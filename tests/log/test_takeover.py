@@ -221,3 +221,15 @@ def test_a_log_whose_unanchored_entries_are_not_those_of_its_tree_does_not_grow(
     )
     assert case.kept.run(integrator)
     case.kept.check(case.tenant_uid)
+
+
+def test_a_log_with_more_pending_than_a_batch_holds_is_published_batch_by_batch(case: Case) -> None:
+    integrator = case.kept.integrator(lease=case.kept.lease("node"), max_batch=10)
+    for _ in range(5):
+        case.writer.commit([case.tenant_uid] * 4)
+    before = case.size()
+    assert integrator.round() == (8, True, pytest.approx(0.0, abs=60.0))
+    integrator.publisher.publish(every_s=0.0)
+    assert case.kept.anchored(case.tenant_uid)[0] == case.size() == before + 8
+    case.kept.run(integrator)
+    case.kept.check(case.tenant_uid)
