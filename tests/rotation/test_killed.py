@@ -1,0 +1,89 @@
+"""Key workers killed at any statement: whatever was live is readable and found, and in the end nothing is left under old keys.
+
+Ten rounds; ``PDVAULT_TORTURE_ROUNDS`` says how many there are to be instead.
+"""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from tests.harness import Vault, context, make_vault
+from tests.log.kept import Kept
+from tests.rotation.works import Stored, begin_rotation, worker
+from tests.use_cases.inside import Inside, inside
+
+from vault.store import tables as t
+from vault.store.rotation.census import census
+from vault.v1 import key_service_pb2 as v1
+
+ROUNDS = int(os.environ.get("PDVAULT_TORTURE_ROUNDS", "10")) // 2
+POINTS = 250
+"""Within which the process is killed: some more than one rotation has."""
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_whatever_statement_was_the_last_nothing_is_lost_and_another_worker_ends_it(
+    database: str, new_postgres_url: Callable[[], str], tmp_path: Path
+) -> None:
+    vault = make_vault(tmp_path, database='sqlite_file = "vault.db"' if database == "sqlite" else f'url = "{new_postgres_url()}"')
+    with inside(vault) as opened:
+        stored = Stored(opened, people=8)
+    for number in range(ROUNDS):
+        point = 1 + secrets.randbelow(POINTS)
+        with inside(vault) as opened:
+            _begin(opened, number)
+        _kill(vault, point)
+        with inside(vault) as opened:
+            stored.of(opened).check()
+            if number % 2:
+                _end(opened, f"point {point}")
+            stored.check()
+    with inside(vault) as opened:
+        _end(opened, "in the end")
+        _check_log(opened)
+
+
+def _begin(opened: Inside, number: int) -> None:
+    """Ask for one more piece of work, unless one of the kind is still to be ended."""
+    live = {row.live_kind for row in opened.rows(t.operation, tenant_uid=opened.tenant().uid)}
+    if "Rotate" not in live:
+        begin_rotation(opened)
+    if number % 3 == 1 and "Rekey" not in live:
+        opened.ask(v1.RekeyRequest(context=context("incident")), "security")
+
+
+def _kill(vault: Vault, point: int) -> None:
+    command = [sys.executable, "-m", "tests.rotation.victim", str(vault.folder), str(point)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode in (-signal.SIGKILL, 0), done.stderr
+
+
+def _end(opened: Inside, which: str) -> None:
+    """Let another worker go on, once the dead one's lease has run out, and see that nothing is left."""
+    tenant_uid = opened.tenant().uid
+    with opened.engine.begin() as connection:
+        connection.execute(t.operation.update().values(until_us=0))
+    with worker(opened, "key-worker:another") as working:
+        working.look()
+    states = {row.kind: row.state for row in sorted(opened.rows(t.operation, tenant_uid=tenant_uid), key=lambda row: row.create_us)}
+    assert set(states.values()) == {"DONE"}, (which, states)
+    tenant = opened.row(t.tenant, uid=tenant_uid)
+    with opened.engine.connect() as connection:
+        left = census(connection, tenant_uid, tenant.epoch, tenant.index_key_version)
+        live = connection.scalars(sa.select(t.tenant_key.c.version).where(t.tenant_key.c.state != "RETIRED")).all()
+    assert left.is_empty, (which, left)
+    assert live
+
+
+def _check_log(opened: Inside) -> None:
+    """The log's chains are whole, whoever wrote them and however that ended."""
+    kept = Kept(opened.node)
+    kept.run(kept.integrator())
+    assert not kept.watcher.troubles
+    assert not kept.watcher.refusals
