@@ -240,6 +240,7 @@ def _among(columns: Sequence[sa.Column[Any]], keys: Iterable[tuple[Any, ...]]) -
     for first, *rest in keys:
         by_tenant[first].append(tuple(rest))
     return sa.or_(
+        sa.false(),  # for no key at all: an empty "or" would be no condition
         *(
             sa.and_(columns[0] == first, *(c.in_(set(v)) for c, v in zip(columns[1:], zip(*rests, strict=True), strict=False)))
             for first, rests in by_tenant.items()
