@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from grpc_status import rpc_status
 
-from pdvault_client import AuditClient, RetryPolicy, VaultClient
+from pdvault_client import AuditClient, FieldClient, RetryPolicy, VaultClient
 from vault.errors import VaultError
-from vault.v1 import audit_service_pb2, vault_service_pb2
+from vault.v1 import audit_service_pb2, field_service_pb2, vault_service_pb2
 
 WAIT = object()
 """In a stream: until the caller or the server ends it."""
@@ -120,7 +120,11 @@ class ScriptedVault:
         self.closing = threading.Event()
         self._scripts: dict[str, deque] = defaultdict(deque)
         self._server = grpc.server(futures.ThreadPoolExecutor(8))
-        for module, name in ((vault_service_pb2, "VaultService"), (audit_service_pb2, "AuditService")):
+        for module, name in (
+            (vault_service_pb2, "VaultService"),
+            (audit_service_pb2, "AuditService"),
+            (field_service_pb2, "FieldService"),
+        ):
             service = module.DESCRIPTOR.services_by_name[name]
             handlers = {method.name: self._handler(module, method) for method in service.methods}
             self._server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service.full_name, handlers)])
@@ -205,7 +209,7 @@ def scripted(_server) -> ScriptedVault:
 @pytest.fixture
 def connect(scripted, authority) -> Iterator[Callable[..., VaultClient]]:
     """Make clients of the scripted vault; keyword arguments replace what they are made with."""
-    clients: list[VaultClient | AuditClient] = []
+    clients: list[VaultClient | AuditClient | FieldClient] = []
 
     def make(kind=VaultClient, **overrides):
         files = authority.directory
@@ -235,3 +239,9 @@ def client(connect) -> VaultClient:
 def auditor(connect) -> AuditClient:
     """An auditor's client of the scripted vault, likewise."""
     return connect(AuditClient, purpose="audit")
+
+
+@pytest.fixture
+def fields(connect) -> FieldClient:
+    """A client of the scripted vault that encrypts fields, likewise."""
+    return connect(FieldClient)

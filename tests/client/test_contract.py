@@ -20,7 +20,7 @@ from pdvault_client import (
     Validation,
     _contract,
 )
-from vault.v1 import audit_pb2, audit_service_pb2, common_pb2, vault_service_pb2
+from vault.v1 import audit_pb2, audit_service_pb2, common_pb2, field_service_pb2, vault_service_pb2
 
 SERVER, CLIENT = "vault.v1.vault_service_pb2", "pdvault_client._contract"
 VAULT_SERVICE = "vault/v1/vault_service.proto"
@@ -72,10 +72,14 @@ def test_importing_the_client_adds_nothing_to_the_default_pool():
 
 def test_the_committed_contract_has_the_servers_methods_and_fields():
     contract = _contract.load()
-    for module, service in ((vault_service_pb2, "VaultService"), (audit_service_pb2, "AuditService")):
+    for module, service in (
+        (vault_service_pb2, "VaultService"),
+        (audit_service_pb2, "AuditService"),
+        (field_service_pb2, "FieldService"),
+    ):
         for method in module.DESCRIPTOR.services_by_name[service].methods:
             assert contract.method(f"vault.v1.{service}", method.name).path == f"/vault.v1.{service}/{method.name}"
-    for module in (vault_service_pb2, audit_service_pb2, audit_pb2):
+    for module in (vault_service_pb2, audit_service_pb2, audit_pb2, field_service_pb2):
         for name, message in module.DESCRIPTOR.message_types_by_name.items():
             ours = contract.message(f"vault.v1.{name}").DESCRIPTOR
             assert [(f.name, f.number) for f in ours.fields] == [(f.name, f.number) for f in message.fields]

@@ -58,6 +58,15 @@ EXPECTED = {
     "SCHEMA_UNKNOWN": pd.VaultError,
     "INTEGRITY": pd.IntegrityError,
     "INTERNAL": pd.InternalError,
+    "CIPHERTEXT_REFUSED": pd.CiphertextRefusedError,
+    "NOT_FOUND": pd.VaultError,
+    "ALIAS_TAKEN": pd.VaultError,
+    "SUBJECT_HELD": pd.VaultError,
+    "KEY_IN_USE": pd.VaultError,
+    "OPERATION_UNDER_WAY": pd.VaultError,
+    "WRONG_STATE": pd.VaultError,
+    "APPROVAL_NEEDED": pd.VaultError,
+    "RESTORED_NOT_RECONCILED": pd.VaultError,
 }
 REASONS = [name.removeprefix("ERROR_REASON_") for name, number in common_pb2.ErrorReason.items() if number]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from tests.client import log_of_leaves as log
 
-from pdvault_client import AuditClient, VaultClient
+from pdvault_client import AuditClient, FieldClient, VaultClient
 from vault.errors import VaultError
-from vault.v1 import audit_service_pb2, common_pb2, vault_service_pb2
+from vault.v1 import audit_service_pb2, common_pb2, field_service_pb2, vault_service_pb2
 
 README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
 NOT_FOUND = VaultError(common_pb2.ERROR_REASON_TOKEN_NOT_FOUND, "no such token").to_status()
@@ -38,6 +38,16 @@ def test_the_example_of_the_readme_runs(connect, scripted, monkeypatch, capsys):
     assert "TOKEN_NOT_FOUND" in error
 
 
+def test_the_example_of_encrypted_fields_runs(connect, scripted, monkeypatch, capsys):
+    monkeypatch.setattr(FieldClient, "from_environment", lambda purpose: connect(FieldClient, purpose=purpose))
+    scripted.script("Encrypt", field_service_pb2.EncryptResponse(results=[{"ciphertext": b"\x01\x01D"}]))
+    value = {"value": {"text": "li@example.org"}, "data_class": "email"}
+    scripted.script("Decrypt", field_service_pb2.DecryptResponse(results=[value]))
+    run_example(1)
+    assert capsys.readouterr().out == "li@example.org\n"
+    assert scripted.requests()[1].items[0].ciphertext == b"\x01\x01D"
+
+
 def test_the_auditors_example_runs(connect, scripted, monkeypatch, capsys):
     monkeypatch.setattr(AuditClient, "from_environment", lambda purpose: connect(AuditClient, purpose=purpose))
     scripted.script("Query", audit_service_pb2.QueryResponse(entries=[log.entry(8), log.entry(7)], size=9))
@@ -47,7 +57,7 @@ def test_the_auditors_example_runs(connect, scripted, monkeypatch, capsys):
     scripted.script("BreachReport", [rows, audit_service_pb2.BreachReportResponse(summary={"subjects": 1})])
     erased = audit_service_pb2.TailResponse(entries=[log.entry(5, action="Erase")], next_index=6)
     scripted.script("Tail", [log.tail(4), erased])
-    run_example(1)
+    run_example(2)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:2]] == ["8", "7"]
     assert lines[3:] == ["None Reveal 3", f"{log.SUBJECT.hex()}  REVEALED 2", "1 subjects"]

@@ -295,6 +295,7 @@ def refused_field_texts() -> list[dict]:
     good = field_ciphertext_vectors()[0]["text"]
     cases = [
         ("empty", ""),
+        ("nothing after the dot", "pdv1."),
         ("no prefix", good[5:]),
         ("another version", "pdv2" + good[4:]),
         ("upper-case prefix", "PDV1" + good[4:]),

@@ -140,7 +140,7 @@ def from_text(text: str) -> bytes:
     """
     encoded = text.removeprefix(TEXT_PREFIX)
     try:
-        if encoded != text and "=" not in encoded:
+        if encoded and encoded != text and "=" not in encoded:
             return decode_base64url(encoded + "=" * (-len(encoded) % 4))
     except EncodingError:
         pass

@@ -34,6 +34,7 @@ from pdvault_client.audit_types import (
 )
 from pdvault_client.client import VaultClient
 from pdvault_client.errors import (
+    CiphertextRefusedError,
     ConflictError,
     CosignatureRefusedError,
     DeadlineExceededError,
@@ -56,6 +57,15 @@ from pdvault_client.errors import (
     UnavailableError,
     VaultError,
 )
+from pdvault_client.field_types import (
+    DecryptItem,
+    FieldValue,
+    Reencrypted,
+    ReencryptItem,
+    ciphertext_from_text,
+    ciphertext_to_text,
+)
+from pdvault_client.fields import FieldClient
 from pdvault_client.options import CallOptions, SeriesOptions, StreamOptions, TailOptions
 from pdvault_client.results import Outcome, Results
 from pdvault_client.retry import RetryPolicy
@@ -91,6 +101,7 @@ __all__ = [
     "CallOptions",
     "Candidate",
     "Change",
+    "CiphertextRefusedError",
     "ConflictError",
     "ConsistencyProof",
     "CosignatureRefusedError",
@@ -98,12 +109,15 @@ __all__ = [
     "DataClass",
     "DeadlineExceededError",
     "Decision",
+    "DecryptItem",
     "Description",
     "Dimension",
     "Event",
     "EventFilter",
     "EventPage",
     "ExportPiece",
+    "FieldClient",
+    "FieldValue",
     "FieldViolation",
     "Form",
     "FormKind",
@@ -121,6 +135,8 @@ __all__ = [
     "Page",
     "PermissionDeniedError",
     "Provenance",
+    "ReencryptItem",
+    "Reencrypted",
     "Replacement",
     "RequestIdReusedError",
     "ResponseTooLargeError",
@@ -150,4 +166,6 @@ __all__ = [
     "VaultClient",
     "VaultError",
     "WitnessState",
+    "ciphertext_from_text",
+    "ciphertext_to_text",
 ]

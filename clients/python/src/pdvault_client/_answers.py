@@ -9,6 +9,7 @@ from typing import TypeVar
 from pdvault_client import _status
 from pdvault_client._contract import Message
 from pdvault_client.errors import VaultError
+from pdvault_client.field_types import Reencrypted
 from pdvault_client.results import Outcome, Results
 from pdvault_client.types import (
     Atomicity,
@@ -84,6 +85,20 @@ def revealed(result: Message) -> Revealed:
         raise _EmptyResultError
     form = Form(known(FormKind, result.form.kind), result.form.partial_name)
     return Revealed(getattr(result.value, content), form, result.data_class)
+
+
+def encrypted(result: Message) -> bytes:
+    """An EncryptResult."""
+    if not result.ciphertext:
+        raise _EmptyResultError
+    return bytes(result.ciphertext)
+
+
+def reencrypted(result: Message) -> Reencrypted:
+    """A ReencryptResult."""
+    if not result.ciphertext:
+        raise _EmptyResultError
+    return Reencrypted(result.ciphertext, result.changed)
 
 
 def matches(result: Message) -> bool:

@@ -1,8 +1,9 @@
 """Dataclasses to fields of requests. Whatever carries values leaves here in a box that does not show them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import TypeVar
 
 from pdvault_client._hidden import Hidden
@@ -48,8 +49,21 @@ def many(
     if isinstance(items, str | bytes):
         raise TypeError(f"{name} must be a sequence; put a single one in a list")
     if len(items) > MAX_ITEMS:
-        raise ValueError(f"{name} has {len(items)} entries; a call takes {MAX_ITEMS}: split it (for Tokenize: tokenize_many)")
+        raise ValueError(f"{name} has {len(items)} entries; a call takes {MAX_ITEMS}: split it (tokenize_many and encrypt_many do)")
     return Hidden({name: [convert(item) for item in items], "atomicity": atomicity, **more})
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """The items in lists of ``size``, the last one shorter.
+
+    Raises:
+        ValueError: a call does not take so many.
+    """
+    if not 1 <= size <= MAX_ITEMS:
+        raise ValueError(f"batch_size must be 1 to {MAX_ITEMS}, not {size}")
+    source = iter(items)
+    while batch := list(islice(source, size)):
+        yield batch
 
 
 def new_value(item: NewValue) -> Fields:

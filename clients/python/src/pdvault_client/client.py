@@ -1,13 +1,11 @@
 """The client of VaultService: one method a call of the contract, and a few for what is common."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import TypeVar, Unpack
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Unpack
 
 from pdvault_client import _answers, _requests
-from pdvault_client._contract import VAULT, Message
+from pdvault_client._contract import VAULT
 from pdvault_client._hidden import Hidden
-from pdvault_client._requests import Fields
 from pdvault_client.connection import Connection
 from pdvault_client.options import CallOptions, SeriesOptions
 from pdvault_client.results import Results
@@ -26,8 +24,6 @@ from pdvault_client.types import (
     Taxonomy,
     ValueQuery,
 )
-
-T = TypeVar("T")
 
 _ALL = Atomicity.ALL_OR_NOTHING
 
@@ -62,10 +58,7 @@ class VaultClient(Connection):
             each item with its token, once its batch is stored. What was yielded before an error is stored; of the batch that
             failed nothing is, except perhaps with DeadlineExceededError and UnavailableError.
         """
-        if not 1 <= batch_size <= _requests.MAX_ITEMS:
-            raise ValueError(f"batch_size must be 1 to {_requests.MAX_ITEMS}, not {batch_size}")
-        source = iter(items)
-        while batch := list(islice(source, batch_size)):
+        for batch in _requests.batches(items, batch_size):
             for item, issued in zip(batch, self.tokenize(batch, **options), strict=True):
                 yield item, issued.token
 
@@ -164,14 +157,3 @@ class VaultClient(Connection):
             page_token = page.next_page_token
             if not page_token:
                 return
-
-    def _many(
-        self,
-        method: str,
-        body: Hidden[Fields],
-        count: int,
-        read: Callable[[Message], T],
-        atomicity: Atomicity,
-        options: CallOptions,
-    ) -> Results[T]:
-        return _answers.results(self._call(method, body, **options), count, read, atomicity)

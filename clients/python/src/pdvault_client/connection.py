@@ -2,16 +2,23 @@
 
 import os
 import uuid
+from collections.abc import Callable
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
-from pdvault_client._answers import Answer
+from pdvault_client._answers import Answer, results
+from pdvault_client._contract import Message
 from pdvault_client._hidden import Hidden
 from pdvault_client._requests import Context, Fields
 from pdvault_client._stream import Stream
 from pdvault_client._transport import Transport
 from pdvault_client.channel import StrPath, open_channel
+from pdvault_client.options import CallOptions
+from pdvault_client.results import Results
 from pdvault_client.retry import RetryPolicy, checked_timeout
+from pdvault_client.types import Atomicity
+
+T = TypeVar("T")
 
 _RETRY = RetryPolicy()
 _ENVIRONMENT = ("PDVAULT_ADDRESS", "PDVAULT_CACERT", "PDVAULT_CERT", "PDVAULT_KEY")
@@ -101,6 +108,17 @@ class Connection:
         context = self._context(purpose, request_id, ground, reference, recipient)
         timeout_s = self._timeout_s if timeout_s is None else checked_timeout(timeout_s)
         return self._transport.call(method, body, context, timeout_s)
+
+    def _many(
+        self,
+        method: str,
+        body: Hidden[Fields],
+        count: int,
+        read: Callable[[Message], T],
+        atomicity: Atomicity,
+        options: CallOptions,
+    ) -> Results[T]:
+        return results(self._call(method, body, **options), count, read, atomicity)
 
     def _stream(
         self,

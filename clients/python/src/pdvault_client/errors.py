@@ -101,6 +101,10 @@ class CosignatureRefusedError(InvalidRequestError):
     """The note is no checkpoint of this log, or has no cosignature of a configured witness."""
 
 
+class CiphertextRefusedError(InvalidRequestError):
+    """A ciphertext can't be opened: it, or its associated data, is not as it was, or its key is gone. Nobody is told which."""
+
+
 class ResponseTooLargeError(VaultError):
     """The answer would exceed 4 MiB; nothing was consumed. Ask for fewer items."""
 
@@ -141,6 +145,7 @@ _BY_REASON: dict[str, type[VaultError]] = {
     "REVISION_MISMATCH": RevisionMismatchError,
     "REQUEST_ID_REUSED": RequestIdReusedError,
     "SUBJECT_NOT_FOUND": SubjectNotFoundError,
+    "CIPHERTEXT_REFUSED": CiphertextRefusedError,
     "LOG_RANGE": LogRangeError,
     "COSIGNATURE_REFUSED": CosignatureRefusedError,
     "LOG_BEHIND_ANCHOR": LogBehindAnchorError,
