@@ -60,10 +60,12 @@ class Desk:
         """The tenant's keys as they are now.
 
         Raises:
-            VaultError: they can't be had.
+            VaultError: they can't be had; TENANT_SEALED, if all but the authority key are to stay where they are.
         """
         keys = self.node.loader.load(tenant_uid)
         self.node.keys.put(keys)
+        if not keys.epochs:
+            raise VaultError(common_pb2.ERROR_REASON_TENANT_SEALED, "the tenant is sealed: work on its keys waits until it is not")
         return keys
 
     def act(self, call: Call) -> None:

@@ -8,13 +8,16 @@ from typing import Protocol
 import structlog
 from google.rpc import code_pb2
 
+from vault.audit.events import Caller
 from vault.errors import VaultError, code_of
 from vault.keys.operations import DONE, FAILED
+from vault.keys.schedule import DueRotation
 from vault.server.key_worker.desk import Desk
 from vault.server.key_worker.destruction import Destruction
 from vault.server.key_worker.rekey import Rekey
 from vault.server.key_worker.rotation import Rotation
 from vault.store.faults import DATABASE_ERRORS, translate
+from vault.store.key_usage import rotations_to_begin
 from vault.store.rotation.progress import NotOursError, Place, end, runnable, take
 from vault.store.rows import OperationRow
 from vault.store.sealing import check
@@ -24,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 LOOK_S = 1.0
 """How often is looked for operations."""
+DUE_S = 60.0
+"""How often is looked for tenants whose schedule asks for a rotation."""
 BATCH = 500
 """Rows a step."""
 _TRANSIENT = frozenset({code_pb2.UNAVAILABLE, code_pb2.ABORTED, code_pb2.DEADLINE_EXCEEDED, code_pb2.RESOURCE_EXHAUSTED})
@@ -52,11 +57,15 @@ class Worker:
         """Begin with nothing."""
         self._desk = desk
         self._ending = threading.Event()
+        self._due_at = 0.0
 
     def run(self) -> None:
         """Look for operations, and run them, until stopped. Never raises for what database or KMS do."""
         while not self._ending.is_set():
             try:
+                if time.monotonic() >= self._due_at:
+                    self._due_at = time.monotonic() + DUE_S
+                    self.begin_due()
                 self.look()
             except DATABASE_ERRORS as error:
                 log.warning("the key worker can't reach the database", reason=translate(error).reason_name)
@@ -65,6 +74,21 @@ class Worker:
     def stop(self) -> None:
         """End after the step under way."""
         self._ending.set()
+
+    def begin_due(self) -> int:
+        """Begin the rotations that are due by their tenants' schedules; how many.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError, psycopg.Error: the database refuses or does not answer.
+        """
+        begun = 0
+        for tenant_uid in rotations_to_begin(self._desk.engine):
+            try:
+                self._desk.act(DueRotation(Caller(tenant_uid, self._desk.name)))
+                begun += 1
+            except VaultError as error:
+                log.warning("a rotation that is due can't begin", tenant=tenant_uid.hex(), reason=error.reason_name)
+        return begun
 
     def look(self) -> int:
         """Run each operation that nobody runs; how many there were.
@@ -86,7 +110,9 @@ class Worker:
         except NotOursError:
             log.info("an operation was paused, cancelled or taken over", operation=row.uid.hex())
         except VaultError as error:
-            if code_of(error.reason) in _TRANSIENT:  # its lease runs out, and it is taken up again
+            if (
+                error.reason == common_pb2.ERROR_REASON_TENANT_SEALED or code_of(error.reason) in _TRANSIENT
+            ):  # its lease runs out, and it is taken up again
                 log.warning("an operation waits", operation=row.uid.hex(), reason=error.reason_name)
             else:
                 self._fail(row, error)

@@ -29,14 +29,15 @@ class Place(NamedTuple):
 
 
 def runnable(connection: sa.Connection) -> list[OperationRow]:
-    """The operations that nobody runs, oldest first.
+    """The operations that nobody runs, oldest first; those of sealed tenants wait.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
     c = t.operation.c
     waiting = (c.state == "WAITING") | ((c.state == "RUNNING") & (c.until_us < now_us(connection)))
-    return list(map(OperationRow._make, connection.execute(sa.select(t.operation).where(waiting).order_by(c.create_us))))
+    served = sa.exists().where(t.tenant.c.uid == c.tenant_uid, t.tenant.c.state == "ACTIVE")
+    return list(map(OperationRow._make, connection.execute(sa.select(t.operation).where(waiting, served).order_by(c.create_us))))
 
 
 def take(engine: sa.Engine, row: OperationRow, holder: str) -> bool:
