@@ -4,41 +4,18 @@ import secrets
 
 import pytest
 from google.longrunning import operations_pb2
-from tests.harness import context
-from tests.rotation.works import Stored, attested, found, rotate, worker
+from tests.rotation.works import Stored, attested, begin_destruction, found, rotate, worker
 from tests.use_cases.inside import Inside
 
-from vault.admission import Admitted
-from vault.keys.operations import begin, described
 from vault.kms.key_manager import KmsIntegrityError
-from vault.kms.tenant_keys import TenantKeys
 from vault.store import tables as t
-from vault.store.reads import Reads
 from vault.store.rows import ErasureRow
 from vault.store.sealing import sealed
 from vault.store.writes import insert
-from vault.v1 import key_service_pb2 as v1
-
-
-class _Approved:
-    """The beginning of a destruction, as it is once somebody has approved it."""
-
-    def __init__(self, keep_from: int) -> None:
-        self._request = v1.DestroyRequest(keep_from_version=keep_from)
-
-    def reads(self, _keys: TenantKeys) -> Reads:
-        return Reads()
-
-    def decide(self, admitted: Admitted) -> v1.GetOperationResponse:
-        return v1.GetOperationResponse(operation=described(begin(admitted, "Destroy", self._request)))
 
 
 def _destroy(inside: Inside, keep_from: int) -> operations_pb2.Operation:
-    call = inside.call(v1.StatusRequest(context=context("incident")), "security")
-    call.use_case = _Approved(keep_from)
-    (answer,) = inside.answers([call])
-    assert isinstance(answer, bytes), answer
-    name = v1.GetOperationResponse.FromString(answer).operation.name
+    name = begin_destruction(inside, keep_from)
     with worker(inside) as working:
         working.look()
     return found(inside, name)

@@ -8,10 +8,14 @@ from tests.harness import context
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import DETERMINISTIC, delete, new_email, new_subject, reveal, search, tokenize, tokens_of
 
+from vault.admission import Admitted
 from vault.classes.taxonomy import BUILT_IN
+from vault.keys.operations import begin, described
+from vault.kms.tenant_keys import TenantKeys
 from vault.server.backends import key_administrator, key_worker_manager
 from vault.server.key_worker.desk import Desk
 from vault.server.key_worker.worker import Worker
+from vault.store.reads import Reads
 from vault.v1 import key_service_pb2 as v1
 
 
@@ -39,6 +43,28 @@ def rotate(inside: Inside, tenant: str = "acme") -> v1.Attestation:
     with worker(inside) as working:
         working.look()
     return attested(inside, operation.name, tenant)
+
+
+class _Approved:
+    """The beginning of a destruction, as it is once somebody has approved it."""
+
+    def __init__(self, keep_from: int) -> None:
+        self._request = v1.DestroyRequest(keep_from_version=keep_from)
+
+    def reads(self, _keys: TenantKeys) -> Reads:
+        return Reads()
+
+    def decide(self, admitted: Admitted) -> v1.GetOperationResponse:
+        return v1.GetOperationResponse(operation=described(begin(admitted, "Destroy", self._request)))
+
+
+def begin_destruction(inside: Inside, keep_from: int) -> str:
+    """Have KEK versions destroyed, as if it were asked for and approved; the operation's name."""
+    call = inside.call(v1.StatusRequest(context=context("incident")), "security")
+    call.use_case = _Approved(keep_from)
+    (answer,) = inside.answers([call])
+    assert isinstance(answer, bytes), answer
+    return v1.GetOperationResponse.FromString(answer).operation.name
 
 
 def attested(inside: Inside, name: str, tenant: str = "acme") -> v1.Attestation:
