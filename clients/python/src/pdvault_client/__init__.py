@@ -33,6 +33,7 @@ from pdvault_client.audit_types import (
     WitnessState,
 )
 from pdvault_client.client import VaultClient
+from pdvault_client.erasure_types import ErasureCheck, ErasureReceipt
 from pdvault_client.errors import (
     CiphertextRefusedError,
     ConflictError,
@@ -69,6 +70,7 @@ from pdvault_client.fields import FieldClient
 from pdvault_client.options import CallOptions, SeriesOptions, StreamOptions, TailOptions
 from pdvault_client.results import Outcome, Results
 from pdvault_client.retry import RetryPolicy
+from pdvault_client.subjects import SubjectClient
 from pdvault_client.types import (
     Atomicity,
     Candidate,
@@ -112,6 +114,8 @@ __all__ = [
     "DecryptItem",
     "Description",
     "Dimension",
+    "ErasureCheck",
+    "ErasureReceipt",
     "Event",
     "EventFilter",
     "EventPage",
@@ -148,6 +152,7 @@ __all__ = [
     "RevisionMismatchError",
     "SeriesOptions",
     "StreamOptions",
+    "SubjectClient",
     "SubjectNotFoundError",
     "SubjectQuery",
     "Tail",

@@ -21,7 +21,7 @@ Message: TypeAlias = Any
 """A message of the contract."""
 
 VAULT, AUDIT = "vault.v1.VaultService", "vault.v1.AuditService"
-FIELD = "vault.v1.FieldService"
+FIELD, SUBJECT = "vault.v1.FieldService", "vault.v1.SubjectService"
 """The services."""
 
 

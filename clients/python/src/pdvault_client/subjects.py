@@ -1,0 +1,13 @@
+"""The client of SubjectService: the people that data is about, and their erasure."""
+
+from pdvault_client._contract import SUBJECT
+from pdvault_client._erasures import ErasureCalls
+
+
+class SubjectClient(ErasureCalls):
+    """A connection about people. Any number of threads may use it; make it after forking. Use it in ``with``, or close it.
+
+    Every method raises VaultError, or the subclass for its reason. UNAVAILABLE is retried within the deadline.
+    """
+
+    _service = SUBJECT
