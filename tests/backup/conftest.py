@@ -6,16 +6,23 @@ from pathlib import Path
 
 import pytest
 from tests.backup.places import Site
+from tests.harness import Vault, make_vault
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Vault:
+    """A vault on SQLCipher, of which tests get copies."""
+    return make_vault(tmp_path_factory.mktemp("template"), database='sqlite_file = "old.db"')
 
 
 @pytest.fixture
-def sqlite_site(tmp_path: Path) -> Site:
+def sqlite_site(tmp_path: Path, template: Vault) -> Site:
     """A vault on SQLCipher, and room for others: where the database makes no difference."""
-    return Site(tmp_path, lambda name: f'sqlite_file = "{name}.db"')
+    return Site(tmp_path, lambda name: f'sqlite_file = "{name}.db"', template=template)
 
 
 @pytest.fixture
-def site_of(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[dict[str, str]], Site]:
+def site_of(tmp_path: Path, template: Vault, request: pytest.FixtureRequest) -> Callable[[dict[str, str]], Site]:
     """Makes a site on databases of the given kinds, by the vaults' names."""
 
     def make(kinds: dict[str, str]) -> Site:
@@ -24,7 +31,7 @@ def site_of(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[dict[st
                 return f'sqlite_file = "{name}.db"'
             return f'url = "{request.getfixturevalue("new_postgres_url")()}"'
 
-        return Site(tmp_path, database)
+        return Site(tmp_path, database, template=template if kinds["old"] == "sqlite" else None)
 
     return make
 
