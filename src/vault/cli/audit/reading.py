@@ -1,6 +1,9 @@
 """Events on their way from the vault: those found, those added while we wait, those of one subject."""
 
+import signal
+import threading
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -15,7 +18,7 @@ from vault.cli.calling import in_client_words
 from vault.cli.output import say
 
 if TYPE_CHECKING:
-    from pdvault_client import Event, TimelinePage
+    from pdvault_client import Event, Tail, TimelinePage
 
 MAX_PAGE = 1000
 """The most events a page has."""
@@ -50,10 +53,25 @@ def followed(
             since_index = page.size
         with client.tail(wanted, start_index=since_index, **calling.context) as events:
             try:
-                yield from events
+                with _ending_by_ctrl_c(events):
+                    yield from events
             finally:  # Ctrl-C, a pipe that nobody reads, a refusal
                 if events.next_index is not None:
                     say(f"To go on: --since-index {events.next_index}")
+
+
+@contextmanager
+def _ending_by_ctrl_c(tail: "Tail") -> Iterator[None]:
+    """Ctrl-C closes the tail. A KeyboardInterrupt would be lost where gRPC calls back into Python."""
+
+    def close(*_: object) -> None:
+        threading.Thread(target=tail.close, daemon=True).start()  # whoever was interrupted may hold a lock that closing takes
+
+    before = signal.signal(signal.SIGINT, close)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def timeline(filters: Filters, zone: Zone, calling: AuditCalling) -> "Iterator[TimelinePage]":
