@@ -78,6 +78,7 @@ def test_no_command_takes_a_value_or_a_secret_as_an_argument() -> None:
         "pdvault principal resume name",
         "pdvault principal list tenant",
         "pdvault reveal tokens",
+        "pdvault decrypt ciphertexts",
         "pdvault audit prove index",
         "pdvault audit verify bundle",
         "pdvault backup restore file",

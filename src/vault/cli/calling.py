@@ -13,9 +13,9 @@ import click
 from vault.cli.options import READABLE
 
 if TYPE_CHECKING:
-    from pdvault_client import AuditClient, VaultClient
+    from pdvault_client import AuditClient, FieldClient, SubjectClient, VaultClient
 
-    Client = TypeVar("Client", VaultClient, AuditClient)
+    Client = TypeVar("Client", VaultClient, AuditClient, FieldClient, SubjectClient)
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,28 @@ class Calling:
         from pdvault_client import VaultClient
 
         return self.endpoint.client(VaultClient, self.purpose, "app")
+
+    def field_client(self) -> "FieldClient":
+        """A client that encrypts fields; use it in ``with``.
+
+        Raises:
+            ClickException: a setting is missing, or a file does not hold what it should.
+        """
+        quiet_grpc()
+        from pdvault_client import FieldClient
+
+        return self.endpoint.client(FieldClient, self.purpose, "app")
+
+    def subject_client(self) -> "SubjectClient":
+        """A client that looks after people; use it in ``with``.
+
+        Raises:
+            ClickException: a setting is missing, or a file does not hold what it should.
+        """
+        quiet_grpc()
+        from pdvault_client import SubjectClient
+
+        return self.endpoint.client(SubjectClient, self.purpose, "privacy")
 
 
 def quiet_grpc() -> None:

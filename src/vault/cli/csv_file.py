@@ -1,18 +1,20 @@
-"""A CSV file with tokens in place of values. Written beside its final place and put there when it is whole."""
+"""A CSV file with tokens or ciphertexts in place of values. Written beside its final place and put there when it is whole."""
 
 import csv
 import os
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from vault.cli.calling import Calling, in_client_words
+from vault.cli.csv_ciphertexts import encrypt
 from vault.cli.csv_tokens import Batch, Plan, Row, batches, tokenise, where
 from vault.cli.failures import RefusedError
 from vault.cli.output import Fields
@@ -32,21 +34,53 @@ def tokenise_file(source: Path, out: Path, plan: Plan, series: uuid.UUID, callin
         RefusedError: the vault refused, or can't be reached; the message says how to go on.
         OSError: a file can't be read or written.
     """
+
+    def how_to_go_on(batch: Batch) -> str:
+        before = (
+            f"Rows 1 to {batch.first - 1} are stored, their tokens are in {_draft(out)}" if batch.first > 1 else "No row is stored"
+        )
+        return f"{before}. To go on, run the same command again with --request-id {series} within 24 hours."
+
+    with calling.client() as client:
+        work = partial(tokenise, client, plan=plan, series=series, **calling.context)
+        return _convert(source, out, plan, "tokens", work, how_to_go_on)
+
+
+def encrypt_file(source: Path, out: Path, plan: Plan, bound_column: str | None, calling: Calling) -> Fields:
+    """Write ``out`` (0600): the table in ``source`` with ciphertexts; what was done, to print.
+
+    Raises:
+        ClickException: the table is not as it should be, or ``out`` exists.
+        RefusedError: the vault refused, or can't be reached.
+        OSError: a file can't be read or written.
+    """
+
+    def how_to_go_on(_batch: Batch) -> str:
+        return f"Nothing is stored. Run the same command again: it begins anew, and writes over {_draft(out)}."
+
+    with calling.field_client() as client:
+        work = partial(encrypt, client, plan=plan, bound_column=bound_column, **calling.context)
+        return _convert(source, out, plan, "ciphertexts", work, how_to_go_on)
+
+
+def _convert(
+    source: Path, out: Path, plan: Plan, into: str, work: Callable[[Batch], list[Row]], how_to_go_on: Callable[[Batch], str]
+) -> Fields:
     from rich.console import Console
     from rich.progress import track
 
     if out.exists():
         raise click.ClickException(f"{out} exists and is not overwritten: choose another --out")
-    begin, tokens = time.monotonic(), 0
+    begin, made = time.monotonic(), 0
     names, count = _check(source, plan)
-    with calling.client() as client, _written(out, names) as writer:
-        rows = track(_rows(source), "Tokenising", total=count, console=Console(stderr=True))
+    with _written(out, names) as writer:
+        rows = track(_rows(source), f"Making {into}", total=count, console=Console(stderr=True))
         for batch in batches(rows, plan):
-            with _explained(batch, series, out), in_client_words():
-                done = tokenise(client, batch, plan, series, **calling.context)
+            with _explained(batch, how_to_go_on), in_client_words():
+                done = work(batch)
             writer.writerows(done)
-            tokens += len(batch.cells)
-    return {"out": str(out), "rows": count, "tokens": tokens, "seconds": round(time.monotonic() - begin, 2)}
+            made += len(batch.cells)
+    return {"out": str(out), "rows": count, into: made, "seconds": round(time.monotonic() - begin, 2)}
 
 
 def _check(source: Path, plan: Plan) -> tuple[list[str], int]:
@@ -58,7 +92,7 @@ def _check(source: Path, plan: Plan) -> tuple[list[str], int]:
         if None in row or None in row.values():
             raise click.ClickException(f"{source}: row {count} has not as many fields as the header")
         if count == 1:
-            missing = {plan.subject_column, *(column.name for column in plan.columns)} - set(names)
+            missing = {plan.subject_column, *plan.other_columns, *(column.name for column in plan.columns)} - set(names)
             if missing:
                 raise click.ClickException(f"{source} has no column {', '.join(sorted(missing))}")
         if not row[plan.subject_column]:
@@ -111,7 +145,7 @@ def _draft(out: Path) -> Path:
 
 
 @contextmanager
-def _explained(batch: Batch, series: uuid.UUID, out: Path) -> Iterator[None]:
+def _explained(batch: Batch, how_to_go_on: Callable[[Batch], str]) -> Iterator[None]:
     """Say a refusal in the words of the table, and how to go on after it."""
     from pdvault_client import VaultError
 
@@ -121,8 +155,7 @@ def _explained(batch: Batch, series: uuid.UUID, out: Path) -> Iterator[None]:
         text = _in_the_table(error, batch)
     else:
         return
-    done = f"Rows 1 to {batch.first - 1} are stored, their tokens are in {_draft(out)}" if batch.first > 1 else "No row is stored"
-    raise RefusedError(f"{text}\n{done}. To go on, run the same command again with --request-id {series} within 24 hours.")
+    raise RefusedError(f"{text}\n{how_to_go_on(batch)}")
 
 
 def _in_the_table(error: "VaultError", batch: Batch) -> str:

@@ -39,11 +39,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Plan:
-    """What becomes of a table. ``item_options`` are further fields of each NewValue. Empty cells stay empty."""
+    """What becomes of a table. ``item_options`` are further fields of each item that is sent. Empty cells stay empty.
+
+    ``other_columns`` are needed too, though nothing becomes of them.
+    """
 
     subject_column: str
     columns: Sequence[Column]
     item_options: dict[str, Any]
+    other_columns: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from vault.cli.commands import (
     audit,
     backup,
     db,
+    decrypt,
     dev,
+    encrypt,
     init,
     key_worker,
     principal,
@@ -28,7 +30,7 @@ from vault.cli.commands import (
 )
 
 _EPILOG = """\b
-Call a vault:           tokenize, reveal, search
+Call a vault:           tokenize, reveal, search, encrypt, decrypt
 See who touched what:   audit
 Try one:                dev
 Run one for others:     init, tenant, principal, db, serve, key-worker
@@ -55,6 +57,8 @@ for _command in (
     tokenize.tokenize,
     reveal.reveal,
     search.search,
+    encrypt.encrypt,
+    decrypt.decrypt,
     audit.audit,
     witness.witness,
     backup.backup,

@@ -1,35 +1,18 @@
 """``pdvault reveal``."""
 
-import re
 import sys
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from vault.cli import options
 from vault.cli.calling import Calling, calling_options, in_client_words
+from vault.cli.forms import form_of, form_option, shown
 from vault.cli.output import Fields, emit
 from vault.cli.parameters import ValueCommand
 
-if TYPE_CHECKING:
-    from pdvault_client import Form, Revealed
-
 _BATCH = 100
 """Tokens a call, so that an answer stays below 4 MiB where values are a few KiB."""
-
-
-class _FormType(click.ParamType[str]):
-    """``masked``, ``plain`` or ``partial:NAME``."""
-
-    name = "form"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The text, if it is one of these."""
-        if not re.fullmatch(r"masked|plain|partial:[a-z][a-z0-9_]{0,31}", value):
-            self.fail("must be masked, plain or partial:NAME, such as partial:last4", param, ctx)
-        return str(value)
 
 
 @click.command(
@@ -42,7 +25,7 @@ class _FormType(click.ParamType[str]):
     ),
 )
 @click.argument("tokens", nargs=-1, metavar="[TOKEN]...")
-@click.option("--form", type=_FormType(), default="masked", show_default=True, help="masked, plain or partial:NAME.")
+@form_option
 @calling_options
 @options.output_option
 def reveal(tokens: tuple[str, ...], form: str, calling: Calling, output: str | None) -> None:
@@ -60,22 +43,9 @@ def reveal(tokens: tuple[str, ...], form: str, calling: Calling, output: str | N
 
 
 def _revealed(tokens: Sequence[str], form: str, calling: Calling) -> Iterator[Fields]:
-    chosen = _form(form)
+    chosen = form_of(form)
     with calling.client() as client, in_client_words():
         for begin in range(0, len(tokens), _BATCH):
             batch = tokens[begin : begin + _BATCH]
             for token, revealed in zip(batch, client.reveal(batch, form=chosen, **calling.context), strict=True):
-                yield {"token": token, "data_class": revealed.data_class, "form": form, **_value(revealed)}
-
-
-def _form(text: str) -> "Form":
-    from pdvault_client import Form
-
-    named = {"masked": Form.MASKED, "plain": Form.PLAIN}
-    return named.get(text) or Form.partial(text.removeprefix("partial:"))
-
-
-def _value(revealed: "Revealed") -> Fields:
-    if isinstance(revealed.value, bytes):
-        return {"value_base64": b64encode(revealed.value).decode()}
-    return {"value": revealed.value}
+                yield {"token": token, "data_class": revealed.data_class, "form": form, **shown(revealed)}

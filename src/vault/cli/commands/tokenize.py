@@ -1,6 +1,5 @@
 """``pdvault tokenize``."""
 
-import re
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -10,22 +9,10 @@ import click
 
 from vault.cli import options, values
 from vault.cli.calling import Calling, calling_options, in_client_words
+from vault.cli.columns import ColumnType
 from vault.cli.csv_tokens import Column, Plan
 from vault.cli.output import emit, iso
 from vault.cli.parameters import Duration, Uuid, ValueCommand
-
-
-class _ColumnType(click.ParamType[Column]):
-    """``COLUMN=CLASS`` or ``COLUMN=CLASS:base64``."""
-
-    name = "column"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Column:
-        """The column."""
-        found = re.fullmatch(r"(.+)=([a-z][a-z0-9_]*)(:base64)?", value)
-        if not found:
-            self.fail("must be COLUMN=CLASS, or COLUMN=CLASS:base64 where the class takes bytes", param, ctx)
-        return Column(found[1], found[2], "base64" if found[3] else "text")
 
 
 @click.command(
@@ -44,9 +31,7 @@ class _ColumnType(click.ParamType[Column]):
 @click.option("--csv", "csv_file", type=options.READABLE, help="A table whose values are to become tokens (UTF-8, with a header).")
 @click.option("--out", type=options.FILE, help="With --csv: where to write the table with tokens. Must not exist.")
 @click.option("--subject-column", metavar="COLUMN", help="With --csv: the column that says whom a row is about.")
-@click.option(
-    "--column", "columns", type=_ColumnType(), multiple=True, metavar="COLUMN=CLASS", help="With --csv: what to tokenise."
-)
+@click.option("--column", "columns", type=ColumnType(), multiple=True, metavar="COLUMN=CLASS", help="With --csv: what to tokenise.")
 @click.option("--ttl", type=Duration(), metavar="DURATION", help="How long tokens live, such as 30d; for ever if absent.")
 @click.option("--max-reveals", type=click.IntRange(1, 1_000_000), help="How often a token may be revealed.")
 @click.option("--deterministic", is_flag=True, help="The same value of the same subject gets the same token again.")
