@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from grpc_status import rpc_status
 
-from pdvault_client import AuditClient, FieldClient, RetryPolicy, VaultClient
+from pdvault_client import AuditClient, FieldClient, RetryPolicy, SubjectClient, VaultClient
 from vault.errors import VaultError
-from vault.v1 import audit_service_pb2, field_service_pb2, vault_service_pb2
+from vault.v1 import audit_service_pb2, field_service_pb2, subject_service_pb2, vault_service_pb2
 
 WAIT = object()
 """In a stream: until the caller or the server ends it."""
@@ -124,6 +124,7 @@ class ScriptedVault:
             (vault_service_pb2, "VaultService"),
             (audit_service_pb2, "AuditService"),
             (field_service_pb2, "FieldService"),
+            (subject_service_pb2, "SubjectService"),
         ):
             service = module.DESCRIPTOR.services_by_name[name]
             handlers = {method.name: self._handler(module, method) for method in service.methods}
@@ -209,7 +210,7 @@ def scripted(_server) -> ScriptedVault:
 @pytest.fixture
 def connect(scripted, authority) -> Iterator[Callable[..., VaultClient]]:
     """Make clients of the scripted vault; keyword arguments replace what they are made with."""
-    clients: list[VaultClient | AuditClient | FieldClient] = []
+    clients: list[VaultClient | AuditClient | FieldClient | SubjectClient] = []
 
     def make(kind=VaultClient, **overrides):
         files = authority.directory
@@ -245,3 +246,9 @@ def auditor(connect) -> AuditClient:
 def fields(connect) -> FieldClient:
     """A client of the scripted vault that encrypts fields, likewise."""
     return connect(FieldClient)
+
+
+@pytest.fixture
+def people(connect) -> SubjectClient:
+    """A client of the scripted vault that looks after people, likewise."""
+    return connect(SubjectClient, purpose="privacy")

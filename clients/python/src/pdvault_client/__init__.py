@@ -70,6 +70,7 @@ from pdvault_client.fields import FieldClient
 from pdvault_client.options import CallOptions, SeriesOptions, StreamOptions, TailOptions
 from pdvault_client.results import Outcome, Results
 from pdvault_client.retry import RetryPolicy
+from pdvault_client.subject_types import Hold, Registered, Subject, SubjectsPage, SubjectState
 from pdvault_client.subjects import SubjectClient
 from pdvault_client.types import (
     Atomicity,
@@ -125,6 +126,7 @@ __all__ = [
     "FieldViolation",
     "Form",
     "FormKind",
+    "Hold",
     "InclusionProof",
     "IntegrityError",
     "InternalError",
@@ -141,6 +143,7 @@ __all__ = [
     "Provenance",
     "ReencryptItem",
     "Reencrypted",
+    "Registered",
     "Replacement",
     "RequestIdReusedError",
     "ResponseTooLargeError",
@@ -152,9 +155,12 @@ __all__ = [
     "RevisionMismatchError",
     "SeriesOptions",
     "StreamOptions",
+    "Subject",
     "SubjectClient",
     "SubjectNotFoundError",
     "SubjectQuery",
+    "SubjectState",
+    "SubjectsPage",
     "Tail",
     "TailOptions",
     "Taxonomy",

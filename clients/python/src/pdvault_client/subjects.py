@@ -2,9 +2,10 @@
 
 from pdvault_client._contract import SUBJECT
 from pdvault_client._erasures import ErasureCalls
+from pdvault_client._subject_calls import SubjectCalls
 
 
-class SubjectClient(ErasureCalls):
+class SubjectClient(SubjectCalls, ErasureCalls):
     """A connection about people. Any number of threads may use it; make it after forking. Use it in ``with``, or close it.
 
     Every method raises VaultError, or the subclass for its reason. UNAVAILABLE is retried within the deadline.
