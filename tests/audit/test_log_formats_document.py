@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from vault.audit import cosignature, merkle, tiles
+from vault.audit import cosignature, merkle, merkle_proofs, tiles
 from vault.audit import note as notes
 from vault.audit.checkpoint import Checkpoint, open_checkpoint
 from vault.audit.note import Note
@@ -139,4 +139,4 @@ def test_the_proof_file(cosigned: Note, root: bytes) -> None:
     assert made.encode() == BLOCKS["proof"]
     read = parse_proof_file(BLOCKS["proof"])
     assert read == made
-    merkle.verify_inclusion(read.index, 3, LEAVES[1], read.hashes, root)
+    merkle_proofs.verify_inclusion(read.index, 3, LEAVES[1], read.hashes, root)

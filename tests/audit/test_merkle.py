@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.audit.naive_tree import NaiveTree
 
-from vault.audit import chain, merkle
-from vault.audit.merkle import ProofError, Tail
+from vault.audit import chain, merkle, merkle_proofs
+from vault.audit.merkle import Tail
+from vault.audit.merkle_proofs import ProofError
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "tlog"
 MAX = 70_000
@@ -125,7 +126,7 @@ def test_inclusion_proofs_are_those_of_the_reference_and_verify(position: tuple[
     source = Source()
     proof = merkle.inclusion_proof(source, index, size)
     assert proof == TREE.path(index, 0, size)
-    merkle.verify_inclusion(index, size, TREE.leaves[index], proof, TREE.mth(0, size))
+    merkle_proofs.verify_inclusion(index, size, TREE.leaves[index], proof, TREE.mth(0, size))
     assert len(source.calls) <= 6  # two a tile level
 
 
@@ -135,7 +136,7 @@ def test_consistency_proofs_are_those_of_the_reference_and_verify(both: tuple[in
     source = Source()
     proof = merkle.consistency_proof(source, first, second)
     assert proof == TREE.proof(first, second)
-    merkle.verify_consistency(first, second, TREE.mth(0, first), TREE.mth(0, second), proof)
+    merkle_proofs.verify_consistency(first, second, TREE.mth(0, first), TREE.mth(0, second), proof)
     assert len(source.calls) <= 6
 
 
@@ -146,10 +147,10 @@ def test_every_proof_of_small_trees_is_that_of_the_reference() -> None:
         for number in range(size):
             path = merkle.inclusion_proof(source, number, size)
             assert path == TREE.path(number, 0, size)
-            merkle.verify_inclusion(number, size, TREE.leaves[number], path, root)
+            merkle_proofs.verify_inclusion(number, size, TREE.leaves[number], path, root)
             proof = merkle.consistency_proof(source, number + 1, size)
             assert proof == TREE.proof(number + 1, size)
-            merkle.verify_consistency(number + 1, size, TREE.mth(0, number + 1), root, proof)
+            merkle_proofs.verify_consistency(number + 1, size, TREE.mth(0, number + 1), root, proof)
 
 
 def test_the_tree_hashes_leaves_as_the_chain_of_boots_does() -> None:
@@ -164,7 +165,7 @@ def test_there_is_no_inclusion_proof_beyond_the_tree(index: int, size: int) -> N
     with pytest.raises(ValueError, match=rf"no leaf {index} in a tree of {size}"):
         merkle.inclusion_proof(Source(), index, size)
     with pytest.raises(ProofError, match=rf"no leaf {index} in a tree of {size}"):
-        merkle.verify_inclusion(index, size, TREE.leaves[0], [], TREE.leaves[0])
+        merkle_proofs.verify_inclusion(index, size, TREE.leaves[0], [], TREE.leaves[0])
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 0), (0, 5), (6, 5), (-1, 5)])
@@ -172,7 +173,7 @@ def test_there_is_no_consistency_proof_from_nothing_or_from_later(first: int, se
     with pytest.raises(ValueError, match=rf"no proof from {first} to {second}"):
         merkle.consistency_proof(Source(), first, second)
     with pytest.raises(ProofError, match=rf"no proof from {first} to {second}"):
-        merkle.verify_consistency(first, second, merkle.EMPTY_ROOT, TREE.leaves[0], [])
+        merkle_proofs.verify_consistency(first, second, merkle.EMPTY_ROOT, TREE.leaves[0], [])
 
 
 def test_a_tree_has_no_negative_size() -> None:
@@ -202,7 +203,7 @@ def test_a_changed_bit_anywhere_ends_an_inclusion_proof(position: tuple[int, int
     claim = [TREE.leaves[index], TREE.mth(0, size), *TREE.path(index, 0, size)]
     leaf, root, *proof = with_a_changed_bit(claim, data)
     with pytest.raises(ProofError):
-        merkle.verify_inclusion(index, size, leaf, proof, root)
+        merkle_proofs.verify_inclusion(index, size, leaf, proof, root)
 
 
 @given(two_sizes(), st.data())
@@ -211,7 +212,7 @@ def test_a_changed_bit_anywhere_ends_a_consistency_proof(both: tuple[int, int], 
     claim = [TREE.mth(0, first), TREE.mth(0, second), *TREE.proof(first, second)]
     first_root, second_root, *proof = with_a_changed_bit(claim, data)
     with pytest.raises(ProofError):
-        merkle.verify_consistency(first, second, first_root, second_root, proof)
+        merkle_proofs.verify_consistency(first, second, first_root, second_root, proof)
 
 
 def with_a_changed_bit(hashes: list[bytes], data: st.DataObject) -> list[bytes]:
@@ -227,7 +228,7 @@ def test_a_proof_is_of_one_index_only(position: tuple[int, int], other: int) -> 
     proof, root = TREE.path(index, 0, size), TREE.mth(0, size)
     if other != index:
         with pytest.raises(ProofError):
-            merkle.verify_inclusion(other, size, TREE.leaves[index], proof, root)
+            merkle_proofs.verify_inclusion(other, size, TREE.leaves[index], proof, root)
 
 
 @given(index_and_size(), two_sizes(), st.data())
@@ -235,11 +236,11 @@ def test_proofs_have_exactly_their_length(position: tuple[int, int], both: tuple
     index, size = position
     path, root = TREE.path(index, 0, size), TREE.mth(0, size)
     with pytest.raises(ProofError):
-        merkle.verify_inclusion(index, size, TREE.leaves[index], of_another_length(path, data), root)
+        merkle_proofs.verify_inclusion(index, size, TREE.leaves[index], of_another_length(path, data), root)
     first, second = both
     proof = of_another_length(TREE.proof(first, second), data)
     with pytest.raises(ProofError):
-        merkle.verify_consistency(first, second, TREE.mth(0, first), TREE.mth(0, second), proof)
+        merkle_proofs.verify_consistency(first, second, TREE.mth(0, first), TREE.mth(0, second), proof)
 
 
 def of_another_length(proof: list[bytes], data: st.DataObject) -> list[bytes]:
@@ -252,14 +253,14 @@ def of_another_length(proof: list[bytes], data: st.DataObject) -> list[bytes]:
 def test_bytes_do_not_move_between_neighbours() -> None:
     leaf, sibling = TREE.leaves[0], TREE.leaves[1]
     with pytest.raises(ProofError, match="32 bytes"):
-        merkle.verify_inclusion(0, 2, leaf + sibling[:1], [sibling[1:]], TREE.mth(0, 2))
+        merkle_proofs.verify_inclusion(0, 2, leaf + sibling[:1], [sibling[1:]], TREE.mth(0, 2))
     with pytest.raises(ProofError, match="32 bytes"):
-        merkle.verify_consistency(1, 2, leaf + sibling[:1], TREE.mth(0, 2), [sibling[1:]])
+        merkle_proofs.verify_consistency(1, 2, leaf + sibling[:1], TREE.mth(0, 2), [sibling[1:]])
 
 
 def test_two_trees_of_one_size_are_a_fork() -> None:
     with pytest.raises(ProofError, match="two different trees of 5"):
-        merkle.verify_consistency(5, 5, TREE.mth(0, 5), TREE.mth(5, 10), [])
+        merkle_proofs.verify_consistency(5, 5, TREE.mth(0, 5), TREE.mth(5, 10), [])
 
 
 # --- foreign vectors ---
@@ -293,16 +294,18 @@ def test_the_known_tree_of_eight_leaves() -> None:
     for case in known["consistency_proofs"]:
         made = merkle.consistency_proof(lambda level, start, end: leaves[start:end], case["size1"], case["size2"])
         assert [hash_.hex() for hash_ in made] == case["proof"]
-        merkle.verify_consistency(case["size1"], case["size2"], bytes.fromhex(case["root1"]), bytes.fromhex(case["root2"]), made)
+        merkle_proofs.verify_consistency(
+            case["size1"], case["size2"], bytes.fromhex(case["root1"]), bytes.fromhex(case["root2"]), made
+        )
 
 
 def test_a_real_proof_of_a_certificate_log_of_3_630_887_leaves() -> None:
     real = vector("merkle_known_trees.json")["real_ct_inclusion"]
     proof = [bytes.fromhex(hash_) for hash_ in real["sha256_audit_path"]]
     leaf, root = bytes.fromhex(real["leaf_hash"]), bytes.fromhex(real["expected_root_hash"])
-    merkle.verify_inclusion(real["leaf_index"], real["tree_size"], leaf, proof, root)
+    merkle_proofs.verify_inclusion(real["leaf_index"], real["tree_size"], leaf, proof, root)
     with pytest.raises(ProofError):
-        merkle.verify_inclusion(real["leaf_index"] + 1, real["tree_size"], leaf, proof, root)
+        merkle_proofs.verify_inclusion(real["leaf_index"] + 1, real["tree_size"], leaf, proof, root)
 
 
 def test_all_inclusion_probes_are_answered_as_upstream_does() -> None:
@@ -311,7 +314,7 @@ def test_all_inclusion_probes_are_answered_as_upstream_does() -> None:
         leaf, root = unbase64(probe["leafHash"]), unbase64(probe["root"])
         proof = [unbase64(hash_) for hash_ in probe["proof"] or []]
         outcomes[probe["source"]] = (
-            is_refused(merkle.verify_inclusion, probe["leafIdx"], probe["treeSize"], leaf, proof, root),
+            is_refused(merkle_proofs.verify_inclusion, probe["leafIdx"], probe["treeSize"], leaf, proof, root),
             probe["wantErr"],
         )
     assert {source: outcome for source, outcome in outcomes.items() if outcome[0] != outcome[1]} == {}
@@ -324,7 +327,7 @@ def test_all_consistency_probes_are_answered_as_upstream_does() -> None:
         roots = unbase64(probe["root1"]), unbase64(probe["root2"])
         proof = [unbase64(hash_) for hash_ in probe["proof"] or []]
         outcomes[probe["source"]] = (
-            is_refused(merkle.verify_consistency, probe["size1"], probe["size2"], *roots, proof),
+            is_refused(merkle_proofs.verify_consistency, probe["size1"], probe["size2"], *roots, proof),
             probe["wantErr"],
         )
     assert {source: outcome for source, outcome in outcomes.items() if outcome[0] != outcome[1]} == {}

@@ -22,10 +22,6 @@ _leaf_state = hashlib.sha256(b"\x00").copy  # a hash that has begun: cheaper tha
 _node_state = hashlib.sha256(b"\x01").copy
 
 
-class ProofError(ValueError):
-    """A proof does not prove what it is said to."""
-
-
 def leaf_hash(entry: bytes) -> bytes:
     """RFC 6962 section 2.1: SHA-256(0x00 ‖ entry), 32 bytes."""
     return hashlib.sha256(b"\x00" + entry).digest()
@@ -110,73 +106,6 @@ def consistency_proof(source: HashSource, first: int, second: int) -> list[bytes
     if start > 0:  # else the subtree that remains is the whole first tree, whose root the verifier has
         proof.append(nodes.subtree(start, end))
     return proof[::-1]
-
-
-def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> None:
-    """RFC 9162 section 2.1.3.2: the leaf hash ``leaf`` is number ``index`` of the tree of ``size`` leaves with this root.
-
-    Raises:
-        ProofError: it is not, or the proof does not show it.
-    """
-    if not 0 <= index < size:
-        raise ProofError(f"no leaf {index} in a tree of {size}")
-    _check_widths([leaf, root, *proof])
-    fn, sn, computed = index, size - 1, leaf
-    for sibling in proof:
-        if sn == 0:
-            raise ProofError("the inclusion proof is too long")
-        if fn & 1 or fn == sn:
-            computed = node_hash(sibling, computed)
-            fn, sn = _skip(fn, sn)
-        else:
-            computed = node_hash(computed, sibling)
-        fn, sn = fn >> 1, sn >> 1
-    if sn != 0:
-        raise ProofError("the inclusion proof is too short")
-    if computed != root:
-        raise ProofError(f"the proof does not lead from leaf {index} to the root of the tree of {size}")
-
-
-def verify_consistency(first: int, second: int, first_root: bytes, second_root: bytes, proof: Sequence[bytes]) -> None:
-    """RFC 9162 section 2.1.4.2: the tree of ``second`` leaves begins with the tree of ``first``.
-
-    Raises:
-        ProofError: it does not, the proof does not show it, or ``first`` is 0, from which nothing can be proven.
-    """
-    if not 0 < first <= second:
-        raise ProofError(f"no proof from {first} to {second}: the first size must be from 1 to the second")
-    if first == second:
-        if proof:
-            raise ProofError("the consistency proof is too long")
-        if first_root != second_root:
-            raise ProofError(f"there are two different trees of {first}")
-        return
-    if not proof:
-        raise ProofError("the consistency proof is too short")
-    _check_widths([first_root, second_root, *proof])
-    old, new = _roots_by_path(first, second, proof if first & (first - 1) else [first_root, *proof])
-    if old != first_root or new != second_root:
-        raise ProofError(f"the tree of {second} does not begin with the tree of {first}")
-
-
-def _roots_by_path(first: int, second: int, path: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """RFC 9162 section 2.1.4.2, steps 3 to 6: the roots of both trees that a consistency path leads to."""
-    fn, sn = first - 1, second - 1
-    while fn & 1:
-        fn, sn = fn >> 1, sn >> 1
-    old = new = path[0]
-    for sibling in path[1:]:
-        if sn == 0:
-            raise ProofError("the consistency proof is too long")
-        if fn & 1 or fn == sn:
-            old, new = node_hash(sibling, old), node_hash(sibling, new)
-            fn, sn = _skip(fn, sn)
-        else:
-            new = node_hash(new, sibling)
-        fn, sn = fn >> 1, sn >> 1
-    if sn != 0:
-        raise ProofError("the consistency proof is too short")
-    return old, new
 
 
 class Tail:
@@ -289,16 +218,3 @@ def _split(count: int) -> int:
 def _binary_digits(size: int) -> list[int]:
     """The heights of the full subtrees a tree of ``size`` leaves consists of, smallest first."""
     return [height for height in range(size.bit_length()) if size >> height & 1]
-
-
-def _skip(fn: int, sn: int) -> tuple[int, int]:
-    """Go up to where the node is a right child, or the left edge: there is no sibling before."""
-    while fn and not fn & 1:
-        fn, sn = fn >> 1, sn >> 1
-    return fn, sn
-
-
-def _check_widths(hashes: Iterable[bytes]) -> None:
-    # Without this, bytes could be moved from one hash to its neighbour without changing what is hashed.
-    if not {len(hash_) for hash_ in hashes} <= {_HASH}:
-        raise ProofError("hashes must be of 32 bytes")

@@ -14,7 +14,8 @@ from google.protobuf.message import DecodeError
 
 from vault.audit.checkpoint import parse_checkpoint
 from vault.audit.continuing import parse_name
-from vault.audit.merkle import ProofError, leaf_hash, verify_inclusion
+from vault.audit.merkle import leaf_hash
+from vault.audit.merkle_proofs import ProofError, verify_inclusion
 from vault.audit.note import NoteError, parse_note
 from vault.audit.policy_file import Policy
 from vault.audit.receipt_leaves import erases, reaches

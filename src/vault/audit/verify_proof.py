@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from vault.audit.checkpoint import parse_checkpoint
-from vault.audit.merkle import ProofError, verify_inclusion
+from vault.audit.merkle_proofs import ProofError, verify_inclusion
 from vault.audit.note import NoteError, parse_note
 from vault.audit.policy_file import Policy
 from vault.audit.proof_file import parse_proof_file

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from vault.audit.bundle import Bundle
 from vault.audit.checkpoint import Checkpoint
-from vault.audit.merkle import ProofError, leaf_hashes, perfect_root, root, verify_consistency
+from vault.audit.merkle import leaf_hashes, perfect_root, root
+from vault.audit.merkle_proofs import ProofError, verify_consistency
 from vault.audit.note import encode_base64
 from vault.audit.tiles import TILE_WIDTH, tile_path
 from vault.audit.verify_errors import WrongError

@@ -1,6 +1,6 @@
 """GetInclusionProof and GetConsistencyProof: for the published tree and those it begins with, tried before they are given."""
 
-from vault.audit import merkle
+from vault.audit import merkle, merkle_proofs
 from vault.audit.proof_file import ProofFile
 from vault.auditing.entries import read
 from vault.auditing.log import AuditLog
@@ -37,8 +37,8 @@ def inclusion(log: AuditLog, request: v1.GetInclusionProofRequest) -> v1.GetIncl
     read(row)
     hashes = merkle.inclusion_proof(log.queries.hashes, request.index, size)
     try:
-        merkle.verify_inclusion(request.index, size, merkle.leaf_hash(row.leaf), hashes, _root(log, size))
-    except merkle.ProofError:
+        merkle_proofs.verify_inclusion(request.index, size, merkle.leaf_hash(row.leaf), hashes, _root(log, size))
+    except merkle_proofs.ProofError:
         raise altered("audit_entry", f"entry {request.index}, or a hash on its way to the root,") from None
     response = v1.GetInclusionProofResponse(entry=v1.LogEntry(index=request.index, leaf=row.leaf), hashes=hashes, size=size)
     if size == log.published.size:
@@ -71,8 +71,8 @@ def consistency_hashes(log: AuditLog, first: int, second: int) -> list[bytes]:
     """
     hashes = merkle.consistency_proof(log.queries.hashes, first, second)
     try:
-        merkle.verify_consistency(first, second, merkle.root(log.queries.hashes, first), _root(log, second), hashes)
-    except merkle.ProofError:
+        merkle_proofs.verify_consistency(first, second, merkle.root(log.queries.hashes, first), _root(log, second), hashes)
+    except merkle_proofs.ProofError:
         raise altered("audit_entry or audit_node", f"a hash of the tree of {second}") from None
     return hashes
 
@@ -89,7 +89,7 @@ def _root(log: AuditLog, size: int) -> bytes:
     root = merkle.root(log.queries.hashes, size)
     proof = merkle.consistency_proof(log.queries.hashes, size, log.published.size)
     try:
-        merkle.verify_consistency(size, log.published.size, root, log.published.root, proof)
-    except merkle.ProofError:
+        merkle_proofs.verify_consistency(size, log.published.size, root, log.published.root, proof)
+    except merkle_proofs.ProofError:
         raise altered("audit_entry or audit_node", f"a hash of the tree of {size}") from None
     return root

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from vault.audit import merkle
 from vault.audit.checkpoint import Checkpoint, parse_checkpoint
 from vault.audit.cosignature import cosign
-from vault.audit.merkle import ProofError
+from vault.audit.merkle_proofs import ProofError, verify_consistency
 from vault.audit.note import Note, NoteError, Verifier, parse_note, verify_note
 from vault.witness.errors import OutdatedError, RefusedError
 from vault.witness.key_file import WitnessKey
@@ -104,7 +104,7 @@ class Witness:
             self._tell(f"FORK {checkpoint.origin} {checkpoint.size}: the log has signed two trees of this size")
             self._state.keep_fork(submission.origin, note.encode())
         try:
-            merkle.verify_consistency(recorded, checkpoint.size, newest.root, checkpoint.root, submission.proof)
+            verify_consistency(recorded, checkpoint.size, newest.root, checkpoint.root, submission.proof)
         except ProofError as error:
             self._tell(f"refused {checkpoint.origin} {checkpoint.size}: {error}")
             raise RefusedError(UNPROCESSABLE, f"the consistency proof does not hold: {error}\n") from None

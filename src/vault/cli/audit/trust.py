@@ -63,7 +63,8 @@ class Trust:
             ClickException: the proof does not lead there.
             RefusedError: the checkpoint can't be checked.
         """
-        from vault.audit.merkle import ProofError, leaf_hash, verify_inclusion
+        from vault.audit.merkle import leaf_hash
+        from vault.audit.merkle_proofs import ProofError, verify_inclusion
         from vault.audit.note import NoteError
         from vault.audit.proof_file import parse_proof_file
 

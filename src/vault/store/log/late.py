@@ -10,7 +10,8 @@ from google.protobuf.message import DecodeError
 
 from vault.audit.chain import MAX_SKEW_S
 from vault.audit.checkpoint import Checkpoint
-from vault.audit.merkle import ProofError, inclusion_proof, leaf_hash, verify_inclusion
+from vault.audit.merkle import leaf_hash
+from vault.audit.merkle_proofs import is_included
 from vault.errors import VaultError
 from vault.store import tables as t
 from vault.store.log.check import Verified, damaged
@@ -77,7 +78,7 @@ def has_unanchored(connection: sa.Connection, verified: Verified) -> bool:
         return False
     reader = LogReader(connection, head.tenant_uid)
     (entry,) = reader.entries(index, index + 1)
-    if not _is_in(reader, head, index, leaf_hash(entry.leaf)):
+    if not is_included(reader.hashes, index, head.size, leaf_hash(entry.leaf), head.root):
         raise damaged(f"entry {index} is not the one in its tree")
     try:
         age_s = (now_us(connection) - AuditEvent.FromString(entry.leaf).time_us) / 1e6
@@ -92,12 +93,6 @@ def holds(connection: sa.Connection, tenant_uid: bytes, tree: Checkpoint | LogRo
     within = (c.tenant_uid == tenant_uid) & (c.leaf_index >= due.floor) & (c.leaf_index < tree.size)
     select = sa.select(c.leaf_index).where(within, c.leaf_hash == due.leaf_hash).order_by(c.leaf_index).limit(1)
     index = connection.scalar(select)
-    return index is not None and _is_in(LogReader(connection, tenant_uid), tree, index, due.leaf_hash)
-
-
-def _is_in(reader: LogReader, tree: Checkpoint | LogRow, index: int, leaf: bytes) -> bool:
-    try:
-        verify_inclusion(index, tree.size, leaf, inclusion_proof(reader.hashes, index, tree.size), tree.root)
-    except ProofError:
+    if index is None:
         return False
-    return True
+    return is_included(LogReader(connection, tenant_uid).hashes, index, tree.size, due.leaf_hash, tree.root)
