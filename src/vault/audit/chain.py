@@ -50,10 +50,14 @@ def announcement(tenant_uid: bytes, boot_id: bytes, public_key: bytes) -> bytes:
     return pack("pdvault/v1/boot", tenant_uid, boot_id, public_key)
 
 
+def ends_signed(leaf: bytes) -> bool:
+    """Whether a leaf bears a signature, good or bad, as the last one of a transaction does."""
+    return leaf[-SIGNED_END:-SIGNATURE_BYTES] == SIGNATURE_HEAD
+
+
 def signed_by(leaf: bytes, boot: Verifier) -> bool:
     """Whether a leaf ends with this boot's signature of what stands before it."""
-    is_signed = leaf[-SIGNED_END:-SIGNATURE_BYTES] == SIGNATURE_HEAD
-    return is_signed and boot.accepts(leaf[-SIGNATURE_BYTES:], leaf[:-SIGNED_END])
+    return ends_signed(leaf) and boot.accepts(leaf[-SIGNATURE_BYTES:], leaf[:-SIGNED_END])
 
 
 @dataclass

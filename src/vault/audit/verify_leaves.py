@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from vault.audit.chain import ENDED, ENDORSED, FORMAT, SIGNATURE_BYTES, SIGNATURE_HEAD, SIGNED_END, STARTED
+from vault.audit.chain import ENDED, ENDORSED, FORMAT, STARTED, ends_signed
 from vault.audit.verify_errors import WrongError
 from vault.v1.audit_pb2 import CHANGE_CREATED, CHANGE_UPDATED, AuditEvent, Change, Decision, Touched
 
@@ -84,7 +84,7 @@ def check_leaves(first: int, leaves: Sequence[bytes], tenant_uid: bytes, now_us:
         and set(links.decisions) <= _DECISIONS
         and "" not in links.actions
         and all(set(map(len, columns[name])) <= allowed for name, allowed in _LENGTHS.items())
-        and {leaf[-SIGNED_END:-SIGNATURE_BYTES] for leaf in compress(leaves, links.signatures)} <= {SIGNATURE_HEAD}
+        and all(map(ends_signed, compress(leaves, links.signatures)))
         and _are_own_fields_in_place(leaves, links.actions, columns["boot_public_key"], columns["boot_endorsement"])
     )
     if not sound:
@@ -129,7 +129,7 @@ def _fault(event: AuditEvent, leaf: bytes, tenant_uid: bytes, now_us: int) -> st
         length = len(getattr(event, name))
         if length not in allowed:
             return f"has {length} bytes of {name}"
-    if event.boot_signature and leaf[-SIGNED_END:-SIGNATURE_BYTES] != SIGNATURE_HEAD:
+    if event.boot_signature and not ends_signed(leaf):
         return "does not end with its signature"
     return _fault_of_own(event)
 

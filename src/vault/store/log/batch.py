@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from vault.audit.chain import MAX_LEAF
+from vault.audit.chain import MAX_LEAF, ends_signed
 from vault.audit.index import HOUR_US, index, number_of
 from vault.audit.leaf_form import is_well_formed
 from vault.audit.merkle import leaf_hash
-from vault.store.log.chains import Chains, Trouble, ends_signed
+from vault.store.log.chains import Chains, Trouble
 from vault.store.rows import CountRow, EntryRow, EventRow, FacetRow, MentionRow, PendingRow
 from vault.v1.audit_pb2 import AuditEvent
 

@@ -7,13 +7,11 @@ from collections.abc import Collection, Mapping
 from copy import copy
 from typing import NamedTuple
 
-from vault.audit.chain import SIGNATURE_BYTES, SIGNATURE_HEAD, SIGNED_END, announcement, signed_by
+from vault.audit.chain import CHAIN_START, announcement, ends_signed, signed_by
 from vault.audit.endorsement import needs_endorsement
 from vault.audit.note import NoteError, Verifier, verifier
 from vault.store.rows import BootRow, PendingRow
 from vault.v1.audit_pb2 import AuditEvent
-
-_START = bytes(32)
 
 
 class Trouble(NamedTuple):
@@ -116,7 +114,7 @@ class Chains:
         boot = self.changed.get(boot_id)
         if boot is None:
             known = self._known.get(boot_id)
-            boot = copy(known) if known else Boot(BootRow(self._tenant_uid, boot_id, leaf_index, None, 0, _START))
+            boot = copy(known) if known else Boot(BootRow(self._tenant_uid, boot_id, leaf_index, None, 0, CHAIN_START))
             self.changed[boot_id] = boot
         return boot
 
@@ -129,11 +127,6 @@ class Chains:
         if boot_id not in self._told:
             self._told.add(boot_id)
             self.troubles.append(Trouble(boot_id, sequence, problem, leaf_index))
-
-
-def ends_signed(leaf: bytes) -> bool:
-    """Whether a leaf bears a signature, good or bad, as the last one of a transaction does."""
-    return leaf[-SIGNED_END:-SIGNATURE_BYTES] == SIGNATURE_HEAD
 
 
 def _breach(boot: Boot, event: AuditEvent, sequence: int) -> str | None:
