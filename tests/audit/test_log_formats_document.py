@@ -47,7 +47,7 @@ def fields(block: str) -> dict[str, str]:
 
 @pytest.fixture
 def root() -> bytes:
-    tail = merkle.Tail()
+    tail = merkle.CompactRange()
     tail.extend(LEAVES)
     return tail.root()
 

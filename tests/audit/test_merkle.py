@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.audit.naive_tree import NaiveTree
 
 from vault.audit import chain, merkle, merkle_proofs
-from vault.audit.merkle import Tail
+from vault.audit.merkle import CompactRange
 from vault.audit.merkle_proofs import ProofError
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "tlog"
@@ -64,7 +64,7 @@ def two_sizes(draw: st.DrawFn) -> tuple[int, int]:
 
 
 def test_every_size_up_to_four_tiles_has_the_reference_root() -> None:
-    tail = Tail()
+    tail = CompactRange()
     for size in range(1025):
         assert tail.size == size
         assert tail.root() == TREE.mth(0, size)
@@ -79,12 +79,12 @@ def test_a_root_read_from_tiles_is_the_reference_root(size: int) -> None:
 
 
 def test_the_empty_tree_needs_no_source() -> None:
-    assert merkle.root(Source(), 0) == merkle.EMPTY_ROOT == Tail().root() == hashlib.sha256(b"").digest()
+    assert merkle.root(Source(), 0) == merkle.EMPTY_ROOT == CompactRange().root() == hashlib.sha256(b"").digest()
 
 
 @given(sizes, st.lists(st.integers(0, 700), max_size=6))
 def test_a_tail_grows_from_any_size_by_any_batches(start: int, batches: list[int]) -> None:
-    tail, emitted = Tail.load(Source(), start), []
+    tail, emitted = CompactRange.load(Source(), start), []
     for batch in batches:
         emitted += tail.extend(TREE.leaves[tail.size : tail.size + batch])
     end = min(start + sum(batches), MAX)
@@ -93,7 +93,7 @@ def test_a_tail_grows_from_any_size_by_any_batches(start: int, batches: list[int
 
 
 def test_a_tail_that_grew_at_once_has_emitted_every_tile_in_order() -> None:
-    tail = Tail()
+    tail = CompactRange()
     emitted = tail.extend(iter(TREE.leaves))
     assert emitted == completed(0, MAX)
     assert tail.root() == TREE.mth(0, MAX)
@@ -111,7 +111,7 @@ def completed(start: int, end: int) -> list[tuple[int, int, bytes]]:
 
 @given(sizes, st.integers(1, 300), st.integers(1, 300))
 def test_copies_of_a_tail_grow_apart(start: int, mine: int, other: int) -> None:
-    tail = Tail.load(Source(), start)
+    tail = CompactRange.load(Source(), start)
     twin = tail.copy()
     twin.extend(TREE.leaves[:other])
     assert (tail.size, tail.root()) == (start, TREE.mth(0, start))
@@ -188,7 +188,7 @@ def test_a_source_that_gives_too_little_is_named() -> None:
 
 @pytest.mark.parametrize("wrong", [b"", b"\0" * 31, b"\0" * 33])
 def test_a_tail_takes_no_hash_of_another_length(wrong: bytes) -> None:
-    tail = Tail()
+    tail = CompactRange()
     with pytest.raises(ValueError, match="32 bytes"):
         tail.extend([TREE.leaves[0], wrong])
     assert (tail.size, tail.root()) == (0, merkle.EMPTY_ROOT)
@@ -287,7 +287,7 @@ def test_the_known_tree_of_eight_leaves() -> None:
     roots = known["reference_tree"]["root_of_first_n_leaves_hex"]
     assert len(roots) == 8
     for size, root in roots.items():
-        tail = Tail()
+        tail = CompactRange()
         tail.extend(leaves[: int(size)])
         assert tail.root().hex() == root
     assert len(known["consistency_proofs"]) == 4

@@ -191,7 +191,7 @@ def test_a_bundle_holds_1_to_256_entries(data: bytes) -> None:
 @pytest.mark.parametrize("size", range(16))
 def test_our_tree_of_tesseras_entries_is_the_one_it_signed(size: int) -> None:
     checkpoint, _ = open_checkpoint((LOG / f"checkpoint.{size}").read_text("utf-8"), parse_vkey(META["log_vkey"]))
-    tail = merkle.Tail()
+    tail = merkle.CompactRange()
     tail.extend(map(merkle.leaf_hash, ENTRIES[:size]))
     assert (checkpoint.size, checkpoint.root) == (size, tail.root())
     assert (checkpoint.origin, checkpoint.extensions) == ("example.com/log/testdata", ())

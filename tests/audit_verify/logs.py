@@ -14,7 +14,7 @@ from vault.audit.chain import ENDORSED, STARTED, Chain, announcement
 from vault.audit.checkpoint import Checkpoint
 from vault.audit.cosignature import cosign
 from vault.audit.events import Caller, Draft
-from vault.audit.merkle import Tail, consistency_proof, leaf_hash, root
+from vault.audit.merkle import CompactRange, consistency_proof, leaf_hash, root
 from vault.audit.note import COSIGNATURE, Note, Verifier, encode_base64, sign_note, verifier
 from vault.audit.tiles import TILE_WIDTH, encode_bundle, entries_path, tile_path, tiles
 from vault.v1 import audit_pb2, common_pb2
@@ -40,7 +40,7 @@ class Log:
     leaves: list[bytes] = field(default_factory=list)
     time_us: int = BEGIN_US
     _levels: list[list[bytes]] = field(default_factory=lambda: [[]])
-    _tail: Tail = field(default_factory=Tail)
+    _tail: CompactRange = field(default_factory=CompactRange)
 
     @property
     def origin(self) -> str:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from rich.progress import track
 from tests.bench.synthetic_log import CHUNK, SyntheticLog
 
-from vault.audit.merkle import Tail
+from vault.audit.merkle import CompactRange
 from vault.server import config as configuration
 from vault.server.node import Node
 from vault.store import tables as t
@@ -31,7 +31,7 @@ def fill(engine: sa.Engine, log: SyntheticLog) -> None:
     with engine.begin() as connection:
         for table in BULK:
             connection.exec_driver_sql(f'ALTER TABLE "{table.name}" DROP CONSTRAINT "pk_{table.name}"')
-    tail, facets = Tail(), set[FacetRow]()
+    tail, facets = CompactRange(), set[FacetRow]()
     counts: Counter[tuple[int, int]] = Counter()
     items: Counter[tuple[int, int]] = Counter()
     url = engine.url.render_as_string(hide_password=False)

@@ -9,7 +9,7 @@ from tests.log import naive
 from tests.log.kept import Kept, Writer
 
 from vault.audit.chain import Chain
-from vault.audit.merkle import Tail
+from vault.audit.merkle import CompactRange
 from vault.store import tables as t
 from vault.store.log.integrator import Integrator
 from vault.store.log.lease import Lease
@@ -51,7 +51,7 @@ class Case:
         with self.kept.engine.begin() as connection:
             reader = LogReader(connection, self.tenant_uid)
             size = reader.head().size - instead_of
-            tail = Tail.load(reader.hashes, size)
+            tail = CompactRange.load(reader.hashes, size)
             c = t.audit_entry.c
             connection.execute(t.audit_entry.delete().where(c.tenant_uid == self.tenant_uid, c.leaf_index >= size))
             tail.extend([naive.leaf_hash(leaf) for leaf in leaves])

@@ -61,7 +61,7 @@ def root(source: HashSource, size: int) -> bytes:
     Raises:
         ValueError: a negative size, or ``source`` did not give what was asked for.
     """
-    return Tail.load(source, size).root()
+    return CompactRange.load(source, size).root()
 
 
 def inclusion_proof(source: HashSource, index: int, size: int) -> list[bytes]:
@@ -108,8 +108,8 @@ def consistency_proof(source: HashSource, first: int, second: int) -> list[bytes
     return proof[::-1]
 
 
-class Tail:
-    """The right edge of a tree: all that is needed to add leaves and to know the root. At most 64 hashes."""
+class CompactRange:
+    """The right edge of a tree, from its first leaf on: what is needed to add leaves and to know the root. At most 64 hashes."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -129,9 +129,9 @@ class Tail:
         tail._open = [nodes.full(height, (size >> height) - 1) for height in _binary_digits(size)]
         return tail
 
-    def copy(self) -> "Tail":
+    def copy(self) -> "CompactRange":
         """Another one, to be extended independently."""
-        tail = Tail()
+        tail = CompactRange()
         tail.size, tail._open = self.size, self._open.copy()
         return tail
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from vault.audit.bundle import Bundle
 from vault.audit.checkpoint import Checkpoint, open_checkpoint
-from vault.audit.merkle import Tail, leaf_hash
+from vault.audit.merkle import CompactRange, leaf_hash
 from vault.audit.note import NoteError, Verifier
 from vault.audit.verify_tree import Tree
 from vault.cli.audit.database_rows import ByIndex, Findings, select
@@ -44,7 +44,7 @@ class LogTables:
         self._entries = ByIndex(self._select(_ENTRIES), "audit_entry", findings)
         self._boots: dict[bytes, _BootRow] = {}
         self._nodes: dict[tuple[int, int], bytes] = {}  # completed by newer entries
-        self._tail = Tail()
+        self._tail = CompactRange()
 
     def observe(self, first: int, leaves: Sequence[bytes], hashes: Sequence[bytes]) -> None:
         """Compare the rows of the next entries, which were verified."""
@@ -68,7 +68,7 @@ class LogTables:
 
     def newer(self, log_key: Verifier) -> Iterator[tuple[int, bytes]]:
         """Index and leaf of the entries that the bundle does not have; with them, head and checkpoint are compared."""
-        self._tail = Tail.load(self._tree, self._verified)
+        self._tail = CompactRange.load(self._tree, self._verified)
         head = next(iter(list(self._select(_HEAD))), None)
         checkpoint = self._checkpoint(head, log_key) if head else None
         self._compare_checkpoint(checkpoint)

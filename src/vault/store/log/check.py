@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from vault.audit.checkpoint import Checkpoint, open_checkpoint
-from vault.audit.merkle import Tail, root
+from vault.audit.merkle import CompactRange, root
 from vault.audit.note import NoteError, Verifier, verifier
 from vault.errors import VaultError
 from vault.kms.key_manager import Anchored
@@ -33,7 +33,7 @@ class Verified:
     """
 
     head: LogRow
-    tail: Tail
+    tail: CompactRange
     key: Verifier
     anchored: Checkpoint
     anchor: Anchored
@@ -83,7 +83,7 @@ def verify_log(connection: sa.Connection, tenant_uid: bytes, anchor: Anchored | 
         raise _behind(f"it has {head.size} entries, its anchor remembers {anchored.size}")
     if root(reader.hashes, anchored.size) != anchored.root:
         raise _behind(f"its first {anchored.size} entries are not those that its anchor remembers")
-    tail = Tail.load(reader.hashes, head.size)
+    tail = CompactRange.load(reader.hashes, head.size)
     if tail.root() != head.root:
         raise damaged(f"its head, of {head.size} entries, does not fit its entries")
     _check_nothing_beyond(connection, head)

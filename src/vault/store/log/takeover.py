@@ -10,18 +10,16 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from vault.audit.merkle import Tail, leaf_hash, root
-from vault.errors import VaultError
+from vault.audit.merkle import CompactRange, leaf_hash, root
 from vault.kms.key_manager import KeyManager
 from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.log.batch import Parsed, parse
 from vault.store.log.chains import Boot, Chains, Trouble
-from vault.store.log.check import Verified, check_log
+from vault.store.log.check import Verified, check_log, damaged
 from vault.store.log.past import Past
 from vault.store.log.reader import LogReader
 from vault.store.rows import EntryRow, PendingRow
-from vault.v1 import common_pb2
 
 _AT_ONCE = 256
 """Entries in memory at once: each may have 64 KiB."""
@@ -109,19 +107,19 @@ class _Following:
         Raises:
             VaultError: INTEGRITY, if they are not those of the tree.
         """
-        tail = Tail.load(self._reader.hashes, self._start)
+        tail = CompactRange.load(self._reader.hashes, self._start)
         for start in range(self._start, self._head.size, _AT_ONCE):
             entries = self._reader.entries(start, min(start + _AT_ONCE, self._head.size))
             self._follow(entries)
             tail.extend([entry.leaf_hash for entry in entries])
         if tail.root() != self._head.root:
-            raise self._damaged("entries")
+            raise damaged(f"its entries from {self._start} on are not those of its tree")
         self._recall(self._pending())
         self.chains.settle([boot.boot_id for boot in self.chains.cut() if self._goes_on(boot)])
 
     def _follow(self, entries: Sequence[EntryRow]) -> None:
         if any(entry.leaf_hash != leaf_hash(entry.leaf) for entry in entries):
-            raise self._damaged("leaf hashes")
+            raise damaged(f"its leaf hashes from {self._start} on are not those of its tree")
         found = [(entry, _parse(entry)) for entry in entries]
         self._recall({one.row.boot_id for _, one in found if not one.problem})
         for entry, (row, event, problem) in found:
@@ -141,13 +139,6 @@ class _Following:
         c = t.audit_pending.c
         select = sa.select(c.boot_id).where(c.tenant_uid == self._head.tenant_uid).distinct()
         return set(self._connection.scalars(select))
-
-    def _damaged(self, what: str) -> VaultError:
-        return VaultError(
-            common_pb2.ERROR_REASON_INTEGRITY,
-            f"the audit log is damaged: its {what} from {self._start} on are not those of its tree; nothing is served; the "
-            "operator must investigate",
-        )
 
     def _goes_on(self, boot: Boot) -> bool:
         """Whether the next leaf of a boot is pending."""
