@@ -80,7 +80,7 @@ class Writer:
         if not endorsed:
             for draft in drafts:
                 draft.decision = audit_pb2.DECISION_DENIED
-        signatures = {draft.caller.tenant_uid: self._endorsement(draft.caller.tenant_uid) for draft in drafts} if endorsed else {}
+        signatures = {uid: self._endorsement(uid) for uid in {draft.caller.tenant_uid for draft in drafts}} if endorsed else {}
         return self._write(lambda now: self.chain.extend(drafts, signatures, now + shift_us))
 
     def end(self) -> None:
