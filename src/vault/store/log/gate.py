@@ -73,7 +73,7 @@ class LogGate:
         self._doubts: dict[bytes, dict[Late, _Doubt]] = {}
         self._committed = CommittedLeaves(MAX_ANCHOR_AGE_S, clock)
         self.expects_integration = False
-        """Whether what is late closes the gate (``log_late``): where a server is to integrate and to anchor."""
+        """Whether what is late closes the gate (``late``): where a server is to integrate and to anchor."""
         self.on_asked: Callable[[bytes, VaultError | None], None] = lambda _tenant_uid, _refusal: None
         """Called by ``watch`` with how the KMS answered it, where it goes on without an answer too."""
 
