@@ -83,6 +83,7 @@ def caller(shaky: Shaky, until: Until) -> Iterator[Caller]:
     until(lambda: serves(caller))
     yield caller
     shaky.proxy.faults = frozenset()
+    assert shaky.server.process.poll() is None, shaky.server.log.read_text()[-2000:]
 
 
 @pytest.mark.parametrize(
