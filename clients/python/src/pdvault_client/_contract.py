@@ -22,6 +22,7 @@ Message: TypeAlias = Any
 
 VAULT, AUDIT = "vault.v1.VaultService", "vault.v1.AuditService"
 FIELD, SUBJECT = "vault.v1.FieldService", "vault.v1.SubjectService"
+KEY, OPERATION, APPROVAL = "vault.v1.KeyService", "vault.v1.OperationService", "vault.v1.ApprovalService"
 """The services."""
 
 

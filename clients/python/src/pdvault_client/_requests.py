@@ -77,7 +77,7 @@ def new_value(item: NewValue) -> Fields:
         "purposes": item.purposes,
         "provenance": item.provenance,
         "token_kind": item.token_kind,
-        "ttl": None if item.ttl is None else _duration(item.ttl),
+        "ttl": None if item.ttl is None else duration(item.ttl),
         "max_reveals": item.max_reveals,
         "validation": item.validation,
     }
@@ -143,5 +143,6 @@ def text(name: str, given: str) -> str:
     raise ValueError(f"{name} has no UTF-8 form: was it decoded with the right encoding?")
 
 
-def _duration(ttl: timedelta) -> Fields:
-    return {"seconds": ttl.days * 86400 + ttl.seconds, "nanos": ttl.microseconds * 1000}
+def duration(given: timedelta) -> Fields:
+    """A Duration."""
+    return {"seconds": given.days * 86400 + given.seconds, "nanos": given.microseconds * 1000}
