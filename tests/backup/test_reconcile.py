@@ -2,14 +2,18 @@
 
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
+from tests.audit_verify.logs import write
 from tests.audit_verify.vaults import Desk
-from tests.backup.places import Site, erase, head, integrate, reconcile, stored
+from tests.backup.places import Site, config_of, erase, head, integrate, pdvault, reconcile, stored
 from tests.harness import Vault
 from tests.use_cases.inside import Inside, inside
-from tests.use_cases.requests import new_email, new_subject, reveal, tokenize, tokens_of
+from tests.use_cases.requests import delete, new_email, new_subject, reveal, tokenize, tokens_of, update
 
+from vault import principals
+from vault.access.issuing import principal_uri
 from vault.audit.note import parse_vkey
 from vault.store import tables as t
 from vault.v1.audit_pb2 import AuditEvent
@@ -229,3 +233,35 @@ def test_cosignatures_under_the_old_name_are_dropped(sqlite_site: Site) -> None:
     assert reconcile(vault).code == 0
     with inside(vault) as opened:
         assert opened.rows(t.audit_cosignature, tenant_uid=uid) == []
+
+
+def test_a_bundle_says_what_lost_leaves_said(site: Site) -> None:
+    with inside(site.old) as opened:
+        desk = Desk(opened)
+        gone, updated, kept = stored(opened, tenant=desk.name)
+        desk.integrate()
+        backup, before = site.back_up(), opened.row(t.audit_log, tenant_uid=desk.tenant.uid).size
+        opened.ask(delete(gone), tenant=desk.name)
+        opened.ask(update((updated, new_email())), tenant=desk.name)
+        opened.ask(reveal(kept), tenant=desk.name)
+        stored(opened, 2, tenant=desk.name)
+        opened.node.act(principals.suspend(desk.tenant.uid, principal_uri(desk.name, "plain")))
+        desk.integrate()
+        bundle = write(site.folder / "bundle.zip", desk.bundle())
+    vault = site.restored(backup)
+    assert reconcile(vault).code == 0
+    said = pdvault("restore", "lost", bundle, "--from", before, "--config", config_of(vault))
+    assert [(row["what"], row["token"]) for row in said.rows if row["what"] != "TenantCreated"] == [
+        ("deleted", gone),
+        ("updated", updated),
+        ("PrincipalSuspended", None),
+    ]
+    assert "2 tokens were made" in said.err
+    changed = write(site.folder / "changed.zip", {**desk_files(bundle), "checkpoint": b"other\n"})
+    assert pdvault("restore", "lost", changed, "--from", before, "--config", config_of(vault)).code == 1
+
+
+def desk_files(bundle: Path) -> dict[str, bytes]:
+    """What is in a bundle."""
+    with ZipFile(bundle) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}

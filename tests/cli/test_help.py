@@ -82,6 +82,7 @@ def test_no_command_takes_a_value_or_a_secret_as_an_argument() -> None:
         "pdvault audit prove index",
         "pdvault audit verify bundle",
         "pdvault backup restore file",
+        "pdvault restore lost bundle",
     }
     options = {option for command in COMMANDS.values() for p in command.params for option in p.opts} - {"--token"}  # a name
     assert not {option for option in options if re.search("passw|secret|value$|token$", option)}

@@ -36,6 +36,34 @@ def reconcile(config_file: Path, output: str | None) -> None:
         emit(output, _told(found))
 
 
+@restore.command(
+    epilog=options.examples(
+        "pdvault restore lost bundle.zip --from 1207 --config restored.toml -o table",
+        "pdvault restore lost bundle.zip.age --identity auditor.key --from 1207 --config restored.toml",
+    )
+)
+@click.argument("bundle", type=options.READABLE)
+@click.option("--from", "start", type=click.IntRange(0), required=True, help="The first lost leaf, as `reconcile` said it.")
+@click.option("--identity", "identities", type=options.READABLE, multiple=True, help="Decrypts the bundle: an age or SSH key file.")
+@options.config_option
+@options.output_option
+def lost(bundle: Path, start: int, identities: tuple[Path, ...], config_file: Path, output: str | None) -> None:
+    """Say what lost leaves said, from a bundle that somebody exported before.
+
+    BUNDLE is what `pdvault audit export` wrote, of the log under its old name. It is verified with the log's key in the KMS. Prints
+    what has to be done again: tokens that were deleted or got another value, and acts such as a principal's suspension.
+    """
+    config = options.read_config(config_file)
+    from vault.cli.lost_leaves import LostLeaves
+    from vault.cli.opening import inspected
+
+    with inspected(config) as node:
+        leaves = LostLeaves(start)
+        leaves.read(node, bundle, identities)
+        emit(output, leaves.rows(node))
+    say(f"{leaves.created} tokens were made in these leaves; the restored vault knows none of them.")
+
+
 def _told(found: "Iterator[Reconciled]") -> Iterator[Fields]:
     """A row a log; at the end, what nobody can know."""
     logs = lost = 0
@@ -60,6 +88,6 @@ def _told(found: "Iterator[Reconciled]") -> Iterator[Fields]:
     if lost:
         say(
             f"{lost} leaves are lost. What they said is not known here: values stored, updated or deleted since, reveals of "
-            "limited tokens, principals and CAs added or suspended. Deletions and suspensions must be made again: auditors' "
-            "bundles, and those who asked for them, know which (docs/restore.md)."
+            "limited tokens, principals and CAs added or suspended. Deletions and suspensions must be made again: with a bundle of "
+            "an auditor's, `pdvault restore lost` says which (docs/restore.md)."
         )
