@@ -42,7 +42,9 @@ class Status:
         admitted.permit(ACTION, "")
         if admitted.rows.schedule:
             check(admitted.keys.authority, admitted.rows.schedule)
-        return v1.StatusResponse(tenant_state=admitted.tenant.state, schedule=told(admitted.rows.schedule))
+        return v1.StatusResponse(
+            tenant=admitted.tenant.name, tenant_state=admitted.tenant.state, schedule=told(admitted.rows.schedule)
+        )
 
 
 def tell(response: v1.StatusResponse, usage: KeyUsage, kek: Kek) -> None:

@@ -34,7 +34,7 @@ class StatusRequest(_message.Message):
     def __init__(self, context: _Optional[_Union[_common_pb2.CallContext, _Mapping]] = ...) -> None: ...
 
 class StatusResponse(_message.Message):
-    __slots__ = ("tenant_state", "kek_versions", "epochs", "index_keys", "authority_keys", "rekey_due", "schedule", "next_rotation_time", "overdue", "erasures_waiting", "kek_imported", "proves_destruction")
+    __slots__ = ("tenant_state", "kek_versions", "epochs", "index_keys", "authority_keys", "rekey_due", "schedule", "next_rotation_time", "overdue", "erasures_waiting", "kek_imported", "proves_destruction", "tenant")
     TENANT_STATE_FIELD_NUMBER: _ClassVar[int]
     KEK_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     EPOCHS_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +47,7 @@ class StatusResponse(_message.Message):
     ERASURES_WAITING_FIELD_NUMBER: _ClassVar[int]
     KEK_IMPORTED_FIELD_NUMBER: _ClassVar[int]
     PROVES_DESTRUCTION_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     tenant_state: str
     kek_versions: _containers.RepeatedCompositeFieldContainer[KekVersion]
     epochs: _containers.RepeatedCompositeFieldContainer[KeyStatus]
@@ -59,7 +60,8 @@ class StatusResponse(_message.Message):
     erasures_waiting: int
     kek_imported: bool
     proves_destruction: bool
-    def __init__(self, tenant_state: _Optional[str] = ..., kek_versions: _Optional[_Iterable[_Union[KekVersion, _Mapping]]] = ..., epochs: _Optional[_Iterable[_Union[KeyStatus, _Mapping]]] = ..., index_keys: _Optional[_Iterable[_Union[KeyStatus, _Mapping]]] = ..., authority_keys: _Optional[_Iterable[_Union[KeyStatus, _Mapping]]] = ..., rekey_due: _Optional[int] = ..., schedule: _Optional[_Union[KeySchedule, _Mapping]] = ..., next_rotation_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., overdue: _Optional[bool] = ..., erasures_waiting: _Optional[int] = ..., kek_imported: _Optional[bool] = ..., proves_destruction: _Optional[bool] = ...) -> None: ...
+    tenant: str
+    def __init__(self, tenant_state: _Optional[str] = ..., kek_versions: _Optional[_Iterable[_Union[KekVersion, _Mapping]]] = ..., epochs: _Optional[_Iterable[_Union[KeyStatus, _Mapping]]] = ..., index_keys: _Optional[_Iterable[_Union[KeyStatus, _Mapping]]] = ..., authority_keys: _Optional[_Iterable[_Union[KeyStatus, _Mapping]]] = ..., rekey_due: _Optional[int] = ..., schedule: _Optional[_Union[KeySchedule, _Mapping]] = ..., next_rotation_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., overdue: _Optional[bool] = ..., erasures_waiting: _Optional[int] = ..., kek_imported: _Optional[bool] = ..., proves_destruction: _Optional[bool] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class KekVersion(_message.Message):
     __slots__ = ("version", "create_time", "destroyable", "destroy_time", "would_lose")

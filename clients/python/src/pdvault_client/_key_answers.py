@@ -17,6 +17,7 @@ def status(answer: Answer) -> KeyStatus:
     """A StatusResponse."""
     said = answer.message
     return KeyStatus(
+        tenant=said.tenant,
         tenant_state=said.tenant_state,
         kek_versions=tuple(map(_kek_version, said.kek_versions)),
         epochs=tuple(map(_key, said.epochs)),

@@ -83,6 +83,7 @@ class KeyStatus:
     """A tenant's keys, each kind newest first.
 
     Attributes:
+        tenant: the tenant's name.
         tenant_state: "ACTIVE" or "SEALED".
         kek_versions: those that exist.
         epochs, index_keys, authority_keys: all that ever were.
@@ -95,6 +96,7 @@ class KeyStatus:
         proves_destruction: the KMS can prove that a version is gone.
     """
 
+    tenant: str
     tenant_state: str
     kek_versions: tuple[KekVersion, ...]
     epochs: tuple[TenantKey, ...]
