@@ -23,10 +23,16 @@ def fetch_erasures(connection: sa.Connection, needs: Sequence[tuple[Head, Reads,
         if reads.erasures:
             named = connection.execute(own.where(c.uid.in_(reads.erasures)))
             rows.erasures |= {row.uid: row for row in map(ErasureRow._make, named)}
-        if reads.requested_erasures and rows.principal:
-            same = (c.request_id == head.request_id) & (c.principal_uid == rows.principal.uid)
+        if reads.requested_erasures:
+            same = (c.request_id == head.request_id) & c.principal_uid.in_(_uid_of(head))
             rows.requested_erasures = list(map(ErasureRow._make, connection.execute(own.where(same))))
         if reads.schedule:
             schedule = sa.select(t.key_schedule).where(t.key_schedule.c.tenant_uid == head.tenant_uid)
             found = connection.execute(schedule).first()
             rows.schedule = KeyScheduleRow(*found) if found else None
+
+
+def _uid_of(head: Head) -> sa.Select[tuple[bytes]]:
+    """The caller's uid: who it is, is read only after this."""
+    c = t.principal.c
+    return sa.select(c.uid).where(c.tenant_uid == head.tenant_uid, c.name == head.principal)

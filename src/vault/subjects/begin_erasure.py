@@ -146,7 +146,8 @@ def recall_erasure(admitted: Admitted, subject_id: str) -> Opened | None:
     Raises:
         VaultError: REQUEST_ID_REUSED, if it has erased others only; INTEGRITY.
     """
-    rows = [row for row in admitted.rows.requested_erasures if row.begin_us + RETENTION_US > admitted.rows.now_us]
+    own = [row for row in admitted.rows.requested_erasures if row.principal_uid == admitted.principal.uid]
+    rows = [row for row in own if row.begin_us + RETENTION_US > admitted.rows.now_us]
     for row in rows:
         check(admitted.keys.authority, row)
         key = _opening(admitted, row)
