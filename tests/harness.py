@@ -19,6 +19,7 @@ import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 from vault import principals
 from vault.access.issuing import Issued, create_ca, issue_client, issue_server, principal_uri, write_private
@@ -189,16 +190,19 @@ class Caller:
     def __init__(self, channel: grpc.Channel) -> None:
         self.channel = channel
 
-    def raw(self, method: str, request: bytes, *, timeout: float | None = 10.0) -> bytes:
+    def raw(self, method: str, request: bytes, *, service: str = "VaultService", timeout: float | None = 10.0) -> bytes:
         """One call in bytes."""
-        answer: bytes = self.channel.unary_unary(f"/vault.v1.VaultService/{method}")(request, timeout=timeout)
+        answer: bytes = self.channel.unary_unary(f"/vault.v1.{service}/{method}")(request, timeout=timeout)
         return answer
 
     def call(self, request: Message, *, timeout: float | None = 10.0) -> Any:
-        """The response to a request; the method is the one the request's type is named after."""
-        method = request.DESCRIPTOR.name.removesuffix("Request")
-        response = getattr(vault_service_pb2, f"{method}Response")
-        return response.FromString(self.raw(method, request.SerializeToString(), timeout=timeout))
+        """The response to a request; the method is the one the request's type is named after, of the service beside it."""
+        name, file = request.DESCRIPTOR.name.removesuffix("Request"), request.DESCRIPTOR.file
+        ((service, method),) = [
+            (s.name, s.methods_by_name[name]) for s in file.services_by_name.values() if name in s.methods_by_name
+        ]
+        answer = self.raw(name, request.SerializeToString(), service=service, timeout=timeout)
+        return GetMessageClass(method.output_type).FromString(answer)
 
 
 def context(purpose: str = "payout", **fields: str) -> common_pb2.CallContext:
