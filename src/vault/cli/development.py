@@ -25,6 +25,7 @@ PRINCIPALS: Mapping[str, Sequence[str]] = {
     "payout": ("reader_plain",),
     "admin": ("admin",),
     "auditor": ("auditor",),
+    "privacy": ("privacy_officer",),
 }
 """Short name and roles of each principal."""
 
