@@ -1,13 +1,14 @@
 """A backup is of one moment, and comes back whole, into either database; what comes back serves nothing."""
 
+import secrets
 import threading
 from collections.abc import Callable
 
 import grpc
 import pytest
 from tests.backup.editing import files_of
-from tests.backup.places import Site, config_of, integrate, pdvault, reconcile, stored
-from tests.harness import Server, reveal_request, tokenize_request
+from tests.backup.places import RECIPIENT, Site, config_of, integrate, pdvault, reconcile, stored
+from tests.harness import Caller, Server, reveal_request, tokenize_request
 from tests.use_cases.inside import inside
 from tests.use_cases.requests import new_email, new_subject, reveal, tokenize
 
@@ -38,13 +39,64 @@ def test_nothing_is_served_until_reconciled_though_no_log_is_behind_its_anchor(s
         assert new.ask(reveal(token)).results[0].value.text
 
 
-def test_a_server_starts_on_a_restored_vault_and_refuses_every_call(sqlite_site: Site) -> None:
-    (token, *_) = sqlite_site.store()
-    vault = sqlite_site.restored(sqlite_site.back_up())
-    with Server(vault) as server, pytest.raises(grpc.RpcError) as refusal:
-        server.caller("all").call(reveal_request(token))
-    assert refusal.value.code() == grpc.StatusCode.FAILED_PRECONDITION
-    assert "pdvault restore reconcile" in refusal.value.details()
+def test_a_server_on_a_restored_vault_refuses_every_call_until_it_is_reconciled_and_then_needs_no_restart(
+    site_of: Callable[[dict[str, str]], Site],
+) -> None:
+    site = site_of({"old": "sqlite", "new": "postgres"})
+    (token, *_) = site.store()
+    vault = site.restored(site.back_up())
+    with Server(vault) as server:
+        caller = server.caller("all")
+        with pytest.raises(grpc.RpcError) as refusal:
+            caller.call(reveal_request(token))
+        assert refusal.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+        assert "pdvault restore reconcile" in refusal.value.details()
+        assert reconcile(vault).code == 0
+        tick = threading.Event()
+        while not (text := revealed(caller, token)):
+            tick.wait(0.05)
+        assert text.endswith("@example.org")
+
+
+def revealed(caller: Caller, token: str) -> str | None:
+    """The value, as soon as the server serves."""
+    try:
+        return str(caller.call(reveal_request(token)).results[0].value.text)
+    except grpc.RpcError:
+        return None
+
+
+def test_tables_in_many_parts_come_back_whole(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vault.backup.create.PART_BYTES", 100)
+    monkeypatch.setattr("vault.backup.unload._PIECE", 50)
+    monkeypatch.setattr("vault.backup.unload._AT_ONCE", 1)
+    (token, *_) = site.store(5)
+    backup = site.back_up()
+    assert "tables/item/000004" in files_of(backup)
+    vault = site.restored(backup)
+    assert reconcile(vault).code == 0
+    with inside(vault) as opened:
+        assert opened.ask(reveal(token)).results[0].value.text
+
+
+def test_a_role_that_may_not_read_every_table_is_told_so(
+    site_of: Callable[[dict[str, str]], Site],
+) -> None:
+    site = site_of({"old": "postgres"})
+    role, config = f"reader_{secrets.token_hex(4)}", config_of(site.old)
+    with site.old.node() as node, node.engine.begin() as connection:
+        connection.exec_driver_sql(f'CREATE ROLE "{role}" LOGIN')
+        for table in set(t.metadata.sorted_tables) - {t.item}:
+            connection.exec_driver_sql(f'GRANT SELECT ON "{table.name}", alembic_version TO "{role}"')
+        url = node.engine.url.set(username=role).render_as_string(hide_password=False)
+        whole = node.engine.url.render_as_string(hide_password=False)
+    settings = config.read_text()
+    assert whole in settings
+    config.write_text(settings.replace(whole, url))
+    made = pdvault("backup", "create", "-o", site.folder / "b.age", "--recipient", RECIPIENT, "--config", config)
+    assert made.code == 1
+    assert "the database role of this configuration may not do that" in made.err
+    assert not list(site.folder.glob("b.age*"))
 
 
 @pytest.mark.parametrize(("source", "target"), [("sqlite", "postgres"), ("postgres", "sqlite")])

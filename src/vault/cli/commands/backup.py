@@ -43,7 +43,7 @@ def create(out: Path, recipients: tuple[str, ...], new_identity: Path | None, co
     """
     config = options.read_config(config_file)
     from vault.backup.create import Backup
-    from vault.cli import backups
+    from vault.cli import backups, opening
     from vault.cli.audit.bundle_file import write_bundle
     from vault.cli.audit.export import recipients as read_recipients
     from vault.cli.progress import rows_bar
@@ -56,7 +56,7 @@ def create(out: Path, recipients: tuple[str, ...], new_identity: Path | None, co
     if new_identity is not None:
         keys.append(backups.make_identity(new_identity))
         say(f"Made {new_identity}: without it the backup can't be opened. Keep it apart from the backup, and a copy elsewhere.")
-    with backups.read_beside_servers(config) as engine, rows_bar("Backing up") as tell:
+    with backups.read_beside_servers(config) as engine, rows_bar("Backing up") as tell, opening.changing_schema():
         made = Backup(engine, tell)
         write_bundle(out, made.pieces(), keys)
     emit(
