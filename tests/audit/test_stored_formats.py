@@ -27,6 +27,7 @@ from vault.kms.tenant_keys import Authority, TenantKeys
 from vault.search import Search
 from vault.store.rows import TABLES
 from vault.store.sealing import check, sealed
+from vault.subjects.list_subjects import open_page_token, page_token
 from vault.v1 import audit_pb2, common_pb2, vault_service_pb2
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +64,7 @@ def blocks() -> dict[str, dict[str, str]]:
 def test_every_example_of_the_document_is_a_vector(by_id: dict[str, Any]) -> None:
     shown = blocks()
     assert {name: {field: by_id[name][field] for field in fields} for name, fields in shown.items()} == shown
-    assert set(shown) == {"boot-announcement", "leaf-tokenize", "row-token", "idempotency-delete", "page-token"}
+    assert set(shown) == {"boot-announcement", "leaf-tokenize", "row-token", "idempotency-delete", "page-token", "subject-page"}
 
 
 def test_the_script_makes_the_vectors_that_are_here_without_any_code_of_the_vault(sections: Any) -> None:
@@ -164,3 +165,10 @@ def test_the_vault_takes_the_page_token_of_the_vectors(sections: Any) -> None:
     assert case["text"] == base64.urlsafe_b64encode(bytes.fromhex(case["envelope"])).decode()
     keys = TenantKeys(b"\x11" * 16, 1, {}, {}, AUTHORITY, b"", b"")
     assert Search(request, BUILT_IN)._open_page_token(keys) == (b"\x33" * 16, b"\x55" * 16)
+
+
+def test_the_vault_writes_and_takes_the_page_token_of_all_subjects_of_the_vectors(sections: Any) -> None:
+    (case,) = sections["subject_page"]
+    tenant_uid, subject_uid = bytes.fromhex(case["tenant_uid"]), bytes.fromhex(case["subject_uid"])
+    assert page_token(tenant_uid, subject_uid) == case["text"]
+    assert open_page_token(tenant_uid, case["text"]) == subject_uid

@@ -246,6 +246,22 @@ def page_tokens() -> list[dict]:
     ]
 
 
+def subject_pages() -> list[dict]:
+    """Section "Page token of all subjects"."""
+    bound = pack("pdvault/v1/subject-page", TENANT)
+    raw = b"\x01" + hashlib.sha256(bound).digest()[:16] + SUBJECT
+    return [
+        {
+            "id": "subject-page",
+            "tenant_uid": TENANT.hex(),
+            "subject_uid": SUBJECT.hex(),
+            "bound": bound.hex(),
+            "raw": raw.hex(),
+            "text": base64.urlsafe_b64encode(raw).decode("ascii"),
+        }
+    ]
+
+
 def build() -> dict:
     """Everything that stored.json holds."""
     return {
@@ -255,6 +271,7 @@ def build() -> dict:
         "row": rows(),
         "idempotency": digests(),
         "page_token": page_tokens(),
+        "subject_page": subject_pages(),
     }
 
 

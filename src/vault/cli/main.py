@@ -24,6 +24,7 @@ from vault.cli.commands import (
     reveal,
     search,
     serve,
+    subject,
     tenant,
     tokenize,
     witness,
@@ -31,6 +32,7 @@ from vault.cli.commands import (
 
 _EPILOG = """\b
 Call a vault:           tokenize, reveal, search, encrypt, decrypt
+People:                 subject
 See who touched what:   audit
 Try one:                dev
 Run one for others:     init, tenant, principal, db, serve, key-worker
@@ -59,6 +61,7 @@ for _command in (
     search.search,
     encrypt.encrypt,
     decrypt.decrypt,
+    subject.subject,
     audit.audit,
     witness.witness,
     backup.backup,

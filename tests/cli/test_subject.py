@@ -1,0 +1,98 @@
+"""``pdvault subject`` as an administrator and a privacy officer type it, against a vault that is served."""
+
+import secrets
+
+import pytest
+from tests.cli.conftest import Result, Served
+
+
+def new_name() -> str:
+    """A name that nobody used before."""
+    return f"customer-{secrets.token_hex(6)}"
+
+
+def done(result: Result) -> list[dict[str, object]]:
+    """What a command printed that succeeded."""
+    assert result.code == 0, result.err
+    return result.rows
+
+
+def shown(served: Served, name: str) -> dict[str, object]:
+    """What is told of a subject."""
+    (row,) = done(served("privacy", "subject", "show", "--subject", name))
+    return row
+
+
+def test_a_subject_is_registered_named_and_told(served: Served) -> None:
+    name, second, third = new_name(), new_name(), new_name()
+    (made,) = done(served("app", "subject", "register", "--subject", name, "--alias", second))
+    assert made["existed"] is False
+    done(served("admin", "subject", "link", "--subject", second, "--alias", third))
+    done(served("app", "tokenize", "--class", "email", "--subject", third, stdin=b"li.na@example.org"))
+    expected = {
+        "subject_uid": made["subject_uid"],
+        "subject_id": name,
+        "state": "ACTIVE",
+        "aliases": sorted([second, third]),
+        "holds": [],
+        "items": ["email 1"],
+    }
+    assert [shown(served, one) for one in (name, second, third)] == [expected] * 3
+    done(served("admin", "subject", "unlink", "--alias", second))
+    assert served("admin", "subject", "show", "--subject", second).code == 2
+    assert shown(served, name)["aliases"] == [third]
+
+
+def test_a_restricted_subject_s_values_are_not_revealed(served: Served) -> None:
+    name = new_name()
+    (stored,) = done(served("app", "tokenize", "--class", "email", "--subject", name, stdin=b"li.na@example.org"))
+    done(served("privacy", "subject", "restrict", "--subject", name))
+    assert shown(served, name)["state"] == "RESTRICTED"
+    refused = served("support", "reveal", stored["token"])
+    assert (refused.code, "SUBJECT_RESTRICTED" in refused.err) == (2, True)
+    done(served("admin", "subject", "unrestrict", "--subject", name))
+    done(served("support", "reveal", stored["token"]))
+
+
+def test_a_hold_is_placed_listed_and_released(served: Served) -> None:
+    name = new_name()
+    done(served("app", "subject", "register", "--subject", name))
+    why = ("--reference", "court/4711")
+    (for_ever,) = done(served("privacy", "subject", "hold", "--subject", name, *why))
+    (until,) = done(served("privacy", "subject", "hold", "--subject", name, *why, "--until", "2199-12-31"))
+    assert (for_ever["expire_time"], until["expire_time"]) == (None, "2199-12-31T00:00:00+00:00")
+    listed = done(served("privacy", "subject", "holds", "--subject", name))
+    assert sorted(str(row["hold_uid"]) for row in listed) == sorted([str(for_ever["hold_uid"]), str(until["hold_uid"])])
+    done(served("privacy", "subject", "release", "--subject", name, "--hold", for_ever["hold_uid"]))
+    assert shown(served, name)["holds"] == [until["hold_uid"]]
+
+
+def test_every_subject_is_listed_and_no_more_than_asked_for(served: Served) -> None:
+    names = {new_name() for _ in range(3)}
+    for name in names:
+        done(served("app", "subject", "register", "--subject", name))
+    rows = done(served("privacy", "subject", "list"))
+    assert names <= {row["subject_id"] for row in rows}
+    assert rows == sorted(rows, key=lambda row: str(row["subject_uid"]))
+    assert done(served("privacy", "subject", "list", "--limit", "2")) == rows[:2]
+
+
+@pytest.mark.parametrize(
+    ("who", "arguments", "reason"),
+    [
+        ("app", ("show", "--subject", "x"), "POLICY_DENIED"),
+        ("admin", ("show", "--subject", "nobody-known"), "SUBJECT_NOT_FOUND"),
+        ("admin", ("hold", "--subject", "x", "--reference", "T-1"), "POLICY_DENIED"),
+        ("privacy", ("hold", "--subject", "x"), "INVALID_FIELD"),
+        ("privacy", ("release", "--subject", "nobody-known", "--hold", "00" * 16), "SUBJECT_NOT_FOUND"),
+    ],
+)
+def test_a_refusal_says_why_and_exits_with_2(served: Served, who: str, arguments: tuple[str, ...], reason: str) -> None:
+    refused = served(who, "subject", *arguments)
+    assert (refused.code, reason in refused.err, refused.out) == (2, True, "")
+    assert "nobody-known" not in refused.err
+
+
+def test_a_hold_s_uid_or_end_that_is_none_is_refused_here(served: Served) -> None:
+    for arguments in (("release", "--subject", "x", "--hold", "court/4711"), ("hold", "--subject", "x", "--until", "tomorrow")):
+        assert served("privacy", "subject", *arguments).code == 1
