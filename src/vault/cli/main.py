@@ -17,6 +17,8 @@ from vault.cli.commands import (
     decrypt,
     dev,
     encrypt,
+    erase,
+    erasure,
     init,
     key_worker,
     principal,
@@ -32,7 +34,7 @@ from vault.cli.commands import (
 
 _EPILOG = """\b
 Call a vault:           tokenize, reveal, search, encrypt, decrypt
-People:                 subject
+Answer people:          subject, erase, erasure
 See who touched what:   audit
 Try one:                dev
 Run one for others:     init, tenant, principal, db, serve, key-worker
@@ -62,6 +64,8 @@ for _command in (
     encrypt.encrypt,
     decrypt.decrypt,
     subject.subject,
+    erase.erase,
+    erasure.erasure,
     audit.audit,
     witness.witness,
     backup.backup,
