@@ -57,6 +57,8 @@ def test_it_is_ready_to_be_called_as_anybody_and_remembers_everything(tmp_path: 
             "admin": ["admin"],
             "auditor": ["auditor"],
             "privacy": ["privacy_officer"],
+            "security": ["security_officer"],
+            "security-2": ["security_officer"],
         }
         call = ("--subject", "S1", "--purpose", "payout")
         done = pdvault("tokenize", "--class", "phone", *call, stdin=VALUE, environment=variables(tmp_path, principals["app"]))

@@ -87,6 +87,13 @@ def test_no_command_takes_a_value_or_a_secret_as_an_argument() -> None:
         "pdvault audit verify bundle",
         "pdvault backup restore file",
         "pdvault restore lost bundle",
+        "pdvault keys destroy keep_from",
+        "pdvault keys wait operation",
+        "pdvault keys pause operation",
+        "pdvault keys resume operation",
+        "pdvault keys cancel operation",
+        "pdvault approval approve uid",
+        "pdvault approval deny uid",
     }
     options = {option for command in COMMANDS.values() for p in command.params for option in p.opts} - {"--token"}  # a name
     assert not {option for option in options if re.search("passw|secret|value$|token$", option)}

@@ -13,9 +13,10 @@ import click
 from vault.cli.options import READABLE
 
 if TYPE_CHECKING:
-    from pdvault_client import AuditClient, FieldClient, SubjectClient, VaultClient
+    from pdvault_client import FieldClient, SubjectClient, VaultClient
+    from pdvault_client.connection import Connection
 
-    Client = TypeVar("Client", VaultClient, AuditClient, FieldClient, SubjectClient)
+    Client = TypeVar("Client", bound=Connection)
 
 
 @dataclass(frozen=True)

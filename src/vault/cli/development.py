@@ -26,6 +26,8 @@ PRINCIPALS: Mapping[str, Sequence[str]] = {
     "admin": ("admin",),
     "auditor": ("auditor",),
     "privacy": ("privacy_officer",),
+    "security": ("security_officer",),
+    "security-2": ("security_officer",),
 }
 """Short name and roles of each principal."""
 

@@ -11,6 +11,7 @@ import click
 
 from vault.cli import failures
 from vault.cli.commands import (
+    approval,
     audit,
     backup,
     db,
@@ -21,6 +22,7 @@ from vault.cli.commands import (
     erasure,
     init,
     key_worker,
+    keys,
     principal,
     restore,
     reveal,
@@ -36,6 +38,7 @@ _EPILOG = """\b
 Call a vault:           tokenize, reveal, search, encrypt, decrypt
 Answer people:          subject, erase, erasure
 See who touched what:   audit
+Look after keys:        keys, approval
 Try one:                dev
 Run one for others:     init, tenant, principal, db, serve, key-worker
 Watch one:              witness
@@ -66,6 +69,8 @@ for _command in (
     subject.subject,
     erase.erase,
     erasure.erasure,
+    keys.keys,
+    approval.approval,
     audit.audit,
     witness.witness,
     backup.backup,

@@ -10,6 +10,7 @@ with VaultClient.from_environment(purpose="payout") as vault:
 
 from pdvault_client._parts import BreachReport
 from pdvault_client._tail import Tail
+from pdvault_client.approvals import ApprovalClient
 from pdvault_client.audit import AuditClient
 from pdvault_client.audit_types import (
     Aggregate,
@@ -67,6 +68,9 @@ from pdvault_client.field_types import (
     ciphertext_to_text,
 )
 from pdvault_client.fields import FieldClient
+from pdvault_client.key_types import Approval, Attestation, KekVersion, KeySchedule, KeyState, KeyStatus, Operation, TenantKey
+from pdvault_client.keys import KeyClient
+from pdvault_client.operations import OperationClient
 from pdvault_client.options import CallOptions, SeriesOptions, StreamOptions, TailOptions
 from pdvault_client.results import Outcome, Results
 from pdvault_client.retry import RetryPolicy
@@ -95,7 +99,10 @@ from pdvault_client.types import (
 
 __all__ = [
     "Aggregate",
+    "Approval",
+    "ApprovalClient",
     "Atomicity",
+    "Attestation",
     "AuditClient",
     "BreachReport",
     "BreachRow",
@@ -132,10 +139,17 @@ __all__ = [
     "InternalError",
     "InvalidRequestError",
     "IssuedToken",
+    "KekVersion",
+    "KeyClient",
+    "KeySchedule",
+    "KeyState",
+    "KeyStatus",
     "LogBehindAnchorError",
     "LogCheckpoint",
     "LogRangeError",
     "NewValue",
+    "Operation",
+    "OperationClient",
     "Outcome",
     "OverloadedError",
     "Page",
@@ -164,6 +178,7 @@ __all__ = [
     "Tail",
     "TailOptions",
     "Taxonomy",
+    "TenantKey",
     "TimelinePage",
     "TokenExpiredError",
     "TokenKind",

@@ -1,0 +1,172 @@
+"""``pdvault keys``: the work on keys that takes long, and looking after it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from vault.cli import options
+from vault.cli.calling import Calling, calling_options, in_client_words
+from vault.cli.keys.clients import key_client, operation_client
+from vault.cli.keys.following import followed
+from vault.cli.keys.parameters import ApprovalUid, OperationName
+from vault.cli.keys.report import approval_fields, operation_fields
+from vault.cli.output import clean, emit, iso, say
+
+_NAME = "0d9d5a9e6f0c4b0e8a5e0c7d1f0b6a11"
+
+
+def _work_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How fast, and whether to look on."""
+    detach = click.option("--detach", is_flag=True, help="Don't wait for its end.")
+    limit = click.option(
+        "--max-rows-per-second", type=click.IntRange(0), default=0, help="No faster than this; as fast as it goes if 0."
+    )
+    return limit(detach(command))
+
+
+@click.command(
+    epilog=options.examples(
+        "pdvault keys rotate --purpose rotation",
+        "pdvault keys rotate --max-rows-per-second 500 --detach --purpose rotation",
+    )
+)
+@_work_options
+@calling_options
+@options.output_option
+def rotate(max_rows_per_second: int, detach: bool, calling: Calling, output: str | None) -> None:
+    """Make a new KEK version, epoch and index key, and move everything live over to them, while calls are served.
+
+    Ctrl-C ends the looking, not the work.
+    """
+    with key_client(calling) as client, in_client_words():
+        begun = client.rotate(max_rows_per_second=max_rows_per_second, **calling.context)
+    _look_on(calling, begun.name, detach, output)
+
+
+@click.command(
+    epilog=options.examples(
+        "pdvault keys rekey --subject customer-17 --purpose incident",
+        "pdvault keys rekey --all --max-rows-per-second 500 --purpose incident",
+    )
+)
+@click.option("--subject", metavar="ID", help="Only this subject.")
+@click.option("--all", "everybody", is_flag=True, help="All subjects.")
+@_work_options
+@calling_options
+@options.output_option
+def rekey(
+    subject: str | None, everybody: bool, max_rows_per_second: int, detach: bool, calling: Calling, output: str | None
+) -> None:
+    """Give one subject, or all, new keys, and encrypt their values again. Ctrl-C ends the looking, not the work."""
+    if bool(subject) == everybody:
+        raise click.UsageError("give --subject or --all")
+    with key_client(calling) as client, in_client_words():
+        begun = client.rekey(subject or "", max_rows_per_second=max_rows_per_second, **calling.context)
+    _look_on(calling, begun.name, detach, output)
+
+
+@click.command(
+    epilog=options.examples(
+        "pdvault keys destroy 3 --purpose horizon",
+        f"pdvault keys destroy 3 --approval {_NAME} --purpose horizon",
+        f'pdvault keys destroy 3 --approval {_NAME} --confirm "acme 3" --purpose horizon',
+    )
+)
+@click.argument("keep_from", type=click.IntRange(2))
+@click.option("--approval", "uid", type=ApprovalUid(), help="The approval, once another has given it.")
+@click.option("--confirm", metavar="TEXT", help="The tenant's name and KEEP_FROM, instead of typing them when asked.")
+@calling_options
+@options.output_option
+def destroy(keep_from: int, uid: bytes | None, confirm: str | None, calling: Calling, output: str | None) -> None:
+    """End all KEK versions before KEEP_FROM, for ever, in every copy of the database.
+
+    The first call asks for it and shows what would be lost; once another security officer has approved, a second one with
+    --approval does it. Refused while anything live hangs on those versions.
+    """
+    with key_client(calling) as client, in_client_words():
+        status = client.status(**calling.context)
+        for version in status.kek_versions:
+            if version.version < keep_from:
+                lost = "; ".join(version.would_lose) or "nothing is lost that anybody could still need"
+                say(clean(f"KEK version {version.version}: {lost}"))
+                say(f"  no backup within the restore window needs it from {iso(version.destroy_time) or 'never, as it stands'} on")
+        if uid is None:
+            asked = client.ask_to_destroy(keep_from, **calling.context)
+            emit(output, [approval_fields(asked)])
+            say(f"Another security officer approves it: pdvault approval approve {asked.uid.hex()}")
+            say(f"Then: pdvault keys destroy {keep_from} --approval {asked.uid.hex()}")
+            return
+        _typed(f"{status.tenant} {keep_from}", confirm)
+        begun = client.destroy(keep_from, uid, **calling.context)
+    followed(calling, begun.name, output)
+
+
+@click.command(epilog=options.examples("pdvault keys operations --purpose review"))
+@calling_options
+@options.output_option
+def operations(calling: Calling, output: str | None) -> None:
+    """List long work, newest first: what is under way, and what has ended."""
+    with operation_client(calling) as client, in_client_words():
+        found = client.list(**calling.context)
+    emit(output, map(operation_fields, found))
+
+
+@click.command(epilog=options.examples(f"pdvault keys wait {_NAME} --purpose rotation"))
+@click.argument("operation", type=OperationName())
+@calling_options
+@options.output_option
+def wait(operation: str, calling: Calling, output: str | None) -> None:
+    """Show how far an operation is until it ends. Ctrl-C ends the looking, not the work."""
+    followed(calling, operation, output)
+
+
+@click.command(epilog=options.examples(f"pdvault keys pause {_NAME} --purpose rotation"))
+@click.argument("operation", type=OperationName())
+@calling_options
+def pause(operation: str, calling: Calling) -> None:
+    """Let an operation stand still where it is."""
+    with operation_client(calling) as client, in_client_words():
+        client.pause(operation, **calling.context)
+    say(f"Paused. To let it go on: pdvault keys resume {operation}")
+
+
+@click.command(epilog=options.examples(f"pdvault keys resume {_NAME} --purpose rotation"))
+@click.argument("operation", type=OperationName())
+@calling_options
+def resume(operation: str, calling: Calling) -> None:
+    """Let an operation go on."""
+    with operation_client(calling) as client, in_client_words():
+        client.resume(operation, **calling.context)
+    say(f"It goes on. To look: pdvault keys wait {operation}")
+
+
+@click.command(epilog=options.examples(f"pdvault keys cancel {_NAME} --purpose rotation"))
+@click.argument("operation", type=OperationName())
+@calling_options
+def cancel(operation: str, calling: Calling) -> None:
+    """End an operation where it is. What is done stays done; a rotation begun again goes on from there."""
+    with operation_client(calling) as client, in_client_words():
+        client.cancel(operation, **calling.context)
+    say("Cancelled.")
+
+
+def _look_on(calling: Calling, name: str, detach: bool, output: str | None) -> None:
+    """Wait for the end, or tell how to."""
+    if not detach:
+        followed(calling, name, output)
+        return
+    with operation_client(calling) as client:
+        emit(output, [operation_fields(client.get(name, **calling.context))])
+    say(f"To look: pdvault keys wait {name}")
+
+
+def _typed(expected: str, given: str | None) -> None:
+    """Have the tenant's name and the version typed.
+
+    Raises:
+        ClickException: it is another text.
+    """
+    typed = given if given is not None else click.prompt(f'This can\'t be undone. Type "{expected}" to go on', err=True)
+    if typed != expected:
+        raise click.ClickException(f'that is not "{expected}"; nothing was done, and the approval is still good')

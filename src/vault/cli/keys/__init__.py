@@ -1,0 +1,1 @@
+"""What the commands about keys and approvals share."""

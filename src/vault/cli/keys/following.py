@@ -1,0 +1,53 @@
+"""Long work as it goes on: a bar on the terminal, and what is to be said while nobody works on it."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from vault.cli.failures import RefusedError
+from vault.cli.keys.clients import operation_client
+from vault.cli.keys.report import operation_fields
+from vault.cli.output import emit, say
+from vault.cli.progress import rows_bar
+
+if TYPE_CHECKING:
+    from pdvault_client import Operation, OperationClient
+    from vault.cli.calling import Calling
+
+_LOOK_S, _LONGEST_S = 0.5, 5.0
+"""Each look is a call, and so an event in the log: they become rarer."""
+_PATIENCE_LOOKS = 6
+
+
+def followed(calling: "Calling", name: str, output: str | None) -> None:
+    """Show an operation until it ends or is paused, then print it. Ctrl-C ends only the looking.
+
+    Raises:
+        RefusedError: it failed or was cancelled.
+    """
+    with operation_client(calling) as client:
+        try:
+            operation = _until_ended(client, name, calling.context)
+        except KeyboardInterrupt:
+            say(f"It goes on without you. To look again: pdvault keys wait {name}")
+            return
+    emit(output, [operation_fields(operation)])
+    if operation.state == "PAUSED":
+        say(f"It is paused. To let it go on: pdvault keys resume {name}")
+    if operation.error:
+        raise RefusedError(str(operation.error))
+
+
+def _until_ended(client: "OperationClient", name: str, context: dict[str, Any]) -> "Operation":
+    look_s, looks = _LOOK_S, 0
+    operation = client.get(name, **context)
+    with rows_bar(operation.kind) as show:
+        while not operation.is_ended and operation.state != "PAUSED":
+            show(operation.phase.lower() or "waiting", operation.done, operation.total)
+            looks += 1
+            if looks == _PATIENCE_LOOKS and operation.state == "WAITING":
+                say("Nobody has taken it up yet: is `pdvault key-worker` running, or another operation under way?")
+            time.sleep(look_s)
+            look_s = min(_LONGEST_S, look_s * 1.5)
+            operation = client.get(name, **context)
+        show(operation.phase.lower(), operation.done, operation.total)
+    return operation
