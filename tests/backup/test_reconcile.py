@@ -1,5 +1,6 @@
 """Reconciling: the erased stay erased, what is lost is said, each log goes on under a new name, and the old one never again."""
 
+import json
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -173,6 +174,35 @@ def test_a_database_put_back_by_other_means_is_reconciled_once_it_is_behind(sqli
     with inside(old) as opened:
         assert opened.ask(reveal(kept)).results[0].value.text
         assert opened.refused(reveal(erased)) == "TOKEN_NOT_FOUND"
+
+
+def test_somebody_who_is_back_in_a_log_that_is_not_behind_is_erased_again(sqlite_site: Site) -> None:
+    """The database was put back by other means to a moment after which no leaf was anchored."""
+    old = sqlite_site.old
+    kept, erased, *_ = sqlite_site.store()
+    sqlite_site.grow()
+    copies = {path: path.read_bytes() for path in old.folder.glob("old.db*")}
+    erase(old, erased)
+    for path in old.folder.glob("old.db*"):
+        path.unlink()
+    for path, data in copies.items():
+        path.write_bytes(data)
+    assert row_of(reconcile(old).rows, old)["erased_again"] == 1
+    assert reconcile(old).rows == []
+    with inside(old) as opened:
+        assert opened.ask(reveal(kept)).results[0].value.text
+        assert opened.refused(reveal(erased)) == "TOKEN_NOT_FOUND"
+
+
+def test_an_erasure_under_way_is_left_to_the_servers(sqlite_site: Site) -> None:
+    (token, *_) = sqlite_site.store()
+    sqlite_site.grow()
+    with inside(sqlite_site.old) as opened:
+        subject_uid = opened.row(t.token, text=token).subject_uid
+        opened.reseal(t.subject, {"uid": subject_uid}, state="ERASING")
+        text = json.dumps({"time_us": 1, "subject_uid": subject_uid.hex(), "key_ids": []})
+        opened.node.key_manager.note_destroyed(opened.tenant().uid, bytes(16), text)
+    assert reconcile(sqlite_site.old).rows == []
 
 
 def test_the_vault_that_was_backed_up_serves_no_more(site: Site) -> None:

@@ -41,14 +41,31 @@ def erase_again(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping
         VaultError: INTEGRITY, if the KMS holds what is no entry of an erasure: nothing is erased, since nothing may be left out.
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
+    found = _found(connection, tenant_uid, destroyed)
+    return [_erase(connection, tenant_uid, subject_uid, found[subject_uid]) for subject_uid in sorted(found)]
+
+
+def is_any_back(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping[bytes, str]) -> bool:
+    """Whether somebody who was erased is there again; an erasure that is under way, which any node finishes, does not count.
+
+    Raises:
+        VaultError: INTEGRITY, as ``erase_again``.
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    c = t.subject.c
+    select = sa.select(c.uid).where(c.tenant_uid == tenant_uid, c.state == "ERASING")
+    return not _found(connection, tenant_uid, destroyed).keys() <= set(connection.scalars(select))
+
+
+def _found(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping[bytes, str]) -> dict[bytes, bytes]:
+    """The erased subjects that are there, and by which erasure they were erased."""
     by_subject, by_key = dict[bytes, bytes](), dict[bytes, bytes]()
     for erasure_uid, text in destroyed.items():
         subject_uid, key_ids = _parse(erasure_uid, text)
         by_subject[subject_uid] = erasure_uid
         by_key |= dict.fromkeys(key_ids, erasure_uid)
     found = {owner: by_key[key_id] for owner, key_id in _owners(connection, tenant_uid, by_key)}
-    found |= {uid: by_subject[uid] for uid in _subjects(connection, tenant_uid, by_subject)}
-    return [_erase(connection, tenant_uid, subject_uid, found[subject_uid]) for subject_uid in sorted(found)]
+    return found | {uid: by_subject[uid] for uid in _subjects(connection, tenant_uid, by_subject)}
 
 
 def _erase(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes, erasure_uid: bytes) -> Repeated:

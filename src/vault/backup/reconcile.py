@@ -17,7 +17,7 @@ from vault.audit.continuing import continued, continuing, opened, parse_name
 from vault.audit.events import Draft
 from vault.audit.merkle import root
 from vault.audit.note import NoteError, encode_base64, sign_note, verifier
-from vault.backup.erasures import Repeated, erase_again
+from vault.backup.erasures import Repeated, erase_again, is_any_back
 from vault.errors import VaultError
 from vault.kms.key_manager import Anchored, AnchorMovedError, KeyManager
 from vault.store import tables as t
@@ -69,7 +69,7 @@ class Reconciled:
 
 
 def reconcile(engine: sa.Engine, key_manager: KeyManager, node: str) -> Iterator[Reconciled]:
-    """Reconcile each log that was restored or is behind its anchor, one after the other; the others are left alone.
+    """Reconcile each log that was restored, is behind its anchor, or has somebody back who was erased; the others are left alone.
 
     Args:
         engine: of the database, as the role that owns its tables.
@@ -93,11 +93,11 @@ def _is_due(engine: sa.Engine, key_manager: KeyManager, tenant_uid: bytes) -> bo
     try:
         with reading(engine, _PATIENCE_S) as connection:
             check_log(connection, tenant_uid, anchor, public_key)
+            return is_any_back(connection, tenant_uid, key_manager.destroyed(tenant_uid))
     except VaultError as error:
         if error.reason not in _DUE:
             raise
         return True
-    return False
 
 
 class _Log:

@@ -5,7 +5,6 @@ what the KMS remembers, even where the log is not behind its anchor: an erasure 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -28,16 +27,16 @@ from vault.store.writes import insert
 from vault.v1 import common_pb2
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Who is told how far it is: bytes that were checked, and tables that are loaded."""
-
-    checked: Callable[[int], None] = lambda _: None
-    loaded: Callable[[str], None] = lambda _: None
-
-
-def restore(engine: sa.Engine, key_manager: KeyManager, archive: BackupArchive, progress: Progress = Progress()) -> str:
+def restore(
+    engine: sa.Engine, key_manager: KeyManager, archive: BackupArchive, tell: Callable[[int, int], None] = lambda *_: None
+) -> str:
     """Restore a backup; answers the schema's version, which may be newer than the backup's.
+
+    Args:
+        engine: of an empty database, as the role that is to own the tables.
+        key_manager: the KMS that the vault had.
+        archive: the backup.
+        tell: told how much is done, of how much: bytes are checked, then loaded.
 
     Raises:
         VaultError: CONFLICT, if the database is not empty; SCHEMA_UNKNOWN, if the backup's schema is not known here;
@@ -49,13 +48,16 @@ def restore(engine: sa.Engine, key_manager: KeyManager, archive: BackupArchive, 
     _check_schema(manifest)
     check_empty(engine)
     check_vault(manifest, key_manager)
-    archive.check(progress.checked)
+    size = archive.size
+    archive.check(lambda done: tell(done, 2 * size))
     with engine.begin() as connection:
         schema.upgrade_to(connection, manifest.schema_revision)
         check_tables(connection, manifest.tables, schema.VERSION_TABLE)
+        done = size
         for table in manifest.tables:
             load(connection, table, archive.chunks(table))
-            progress.loaded(table.name)
+            done += sum(part.size for part in table.parts)
+            tell(done, 2 * size)
         version = schema.upgrade_to(connection, "head")
         _check_loaded(connection, manifest, key_manager)
         _mark(connection, manifest.logs, archive.manifest_sha256)

@@ -94,7 +94,6 @@ def restore(file: Path, identities: tuple[Path, ...], config_file: Path, output:
     """
     config = options.read_config(config_file)
     from vault.backup.archive import BackupArchive
-    from vault.backup.restore import Progress
     from vault.backup.restore import restore as run
     from vault.cli import backups
     from vault.cli.progress import bytes_bar
@@ -103,8 +102,7 @@ def restore(file: Path, identities: tuple[Path, ...], config_file: Path, output:
         archive = BackupArchive(plain)
         backups.refuse_foreign(config, archive)
         with backups.empty_vault(config) as node:
-            size = archive.size
-            version = run(node.engine, node.key_manager, archive, Progress(lambda done: tell(done, size)))
+            version = run(node.engine, node.key_manager, archive, tell)
     say("Restored. The vault serves nothing until you run `pdvault restore reconcile` with the same configuration.")
     if config.database.sqlite_file is None:
         say("Give the server's roles their rights in the new database: `pdvault db upgrade --grant-to ... --grant-log-to ...`.")
