@@ -1,6 +1,7 @@
 """Items and tokens against what the log says was written: rows that are missing, edited, put back, or that nobody wrote.
 
-Both sides are split by token uid into parts that fit into memory, kept in temporary files without names: uids and hashes only.
+Both sides are split by token uid into parts that fit into memory, kept in temporary files without names: uids and hashes only. Of
+who was erased, the uids are in memory.
 """
 
 import tempfile
@@ -20,10 +21,12 @@ PENDING = 1 << 62
 """Added to the number of an event that is not in the tree yet."""
 
 _PARTS = 64
-_CHANGE = Struct(">16sqqB32s")
+_CHANGE = Struct(">16sqqB32sq")
 _STORED = Struct(">16s16s16s32s32sq")
 _NO_HASH = bytes(32)
 _DONE = (DECISION_ALLOWED, DECISION_PARTIAL)
+_ERASING = ("Erased", "ErasureRepeated")
+"""What erasing somebody is called in the log, the first time and after a restore."""
 _TOKENS = (
     "SELECT token.uid, token.subject_uid, token.item_uid, item.envelope_sha256, item.envelope, item.revision FROM token "
     "LEFT JOIN item ON item.tenant_uid = token.tenant_uid AND item.subject_uid = token.subject_uid AND item.uid = token.item_uid "
@@ -36,12 +39,13 @@ _LOST_ITEMS = (
 
 
 class _Change(NamedTuple):
-    """What one event did to the item behind a token."""
+    """What one event did to the item behind a token; ``group`` says whose it is: one of those that are listed there."""
 
     entry: int
     time_us: int
     change: int
     envelope_hash: bytes
+    group: int
 
 
 class _Stored(NamedTuple):
@@ -62,17 +66,21 @@ class ItemTables:
         self._tenant_uid = tenant_uid
         self._findings = findings
         self._changes = _Parts(_CHANGE)
+        self._groups = _Groups()
+        self._erased = dict[bytes, int]()
 
     def observe(self, leaf_index: int, event: AuditEvent) -> None:
         """Note what an event wrote."""
+        if event.action in _ERASING and event.decision in _DONE:
+            self._erased |= dict.fromkeys((uid for touched in event.touched for uid in _uids(touched.subject_uids)), leaf_index)
         for touched in event.touched:
             if fault := fault_of_touched(touched):
                 self._findings.add("audit_entry" if leaf_index < PENDING else "audit_pending", f"{_entry(leaf_index)} {fault}")
             elif touched.change and not touched.reason and event.decision in _DONE:
-                tokens, hashes = touched.token_uids, touched.envelope_hashes
+                tokens, hashes, group = touched.token_uids, touched.envelope_hashes, self._groups.add(touched.subject_uids)
                 for number in range(len(tokens) // 16):
                     uid, envelope_hash = tokens[16 * number : 16 * number + 16], hashes[32 * number : 32 * number + 32]
-                    self._changes.add(uid, leaf_index, event.time_us, touched.change, envelope_hash)
+                    self._changes.add(uid, leaf_index, event.time_us, touched.change, envelope_hash, group)
 
     def finish(self) -> Iterator[int]:
         """Compare; yields how many rows have been compared, again and again."""
@@ -95,13 +103,21 @@ class ItemTables:
         for uid, *columns in stored.read(part):
             self._compare_row(uid, _Stored(*columns), histories.pop(uid, []))
         for uid, history in histories.items():
-            if not any(change.change == CHANGE_DELETED for change in _latest(history)):
+            if not any(change.change == CHANGE_DELETED for change in _latest(history)) and not self._may_be_erased(history):
                 self._findings.add(
                     "token", f"{uid.hex()} is missing: {_name(_latest(history)[0])} wrote it, and nothing deleted it"
                 )
 
+    def _may_be_erased(self, history: list[_Change]) -> bool:
+        """Whether somebody was erased whose the token may have been: a call that stored for many does not say which was whose."""
+        owners = set.intersection(*(self._groups.read(change.group) for change in history))
+        return any(owner in self._erased for owner in owners)
+
     def _compare_row(self, uid: bytes, row: _Stored, history: list[_Change]) -> None:
-        if not history:
+        if row.subject_uid in self._erased:
+            erased = _entry(self._erased[row.subject_uid])
+            self._findings.add("token", f"{uid.hex()}: {erased} says that its subject was erased, and it is there again")
+        elif not history:
             self._findings.add("token", f"{uid.hex()}: nothing in the log wrote it")
         elif all(change.change == CHANGE_DELETED for change in _latest(history)):
             self._findings.add("token", f"{uid.hex()}: {_name(_latest(history)[0])} deleted it, and it is there again")
@@ -144,6 +160,28 @@ def _name(change: _Change) -> str:
 
 def _entry(index: int) -> str:
     return f"entry {index}" if index < PENDING else "a pending event"
+
+
+def _uids(joined: bytes) -> list[bytes]:
+    return [joined[at : at + 16] for at in range(0, len(joined), 16)]
+
+
+class _Groups:
+    """Lists of uids in a file; each is known by where it begins."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  open as long as this is
+        self._end = 0
+
+    def add(self, uids: bytes) -> int:
+        begin = self._end
+        self._end += self._file.write(len(uids).to_bytes(4, "big") + uids)
+        return begin
+
+    def read(self, begin: int) -> set[bytes]:
+        """The uids; nothing is added any more."""
+        self._file.seek(begin)
+        return set(_uids(self._file.read(int.from_bytes(self._file.read(4), "big"))))
 
 
 class _Parts:
