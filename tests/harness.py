@@ -5,13 +5,15 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,11 @@ class Vault:
     def config(self) -> configuration.Config:
         """The configuration, read anew."""
         return configuration.load(self.folder / "vault.toml")
+
+    def copy(self, folder: Path) -> "Vault":
+        """The same vault in another, empty folder, while nothing has it open. Only for one on SQLCipher."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return replace(self, folder=folder, tenants=deepcopy(self.tenants))
 
     @contextmanager
     def node(self) -> Iterator[Node]:
