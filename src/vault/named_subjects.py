@@ -22,6 +22,16 @@ def reading(lookups: Lookups) -> Reads:
     return Reads(subjects=frozenset(lookup for by_version in lookups.values() for lookup in by_version.values()), locking=True)
 
 
+def find(admitted: Admitted, lookups: Iterable[bytes]) -> Known | None:
+    """The subject that was found under one of a name's look-up hashes, checked, if there is one.
+
+    Raises:
+        VaultError: INTEGRITY.
+    """
+    known = next(filter(None, map(admitted.rows.subjects.get, lookups)), None)
+    return checked_known(admitted, known) if known else None
+
+
 class NamedSubjects:
     """The subjects that one call names, each checked or made once."""
 
@@ -37,11 +47,7 @@ class NamedSubjects:
             VaultError: INTEGRITY.
         """
         if subject_id not in self._known:
-            found = (self._admitted.rows.subjects.get(lookup) for lookup in self._lookups[subject_id].values())
-            known = next(filter(None, found), None)
-            if known:
-                checked_known(self._admitted, known)
-            self._known[subject_id] = known
+            self._known[subject_id] = find(self._admitted, self._lookups[subject_id].values())
         return self._known[subject_id]
 
     def find_or_make(self, subject_id: str) -> Known:

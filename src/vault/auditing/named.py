@@ -9,7 +9,7 @@ from vault.crypto.fingerprint import subject_lookup
 from vault.errors import VaultError
 from vault.held_tokens import hold, well_formed
 from vault.kms.tenant_keys import TenantKeys
-from vault.safe import checked_known
+from vault.named_subjects import find
 from vault.store.reads import Reads
 from vault.v1 import audit_service_pb2, common_pb2
 
@@ -51,10 +51,9 @@ class Named:
         return resolved
 
     def _subject(self, admitted: Admitted) -> bytes:
-        for key in admitted.keys.indexes.values():
-            known = admitted.rows.subjects.get(subject_lookup(key, self._wanted.subject_id))
-            if known:
-                return checked_known(admitted, known).subject.uid
+        known = find(admitted, (subject_lookup(key, self._wanted.subject_id) for key in admitted.keys.indexes.values()))
+        if known:
+            return known.subject.uid
         raise VaultError(
             common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND,
             "the tenant knows no such subject; of one that was erased, the uid in a receipt still finds the history",

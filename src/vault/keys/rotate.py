@@ -7,7 +7,7 @@ from vault.crypto.fingerprint import subject_lookup
 from vault.errors import VaultError
 from vault.keys.operations import begin, described
 from vault.kms.tenant_keys import TenantKeys
-from vault.safe import checked_known
+from vault.named_subjects import find
 from vault.store.reads import Reads
 from vault.v1 import common_pb2
 from vault.v1 import key_service_pb2 as v1
@@ -54,10 +54,10 @@ class Rekey:
         return v1.RekeyResponse(operation=_begun(admitted, REKEY, wanted))
 
     def _subject_uid(self, admitted: Admitted) -> bytes:
-        known = next(filter(None, map(admitted.rows.subjects.get, self._lookups)), None)
+        known = find(admitted, self._lookups)
         if known is None:
             raise VaultError(common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND, "the tenant knows no such subject")
-        uid = checked_known(admitted, known).subject.uid
+        uid = known.subject.uid
         admitted.draft.look_into(uid)
         return uid
 

@@ -11,24 +11,21 @@ from vault.audit.events import request_id_bytes
 from vault.crypto import binding
 from vault.crypto.commitment import opens
 from vault.crypto.envelope import DecryptionError, key_version
-from vault.crypto.fingerprint import subject_lookup
 from vault.crypto.keys import LABEL_OPENING, Key, unwrap, wrap
 from vault.errors import VaultError
 from vault.idempotency import RETENTION_US
 from vault.kms.tenant_keys import TenantKeys
-from vault.safe import checked_known
 from vault.store.reads import Belongings, Known, Reads
 from vault.store.rows import ErasureRow, HoldRow
 from vault.store.runner import MoreRowsError
 from vault.store.sealing import check, sealed
 from vault.subjects.erasure_statement import Found, begun
+from vault.subjects.named import ERASING, lookups
 from vault.v1 import common_pb2
 from vault.v1.subject_service_pb2 import ErasureReceipt, ErasureStatement
 
 BEGUN, DONE = "BEGUN", "DONE"
 """An erasure's states."""
-ERASING = "ERASING"
-"""A subject's, meanwhile."""
 
 
 class Opened(NamedTuple):
@@ -44,21 +41,7 @@ class Opened(NamedTuple):
 
 def named(keys: TenantKeys, subject_ids: Iterable[str]) -> Reads:
     """What is read of subjects that are to be erased by name."""
-    lookups = frozenset(subject_lookup(key, name) for key in keys.indexes.values() for name in subject_ids)
-    return Reads(subjects=lookups, requested_erasures=True, tenant_keys=True, owning=True)
-
-
-def find(admitted: Admitted, subject_id: str) -> Known | None:
-    """The subject of this name, or None.
-
-    Raises:
-        VaultError: INTEGRITY.
-    """
-    for key in admitted.keys.indexes.values():
-        known = admitted.rows.subjects.get(subject_lookup(key, subject_id))
-        if known:
-            return checked_known(admitted, known)
-    return None
+    return Reads(subjects=lookups(keys, subject_ids), requested_erasures=True, tenant_keys=True, owning=True)
 
 
 def not_found() -> VaultError:

@@ -12,7 +12,8 @@ from vault.safe import new_uid
 from vault.store.reads import Known, Reads
 from vault.store.rows import OperationRow
 from vault.store.runner import MoreRowsError
-from vault.subjects.begin_erasure import begin, check_erasable, find, named, not_found, owned_by, recall_erasure, reused
+from vault.subjects.begin_erasure import begin, check_erasable, named, not_found, owned_by, recall_erasure, reused
+from vault.subjects.named import find
 from vault.v1 import common_pb2
 from vault.v1 import subject_service_pb2 as v1
 

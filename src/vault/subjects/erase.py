@@ -5,7 +5,8 @@ from vault.idempotency import recall
 from vault.kms.tenant_keys import TenantKeys
 from vault.safe import new_uid
 from vault.store.reads import Reads
-from vault.subjects.begin_erasure import Opened, begin, check_erasable, find, named, not_found, owned_by, recall_erasure
+from vault.subjects.begin_erasure import Opened, begin, check_erasable, named, not_found, owned_by, recall_erasure
+from vault.subjects.named import find
 from vault.v1 import subject_service_pb2 as v1
 
 ACTION = "Erase"

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
+from vault import named_subjects
 from vault.admission import Admitted
 from vault.crypto.fingerprint import subject_lookup
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
-from vault.safe import checked_known
 from vault.store.reads import Known
 from vault.v1 import common_pb2
 
@@ -25,12 +25,10 @@ def find(admitted: Admitted, name: str) -> Known | None:
     Raises:
         VaultError: INTEGRITY.
     """
-    for key in admitted.keys.indexes.values():
-        known = admitted.rows.subjects.get(subject_lookup(key, name))
-        if known:
-            admitted.draft.touch_subject("", checked_known(admitted, known).subject.uid)
-            return known
-    return None
+    known = named_subjects.find(admitted, lookups(admitted.keys, [name]))
+    if known:
+        admitted.draft.touch_subject("", known.subject.uid)
+    return known
 
 
 def need(admitted: Admitted, name: str) -> Known:
