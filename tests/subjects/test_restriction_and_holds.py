@@ -18,7 +18,10 @@ from tests.subjects.requests import (
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import delete, describe, new_email, new_subject, reveal, search, tokenize, tokens_of, update, verify
 
+from vault.safe import new_uid
 from vault.store import tables as t
+from vault.store.sealing import sealed
+from vault.store.writes import insert
 from vault.subjects.holds import MAX_HOLDS
 from vault.v1 import subject_service_pb2 as v1
 
@@ -152,9 +155,12 @@ def test_a_retry_places_no_second_hold(open_vault: Inside) -> None:
 
 def test_a_subject_has_at_most_so_many_holds(open_vault: Inside) -> None:
     name, _, _ = stored(open_vault)
-    holds = [open_vault.ask(place_hold(name), "privacy").hold for _ in range(MAX_HOLDS)]
+    hold = open_vault.ask(place_hold(name), "privacy").hold
+    row, authority = open_vault.row(t.subject_hold, uid=hold.hold_uid), open_vault.keys().authority
+    with open_vault.engine.begin() as connection:
+        insert(connection, t.subject_hold, [sealed(authority, row._replace(uid=new_uid())) for _ in range(MAX_HOLDS - 1)])
     assert open_vault.refused(place_hold(name), "privacy") == "WRONG_STATE"
-    open_vault.ask(release_hold(name, holds[0].hold_uid), "privacy")
+    open_vault.ask(release_hold(name, hold.hold_uid), "privacy")
     open_vault.ask(place_hold(name), "privacy")
 
 
