@@ -64,7 +64,15 @@ def blocks() -> dict[str, dict[str, str]]:
 def test_every_example_of_the_document_is_a_vector(by_id: dict[str, Any]) -> None:
     shown = blocks()
     assert {name: {field: by_id[name][field] for field in fields} for name, fields in shown.items()} == shown
-    assert set(shown) == {"boot-announcement", "leaf-tokenize", "row-token", "idempotency-delete", "page-token", "subject-page"}
+    assert set(shown) == {
+        "boot-announcement",
+        "leaf-tokenize",
+        "row-token",
+        "idempotency-delete",
+        "page-token",
+        "subject-page",
+        "erasure-statement",
+    }
 
 
 def test_the_script_makes_the_vectors_that_are_here_without_any_code_of_the_vault(sections: Any) -> None:

@@ -246,6 +246,34 @@ def page_tokens() -> list[dict]:
     ]
 
 
+def erasures() -> list[dict]:
+    """Section "Erasure receipt": a statement, the name it commits to, and what the log says of both."""
+
+    def time(micros: int) -> bytes:
+        return message(f1=micros // 1_000_000, f2=micros % 1_000_000 * 1000)
+
+    commitment = hmac_sha256(AUTHORITY_KEY, b"customer-17")
+    day = 86_400_000_000
+    key = message(f1="store", f2=1, f3=KEY_ID, f4=3, f5=hashlib.sha256(b"a wrapped key").digest())
+    statement = message(
+        f1=1, f2=ITEM, f3=TENANT, f4=SUBJECT, f5=commitment, f6="request", f7="T-1", f8=time(TIME_US), f9=[key],
+        f10=[message(f1="email", f2=2)], f11=2, f14=time(TIME_US), f15=time(TIME_US + day), f16=time(TIME_US + 90 * day), f17=1,
+        f18=3, f19=2, f20=[b"\x01\x02"],
+    )  # fmt: skip
+    return [
+        {
+            "id": "erasure-statement",
+            "commitment_key": AUTHORITY_KEY.hex(),
+            "subject_id": "customer-17",
+            "commitment": commitment.hex(),
+            "statement": statement.hex(),
+            "erasure": ITEM.hex(),
+            "statement_sha256": hashlib.sha256(statement).hexdigest(),
+            "keys": "1",
+        }
+    ]
+
+
 def subject_pages() -> list[dict]:
     """Section "Page token of all subjects"."""
     bound = pack("pdvault/v1/subject-page", TENANT)
@@ -272,6 +300,7 @@ def build() -> dict:
         "idempotency": digests(),
         "page_token": page_tokens(),
         "subject_page": subject_pages(),
+        "erasure": erasures(),
     }
 
 
