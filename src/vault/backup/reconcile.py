@@ -13,19 +13,17 @@ import sqlalchemy as sa
 from vault.administration import operator
 from vault.audit.chain import Chain, announcement
 from vault.audit.checkpoint import Checkpoint
-from vault.audit.continuing import continued, continuing, opened, parse_name
+from vault.audit.continuing import continuing, opened
 from vault.audit.events import Draft
-from vault.audit.merkle import root
-from vault.audit.note import NoteError, encode_base64, sign_note, verifier
+from vault.audit.note import encode_base64, sign_note, verifier
 from vault.backup.erasures import Repeated, erase_again, is_any_back
+from vault.backup.restored_log import PATIENCE_S, RestoredLog, read_restored
 from vault.errors import VaultError
-from vault.kms.key_manager import Anchored, AnchorMovedError, KeyManager
+from vault.kms.key_manager import AnchorMovedError, KeyManager
 from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.log.chains import Trouble
-from vault.store.log.check import Verified, check_log, verify_log
-from vault.store.log.reader import LogReader
-from vault.store.log.takeover import read_again
+from vault.store.log.check import check_log
 from vault.store.queries import now_us
 from vault.store.rows import LogRow, PendingRow
 from vault.store.writes import insert
@@ -34,7 +32,6 @@ from vault.v1.audit_pb2 import CHANGE_DELETED
 
 ACTION = "RestoreReconciled"
 ERASED_AGAIN = "ErasureRepeated"
-_PATIENCE_S = 3600.0
 _TOKENS = 1000
 """That one event names: 16 bytes each, of the 65,535 that a leaf may have."""
 _DUE = (common_pb2.ERROR_REASON_RESTORED_NOT_RECONCILED, common_pb2.ERROR_REASON_LOG_BEHIND_ANCHOR)
@@ -85,13 +82,13 @@ def reconcile(engine: sa.Engine, key_manager: KeyManager, node: str) -> Iterator
         tenant_uids = connection.scalars(sa.select(t.audit_log.c.tenant_uid).order_by(t.audit_log.c.tenant_uid)).all()
     for tenant_uid in tenant_uids:
         if _is_due(engine, key_manager, tenant_uid):
-            yield _Log(engine, key_manager, tenant_uid).reconcile(node)
+            yield _go_on(engine, key_manager, node, read_restored(engine, key_manager, tenant_uid))
 
 
 def _is_due(engine: sa.Engine, key_manager: KeyManager, tenant_uid: bytes) -> bool:
     public_key, anchor = key_manager.log_public_key(tenant_uid), key_manager.read_anchor(tenant_uid)
     try:
-        with reading(engine, _PATIENCE_S) as connection:
+        with reading(engine, PATIENCE_S) as connection:
             check_log(connection, tenant_uid, anchor, public_key)
             return is_any_back(connection, tenant_uid, key_manager.destroyed(tenant_uid))
     except VaultError as error:
@@ -100,130 +97,81 @@ def _is_due(engine: sa.Engine, key_manager: KeyManager, tenant_uid: bytes) -> bo
         return True
 
 
-class _Log:
-    """One log on its way."""
-
-    def __init__(self, engine: sa.Engine, key_manager: KeyManager, tenant_uid: bytes) -> None:
-        """Read and verify it, by itself and against its anchor.
-
-        Raises:
-            VaultError: as ``reconcile``.
-        """
-        self._engine = engine
-        self._key_manager = key_manager
-        self._tenant_uid = tenant_uid
-        self._public_key = key_manager.log_public_key(tenant_uid)
-        self._anchor = key_manager.read_anchor(tenant_uid)
-        with reading(engine, _PATIENCE_S) as connection:
-            self._head = LogReader(connection, tenant_uid).head()
-            verified = verify_log(connection, tenant_uid, Anchored(self._head.checkpoint, 1), self._public_key)
-            self._last = self._remembered(connection, verified)
-            self._troubles = read_again(connection, verified)
-
-    def reconcile(self, node: str) -> Reconciled:
-        """Move the anchor, then write the rest."""
-        note = self._note()
-        checkpoint = opened(note, self._tenant_uid, self._public_key)
-        destroyed = self._key_manager.destroyed(self._tenant_uid)
-        chain = Chain(node)
-        signed = self._key_manager.sign(self._tenant_uid, announcement(self._tenant_uid, chain.boot_id, chain.public_key))
-        with self._engine.begin() as connection:
-            self._go_on(connection, checkpoint, note)
-            waiting = self._waiting(connection)
-            erased = erase_again(connection, self._tenant_uid, destroyed)
-            drafts = [self._draft(ACTION, self._details(checkpoint, len(erased))), *self._erasures(erased)]
-            now = now_us(connection)
-            commit = chain.extend(drafts, {self._tenant_uid: signed}, now)
-            chain.settle(commit)
-            insert(connection, t.audit_pending, [PendingRow(*leaf) for leaf in (*commit.leaves, *chain.finish(now).leaves)])
-        vkey = verifier(checkpoint.origin, self._public_key).vkey
-        return Reconciled(self._tenant_uid, self._last, checkpoint, vkey, waiting, len(erased), tuple(self._troubles))
-
-    def _remembered(self, connection: sa.Connection, verified: Verified) -> Checkpoint:
-        """The last checkpoint anchored under the old name, which the restored log must not contradict."""
-        if self._anchor is None:
-            raise _refused("its anchor is missing from the KMS")
-        try:
-            anchored = opened(self._anchor.text, self._tenant_uid, self._public_key)
-            before = continued(anchored)
-            self._is_begun = before is not None and _fits(anchored, verified.head) and anchored.origin != verified.head.origin
-            last = before if before is not None and self._is_begun else anchored
-            ours, theirs = parse_name(verified.head.origin, self._tenant_uid), parse_name(last.origin, self._tenant_uid)
-        except NoteError:
-            raise _refused("what its anchor holds is no signed checkpoint of it") from None
-        if ours.first != theirs.first or ours.number > theirs.number:
-            raise _refused(f"its anchor is of {theirs}, which is no later name of {ours}")
-        reader = LogReader(connection, self._tenant_uid)
-        if last.size <= verified.head.size and root(reader.hashes, last.size) != last.root:
-            raise _refused(f"its first {last.size} entries are not those that its anchor remembers")
-        return last
-
-    def _note(self) -> str:
-        """The first checkpoint under the new name, anchored."""
-        anchor = self._anchor or Anchored("", 0)
-        if self._is_begun:
-            return anchor.text
-        checkpoint = continuing(self._last, self._tenant_uid, self._head.size, self._head.root)
-        key = verifier(checkpoint.origin, self._public_key)
-        note = sign_note(checkpoint.text(), key, lambda text: self._key_manager.sign(self._tenant_uid, text)).encode()
-        try:
-            self._key_manager.write_anchor(self._tenant_uid, note, anchor.version)
-        except AnchorMovedError:
-            raise VaultError(
-                common_pb2.ERROR_REASON_CONFLICT,
-                f"another vault goes on with the log {self._last.origin}: stop the one that the backup is of, then run this again",
-            ) from None
-        return note
-
-    def _go_on(self, connection: sa.Connection, checkpoint: Checkpoint, note: str) -> None:
-        """Give the log its new name, if it is still the one that was verified; what was cosigned under the old one is no use."""
-        c, head = t.audit_log.c, self._head
-        as_verified = (c.tenant_uid == head.tenant_uid) & (c.origin == head.origin) & (c.size == head.size) & (c.root == head.root)
-        renamed = t.audit_log.update().where(as_verified)
-        renamed = renamed.values(origin=checkpoint.origin, checkpoint=note, checkpoint_size=checkpoint.size)
-        if connection.execute(renamed).rowcount != 1:
-            raise VaultError(
-                common_pb2.ERROR_REASON_CONFLICT, "the log changed while it was reconciled: stop all servers, then run this again"
-            )
-        for table in (t.audit_cosignature, t.restoration):
-            connection.execute(table.delete().where(table.c.tenant_uid == self._tenant_uid))
-
-    def _waiting(self, connection: sa.Connection) -> int:
-        c = t.audit_pending.c.tenant_uid
-        return int(connection.scalar(sa.select(sa.func.count()).where(c == self._tenant_uid)) or 0)
-
-    def _details(self, checkpoint: Checkpoint, erased: int) -> dict[str, str]:
-        return {
-            "old_origin": self._last.origin,
-            "anchored_size": str(self._last.size),
-            "anchored_root": encode_base64(self._last.root),
-            "origin": checkpoint.origin,
-            "restored_size": str(checkpoint.size),
-            "lost_leaves": str(max(0, self._last.size - checkpoint.size)),
-            "erased_again": str(erased),
-        }
-
-    def _erasures(self, erased: list[Repeated]) -> Iterator[Draft]:
-        """One event a subject, or more where it has many tokens."""
-        for one in erased:
-            for start in range(0, max(1, len(one.tokens)), _TOKENS):
-                draft = self._draft(ERASED_AGAIN, {"erasure": one.erasure_uid.hex()})
-                draft.look_into(one.subject_uid)
-                for token_uid, data_class in one.tokens[start : start + _TOKENS]:
-                    draft.touch(data_class, one.subject_uid, token_uid, change=CHANGE_DELETED)
-                yield draft
-
-    def _draft(self, action: str, details: dict[str, str]) -> Draft:
-        return Draft(operator(self._tenant_uid), action, common_pb2.CallContext(), details=details)
+def _go_on(engine: sa.Engine, key_manager: KeyManager, node: str, log: RestoredLog) -> Reconciled:
+    """Move the anchor, then write the rest."""
+    tenant_uid = log.head.tenant_uid
+    note = _anchored_note(key_manager, log)
+    checkpoint = opened(note, tenant_uid, log.public_key)
+    destroyed = key_manager.destroyed(tenant_uid)
+    chain = Chain(node)
+    endorsement = key_manager.sign(tenant_uid, announcement(tenant_uid, chain.boot_id, chain.public_key))
+    with engine.begin() as connection:
+        _rename(connection, log.head, checkpoint, note)
+        waiting = _waiting(connection, tenant_uid)
+        erased = erase_again(connection, tenant_uid, destroyed)
+        now = now_us(connection)
+        commit = chain.extend(list(_events(log, checkpoint, erased)), {tenant_uid: endorsement}, now)
+        chain.settle(commit)
+        insert(connection, t.audit_pending, [PendingRow(*leaf) for leaf in (*commit.leaves, *chain.finish(now).leaves)])
+    vkey = verifier(checkpoint.origin, log.public_key).vkey
+    return Reconciled(tenant_uid, log.last, checkpoint, vkey, waiting, len(erased), log.troubles)
 
 
-def _fits(checkpoint: Checkpoint, head: LogRow) -> bool:
-    return (checkpoint.size, checkpoint.root) == (head.size, head.root)
+def _anchored_note(key_manager: KeyManager, log: RestoredLog) -> str:
+    """The first checkpoint under the new name, anchored."""
+    if log.is_begun:
+        return log.anchor.text
+    tenant_uid = log.head.tenant_uid
+    checkpoint = continuing(log.last, tenant_uid, log.head.size, log.head.root)
+    key = verifier(checkpoint.origin, log.public_key)
+    note = sign_note(checkpoint.text(), key, lambda text: key_manager.sign(tenant_uid, text)).encode()
+    try:
+        key_manager.write_anchor(tenant_uid, note, log.anchor.version)
+    except AnchorMovedError:
+        raise VaultError(
+            common_pb2.ERROR_REASON_CONFLICT,
+            f"another vault goes on with the log {log.last.origin}: stop the one that the backup is of, then run this again",
+        ) from None
+    return note
 
 
-def _refused(what: str) -> VaultError:
-    return VaultError(
-        common_pb2.ERROR_REASON_LOG_BEHIND_ANCHOR,
-        f"the restored log can't be reconciled: {what}. Nothing was changed, and nothing is served; restore another backup, or "
-        "find out who edited the database",
-    )
+def _rename(connection: sa.Connection, head: LogRow, checkpoint: Checkpoint, note: str) -> None:
+    """Give the log its new name, if it is still the one that was verified; what was cosigned under the old one is no use."""
+    c = t.audit_log.c
+    as_verified = (c.tenant_uid == head.tenant_uid) & (c.origin == head.origin) & (c.size == head.size) & (c.root == head.root)
+    renamed = t.audit_log.update().where(as_verified)
+    renamed = renamed.values(origin=checkpoint.origin, checkpoint=note, checkpoint_size=checkpoint.size)
+    if connection.execute(renamed).rowcount != 1:
+        raise VaultError(
+            common_pb2.ERROR_REASON_CONFLICT, "the log changed while it was reconciled: stop all servers, then run this again"
+        )
+    for table in (t.audit_cosignature, t.restoration):
+        connection.execute(table.delete().where(table.c.tenant_uid == head.tenant_uid))
+
+
+def _waiting(connection: sa.Connection, tenant_uid: bytes) -> int:
+    c = t.audit_pending.c.tenant_uid
+    return int(connection.scalar(sa.select(sa.func.count()).where(c == tenant_uid)) or 0)
+
+
+def _events(log: RestoredLog, checkpoint: Checkpoint, erased: list[Repeated]) -> Iterator[Draft]:
+    """What happened; then, for each subject that was erased again, an event, or more where it had many tokens."""
+    tenant_uid, last = log.head.tenant_uid, log.last
+    details = {
+        "old_origin": last.origin,
+        "anchored_size": str(last.size),
+        "anchored_root": encode_base64(last.root),
+        "origin": checkpoint.origin,
+        "restored_size": str(checkpoint.size),
+        "lost_leaves": str(max(0, last.size - checkpoint.size)),
+        "erased_again": str(len(erased)),
+    }
+    yield Draft(operator(tenant_uid), ACTION, common_pb2.CallContext(), details=details)
+    for one in erased:
+        for start in range(0, max(1, len(one.tokens)), _TOKENS):
+            details = {"erasure": one.erasure_uid.hex()}
+            draft = Draft(operator(tenant_uid), ERASED_AGAIN, common_pb2.CallContext(), details=details)
+            draft.look_into(one.subject_uid)
+            for token_uid, data_class in one.tokens[start : start + _TOKENS]:
+                draft.touch(data_class, one.subject_uid, token_uid, change=CHANGE_DELETED)
+            yield draft
