@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from tests.keys.requests import approve, deny, destroy, pending, seal, unseal, unsealed
@@ -15,6 +16,8 @@ from vault.errors import VaultError
 from vault.store import tables as t
 from vault.v1 import audit_pb2
 from vault.v1 import key_service_pb2 as v1
+
+FORMATS = Path(__file__).parent.parent.parent / "docs" / "formats.md"
 
 
 @pytest.fixture
@@ -229,3 +232,8 @@ def test_an_approval_is_bound_to_tenant_action_request_and_occasion_and_to_nothi
         Need("Destroy", destroy(2), "one text", 1).digest(tenant),
     ]
     assert len({need.digest(tenant), *others}) == 5
+
+
+def test_the_digest_is_the_one_that_the_formats_document() -> None:
+    digest = Need("Destroy", destroy(3), "").digest(bytes([0x11]) * 16).hex()
+    assert f"`{digest}`" in FORMATS.read_text()

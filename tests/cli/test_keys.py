@@ -1,0 +1,147 @@
+"""``pdvault keys`` and ``pdvault approval`` as two security officers type them, against a vault that is served."""
+
+import json
+
+import pytest
+from tests.cli.conftest import Result, Served
+
+NOBODYS = "0" * 32
+
+
+def done(result: Result) -> list[dict[str, object]]:
+    """What a command printed that succeeded."""
+    assert result.code == 0, result.err
+    return result.rows
+
+
+def asked(result: Result) -> str:
+    """The uid of the approval that a command asked for."""
+    (row,) = done(result)
+    assert row["state"] == "ASKED"
+    assert f"pdvault approval approve {row['approval']}" in result.err
+    return str(row["approval"])
+
+
+def status(served: Served) -> dict[str, object]:
+    (row,) = done(served("security", "keys", "status"))
+    return row
+
+
+def test_a_rotation_is_seen_to_its_end_and_old_keys_are_ended_by_two(served: Served) -> None:
+    done(served("app", "tokenize", "--class", "email", "--subject", "customer-1", stdin=b"li.na@example.org"))
+    (rotated,) = done(served("security", "keys", "rotate"))
+    assert (rotated["state"], rotated["left"], rotated["error"]) == ("DONE", 0, None)
+    version = int(str(rotated["kek_version"]))
+    uid = asked(first := served("security", "keys", "destroy", version))
+    assert f"KEK version {version - 1}:" in first.err
+    assert "backups" in first.err
+    ending = ("keys", "destroy", version, "--approval", uid, "--confirm", f"dev {version}")
+    refused = served("security", *ending)
+    assert (refused.code, "APPROVAL_NEEDED" in refused.err) == (2, True)
+    (listed,) = done(served("security-2", "approval", "list"))
+    assert (listed["approval"], listed["action"], listed["decided_by"]) == (uid, "Destroy", None)
+    assert served("security", "approval", "approve", uid).code == 2
+    done(served("security-2", "approval", "approve", uid))
+    mistyped = served("security", *ending[:-1], f"acme {version}")
+    assert (mistyped.code, f'not "dev {version}"' in mistyped.err) == (1, True)
+    (destroyed,) = done(served("security", *ending))
+    assert destroyed["destroyed_kek_versions"] == list(range(1, version))
+    assert {key["state"] for key in status(served)["epochs"][1:]} == {"DESTROYED"}
+    assert done(served("security-2", "approval", "list")) == []
+
+
+def test_a_confirmation_is_typed_where_none_is_given(served: Served) -> None:
+    (rotated,) = done(served("security", "keys", "rotate"))
+    version = rotated["kek_version"]
+    uid = asked(served("security", "keys", "destroy", version))
+    done(served("security-2", "approval", "approve", uid))
+    ending = ("keys", "destroy", version, "--approval", uid)
+    assert served("security", *ending, stdin=b"yes\n").code == 1
+    (destroyed,) = done(served("security", *ending, stdin=f"dev {version}\n".encode()))
+    assert destroyed["state"] == "DONE"
+
+
+def test_one_seals_and_two_unseal(served: Served) -> None:
+    assert served("security", "keys", "seal", stdin=b"n\n").code == 1
+    assert status(served)["tenant_state"] == "ACTIVE"
+    done(served("security", "keys", "seal", stdin=b"y\n"))
+    refused = served("app", "tokenize", "--class", "email", "--subject", "customer-2", stdin=b"li.na@example.org")
+    assert (refused.code, "TENANT_SEALED" in refused.err) == (2, True)
+    assert status(served)["tenant_state"] == "SEALED"
+    uid = asked(served("security", "keys", "unseal"))
+    done(served("security-2", "approval", "deny", uid))
+    assert served("security", "keys", "unseal", "--approval", uid).code == 2
+    uid = asked(served("security", "keys", "unseal"))
+    done(served("security-2", "approval", "approve", uid))
+    done(served("security", "keys", "unseal", "--approval", uid))
+    done(served("app", "tokenize", "--class", "email", "--subject", "customer-2", stdin=b"li.na@example.org"))
+
+
+def test_of_a_schedule_only_what_is_given_changes(served: Served) -> None:
+    assert done(served("security", "keys", "schedule")) == [{"rotate_every": None, "restore_window": "30d", "kms_snapshots": "30d"}]
+    done(served("security", "keys", "schedule", "--rotate-every", "90d", "--restore-window", "35d"))
+    done(served("security", "keys", "schedule", "--kms-snapshots", "36h"))
+    expected = {"rotate_every": "90d", "restore_window": "35d", "kms_snapshots": "36h"}
+    assert done(served("security", "keys", "schedule")) == [expected]
+    assert status(served)["schedule"] == expected
+    assert status(served)["next_rotation_time"]
+    done(served("security", "keys", "schedule", "--never"))
+    assert status(served)["next_rotation_time"] is None
+    assert served("security", "keys", "schedule", "--never", "--rotate-every", "90d").code == 1
+
+
+def test_work_is_listed_steered_and_looked_at_again(served: Served) -> None:
+    done(served("security", "keys", "schedule"))
+    started = served("security", "keys", "rekey", "--all", "--detach")
+    (begun,) = done(started)
+    name = str(begun["operation"])
+    assert f"pdvault keys wait {name}" in started.err
+    (ended,) = done(served("security", "keys", "wait", name.removeprefix("operations/")))
+    assert (ended["kind"], ended["state"]) == ("Rekey", "DONE")
+    assert name in {row["operation"] for row in done(served("security", "keys", "operations"))}
+    for steer in ("pause", "resume", "cancel"):
+        refused = served("security", "keys", steer, name)
+        assert (refused.code, "done" in refused.err) == (2, True)
+
+
+def test_a_status_is_a_table_on_a_terminal(served: Served) -> None:
+    shown = served("security", "keys", "status", terminal=True)
+    assert shown.code == 0
+    assert "Tenant dev: ACTIVE" in shown.out
+    assert "would_lose" in shown.out
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(shown.out)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("keys", "status"),
+        ("keys", "rotate"),
+        ("keys", "seal", "--yes"),
+        ("keys", "unseal"),
+        ("keys", "destroy", 2),
+        ("keys", "schedule", "--never"),
+        ("approval", "list"),
+        ("approval", "approve", NOBODYS),
+    ],
+)
+def test_nobody_else_may(served: Served, arguments: tuple[object, ...]) -> None:
+    for who in ("admin", "privacy"):
+        refused = served(who, *arguments)
+        assert (refused.code, "POLICY_DENIED" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("keys", "rekey"),
+        ("keys", "rekey", "--all", "--subject", "customer-1"),
+        ("keys", "destroy", 1),
+        ("keys", "wait", "operations/1"),
+        ("approval", "approve", "1"),
+        ("keys", "schedule", "--rotate-every", "soon"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anybody_is_called(served: Served, arguments: tuple[object, ...]) -> None:
+    assert served("security", *arguments).code == 1
