@@ -1,4 +1,4 @@
-"""What a restored log is, and what the KMS remembers of it: verified by itself and against the anchor before anything is changed."""
+"""What a restored log is, and what the KMS remembers of it: verified by itself and against the anchor before anything changes."""
 
 from dataclasses import dataclass
 
