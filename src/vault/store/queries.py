@@ -13,7 +13,7 @@ from vault.store.queries_approvals import fetch_approvals
 from vault.store.queries_erasures import fetch_erasures
 from vault.store.queries_everything import fetch_everything
 from vault.store.queries_lives import fetch_lives
-from vault.store.queries_subjects import CURRENT_KEY, KNOWN, fetch_belongings, fetch_subject_pages, known_from, same
+from vault.store.queries_subjects import KNOWN, STORE_KEYS, fetch_belongings, fetch_subject_pages, known_from, same
 from vault.store.reads import FIELD, STORE, FieldHeld, Head, Held, Known, Page, Reads, Rows
 from vault.store.rows import (
     AliasRow,
@@ -52,7 +52,7 @@ _HELD = sa.select(
 )
 _ALIASED = sa.select(
     *(column.label(f"{table.name}_{column.name}") for table in (t.subject_alias, t.subject, t.subject_key) for column in table.c)
-).select_from(t.subject_alias.join(t.subject, same(t.subject_alias, t.subject, subject_uid="uid")).join(t.subject_key, CURRENT_KEY))
+).select_from(t.subject_alias.join(t.subject, same(t.subject_alias, t.subject, subject_uid="uid")).join(t.subject_key, STORE_KEYS))
 
 _OF_FIELD_KIND = t.subject_key.c.kind == sa.literal_column(f"'{FIELD}'")  # a literal, so that the index of field keys serves it
 _FIELD_HELD = (
@@ -143,12 +143,15 @@ _LOOKUPS = (
 def fetch(connection: sa.Connection, calls: Sequence[tuple[Head, Reads]]) -> list[Rows]:
     """Answer the needs of a group of calls.
 
+    Heads come last: if they say that the tenant's keys are still those by whose index keys hashes were looked up, a rotation had
+    not begun to move anything when the hashes were looked for.
+
     Raises:
         sqlalchemy.exc.SQLAlchemyError: whatever the database says; the runner translates it.
     """
     needs = [(head, reads, Rows()) for head, reads in calls]
-    _fetch_heads(connection, needs)
     fetch_data(connection, needs)
+    _fetch_heads(connection, needs)
     return [rows for _, _, rows in needs]
 
 
@@ -262,12 +265,27 @@ def _look_up(connection: sa.Connection, lookup: _Lookup, needs: Sequence[Need]) 
         elif locking:
             select = select.with_for_update(read=True, key_share=True, of=t.subject)
         found: dict[Any, Any] = {}
-        for row in connection.execute(select, {"envelopes": envelopes} if lookup.build is _held else {}):
-            built = lookup.build(row)
+        for built in _built(connection, lookup, select, {"envelopes": envelopes} if lookup.build is _held else {}):
             _put_once(found, (built.subject.tenant_uid, lookup.key_of(built)), built)
         for head, reads, rows in part:
             target = getattr(rows, lookup.name)
             target.update({k: found[head.tenant_uid, k] for k in getattr(reads, lookup.name) if (head.tenant_uid, k) in found})
+
+
+def _built(connection: sa.Connection, lookup: _Lookup, select: sa.Select[Any], values: dict[str, int]) -> list[Any]:
+    """What a query finds, subjects with their current keys.
+
+    Whoever waits for a row on PostgreSQL gets it as it is then, joined with the others as they were before: a subject that was
+    re-keyed meanwhile with its old key. Read again, now that it is locked, it has the new one.
+    """
+    found = [lookup.build(row) for row in connection.execute(select, values)]
+    if any(map(_is_behind, found)):
+        found = [lookup.build(row) for row in connection.execute(select, values)]
+    return [built for built in found if not _is_behind(built)]
+
+
+def _is_behind(built: Held | Known | FieldHeld) -> bool:
+    return isinstance(built, Known) and built.key.version != built.subject.store_key_version
 
 
 def _fetch_pages(connection: sa.Connection, alike: list[tuple[Page, Head, Rows]]) -> None:

@@ -20,12 +20,12 @@ def same(left: sa.Table, right: sa.Table, **columns: str) -> sa.ColumnElement[bo
     return sa.and_(*(left.c[a] == right.c[b] for a, b in pairs.items()))
 
 
-CURRENT_KEY = same(t.subject, t.subject_key, uid="subject_uid", store_key_version="version") & (t.subject_key.c.kind == STORE)
-"""Joins a subject with the store key that new envelopes use."""
+STORE_KEYS = same(t.subject, t.subject_key, uid="subject_uid") & (t.subject_key.c.kind == STORE)
+"""Joins a subject with its store keys: one, the current one, unless the row was waited for while somebody re-keyed the subject."""
 KNOWN = sa.select(
     *(column.label(f"{table.name}_{column.name}") for table in (t.subject, t.subject_key) for column in table.c)
-).select_from(t.subject.join(t.subject_key, CURRENT_KEY))
-"""Subjects with that key."""
+).select_from(t.subject.join(t.subject_key, STORE_KEYS))
+"""Subjects with them."""
 
 
 def known_from(row: Iterable[Any]) -> Known:
@@ -62,7 +62,8 @@ def fetch_subject_pages(connection: sa.Connection, needs: Sequence[tuple[Head, R
     for head, reads, rows in needs:
         page = reads.subject_page
         if page:
-            select = KNOWN.where(t.subject.c.tenant_uid == head.tenant_uid, t.subject.c.uid > page.after)
+            with_current = t.subject_key.c.version == t.subject.c.store_key_version
+            select = KNOWN.where(t.subject.c.tenant_uid == head.tenant_uid, t.subject.c.uid > page.after, with_current)
             rows.subject_page = [
                 known_from(row) for row in connection.execute(select.order_by(t.subject.c.uid).limit(page.size + 1))
             ]
