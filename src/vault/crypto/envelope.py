@@ -48,7 +48,7 @@ def seal(key: Key, key_version: int, plaintext: bytes, associated_data: bytes) -
         raise ValueError("key_version must be from 0 to 2**32 - 1")
     if len(plaintext) > MAX_PLAINTEXT_BYTES:
         raise ValueError(f"a plaintext must be at most {MAX_PLAINTEXT_BYTES} bytes")
-    header = _HEADER.pack(_VERSION, _AES_256_GCM, key_version)
+    header = opening_bytes(key_version)
     nonce = secrets.token_bytes(_NONCE_BYTES)
     return header + nonce + key.aead.encrypt(nonce, plaintext, pack(_LABEL, header, associated_data))
 
@@ -79,3 +79,12 @@ def key_version(envelope: bytes) -> int:
     if (version, algorithm) != (_VERSION, _AES_256_GCM):
         raise DecryptionError
     return int(number)
+
+
+def opening_bytes(key_version: int) -> bytes:
+    """What every envelope sealed by this version of its key begins with: 6 bytes, by which databases can tell them apart.
+
+    Raises:
+        struct.error: key_version is not from 0 to 2**32 - 1.
+    """
+    return _HEADER.pack(_VERSION, _AES_256_GCM, key_version)

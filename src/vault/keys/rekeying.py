@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from vault.admission import ACTIVE
 from vault.audit.events import Caller, Draft
 from vault.crypto import binding
 from vault.crypto.envelope import DecryptionError, key_version, seal, unseal
@@ -25,6 +26,8 @@ from vault.v1 import audit_pb2, common_pb2
 ACTION = "Rekeyed"
 FIELD = "field"
 """The kind of subject key that callers' ciphertexts are under."""
+GONE = frozenset({common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND, common_pb2.ERROR_REASON_WRONG_STATE})
+"""Why a subject is not re-keyed that needs no new keys any more."""
 PATIENCE_S = 30.0
 _A_LEAF = 1000
 """Tokens that one event names; more go into further events."""
@@ -69,6 +72,7 @@ class Rekeying:
             if tenant is None or every is None:
                 raise VaultError(common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND, "the subject was erased meanwhile")
             check(keys.authority, tenant)
+            _check_lasting(tenant, every.subject)
             renewed = _Renewed(keys, tenant, every)
             writes = renewed.writes()
             if self._with_field_key:
@@ -177,6 +181,16 @@ class _Renewed:
         bound = binding.subject_key(tenant.uid, uid, kind, version, key_id, tenant.epoch)
         envelope = wrap(self._keys.epoch(tenant.epoch).derive(LABEL_WRAP), tenant.epoch, key, bound)
         return SubjectKeyRow(tenant.uid, uid, kind, version, key_id, tenant.epoch, envelope)
+
+
+def _check_lasting(tenant: TenantRow, subject: SubjectRow) -> None:
+    """Refuse whose keys are noted already as those that go, and a tenant that nothing is to be done for."""
+    if tenant.state != ACTIVE:
+        raise VaultError(
+            common_pb2.ERROR_REASON_TENANT_SEALED, f"the tenant is {tenant.state.lower()}: work on its keys stands still"
+        )
+    if subject.state == "ERASING":
+        raise VaultError(common_pb2.ERROR_REASON_WRONG_STATE, "the subject is being erased: it gets no new keys")
 
 
 def _altered() -> VaultError:

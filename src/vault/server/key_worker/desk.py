@@ -68,6 +68,18 @@ class Desk:
             raise VaultError(common_pb2.ERROR_REASON_TENANT_SEALED, "the tenant is sealed: work on its keys waits until it is not")
         return keys
 
+    def serving_keys(self, tenant_uid: bytes) -> TenantKeys:
+        """The tenant's keys as they are now, unless it is sealed.
+
+        Raises:
+            VaultError: TENANT_SEALED: of a sealed tenant only the authority key can be had; else as ``keys``.
+        """
+        keys = self.keys(tenant_uid)
+        if not keys.epochs:
+            self.node.keys.drop(tenant_uid)
+            raise VaultError(common_pb2.ERROR_REASON_TENANT_SEALED, "the tenant is sealed: work on its keys stands still")
+        return keys
+
     def act(self, call: Call) -> None:
         """Run one call.
 

@@ -4,13 +4,13 @@ import sqlalchemy as sa
 
 from vault.audit.events import Caller
 from vault.errors import VaultError
-from vault.keys.rekeying import Rekeying
+from vault.keys.rekeying import GONE, Rekeying
 from vault.server.key_worker.desk import Desk
 from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.rotation.progress import Place, advance
 from vault.store.rows import OperationRow
-from vault.v1 import common_pb2, key_service_pb2
+from vault.v1 import key_service_pb2
 
 _PATIENCE_S = 60.0
 
@@ -45,7 +45,7 @@ class Rekey:
             return False
         caller, details = Caller(self._row.tenant_uid, self._desk.name), {"operation": self._row.uid.hex()}
         for answer in self._desk.each([Rekeying(caller, uid, details, with_field_key=True) for uid in uids]):
-            if isinstance(answer, VaultError) and answer.reason != common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND:
+            if isinstance(answer, VaultError) and answer.reason not in GONE:
                 raise answer
         self.place = Place("REKEY", uids[-1], self.place.done + len(uids), total)
         with self._desk.engine.begin() as connection:

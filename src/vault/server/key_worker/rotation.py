@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import sqlalchemy as sa
 
@@ -10,7 +11,7 @@ from vault.crypto.binding import kms_context
 from vault.crypto.keys import Key
 from vault.errors import VaultError
 from vault.keys import acts
-from vault.keys.rekeying import Rekeying
+from vault.keys.rekeying import GONE, Rekeying
 from vault.kms.key_manager import Wrapped
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, KeysMissingError, TenantKeys
 from vault.server.key_worker.desk import Desk
@@ -18,14 +19,14 @@ from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.rotation import reindex, rewrap
 from vault.store.rotation.census import Census, census
+from vault.store.rotation.part import Part, Pass
 from vault.store.rotation.progress import Place, advance
-from vault.store.rotation.rewrap import Pass
-from vault.store.rows import OperationRow
+from vault.store.rotation.turnstile import pinning
+from vault.store.rows import OperationRow, TenantRow
 from vault.v1 import common_pb2, key_service_pb2
 
-CENSUS, KEYS, REWRAP, REKEY, SUBJECTS, ALIASES, ITEMS, RETIRE = (
-    *("CENSUS", "KEYS", "REWRAP", "REKEY", "REINDEX_SUBJECTS", "REINDEX_ALIASES", "REINDEX_ITEMS", "RETIRE"),
-)
+CENSUS, KEYS, REWRAP, REQUESTS, OPENINGS = "CENSUS", "KEYS", "REWRAP", "REWRAP_REQUESTS", "REWRAP_OPENINGS"
+REKEY, SUBJECTS, ALIASES, ITEMS, RETIRE = "REKEY", "REINDEX_SUBJECTS", "REINDEX_ALIASES", "REINDEX_ITEMS", "RETIRE"
 _BEFORE = struct.Struct(">III")
 """KEK version, epoch and index key before the rotation: the cursor of CENSUS and KEYS, and the beginning of all others."""
 _IDLE_PASSES = 3
@@ -50,11 +51,13 @@ class Rotation:
         self._steps: Mapping[str, Callable[[], bool]] = {
             CENSUS: self._census,
             KEYS: self._keys,
-            REWRAP: self._rewrap,
+            REWRAP: self._by(REQUESTS, lambda part: rewrap.rewrap_subject_keys(part, self._new[0])),
+            REQUESTS: self._by(OPENINGS, lambda part: rewrap.rewrap_requests(part, self._new[0])),
+            OPENINGS: self._by(REKEY, lambda part: rewrap.rewrap_openings(part, self._new[0])),
             REKEY: self._rekey,
-            SUBJECTS: self._by(ALIASES, self._reindex_subjects),
-            ALIASES: self._by(ITEMS, self._reindex_aliases),
-            ITEMS: self._by(RETIRE, self._reindex_items),
+            SUBJECTS: self._by(ALIASES, lambda part: reindex.reindex_subjects(part, self._new[1])),
+            ALIASES: self._by(ITEMS, lambda part: reindex.reindex_aliases(part, self._new[1])),
+            ITEMS: self._by(RETIRE, lambda part: reindex.reindex_items(part, self._desk.taxonomy, self._new[1])),
             RETIRE: self._retire,
         }
         self._attestation = key_service_pb2.Attestation()
@@ -75,7 +78,7 @@ class Rotation:
 
     def _census(self) -> bool:
         kek = self._desk.administrator.kek(self._row.tenant_uid)
-        keys = self._desk.keys(self._row.tenant_uid)
+        keys = self._desk.serving_keys(self._row.tenant_uid)
         epoch, index = max(keys.epochs), max(keys.indexes)
         counted = self._count(epoch + 1, index + 1)
         total = sum(counted._replace(requests=0, openings=0))
@@ -86,7 +89,7 @@ class Rotation:
         kek_version, epoch, index = _BEFORE.unpack_from(self.place.cursor)
         tenant_uid = self._row.tenant_uid
         new_version = self._desk.administrator.rotate(tenant_uid, kek_version)
-        keys = self._desk.keys(tenant_uid)
+        keys = self._desk.serving_keys(tenant_uid)
         if max(keys.epochs) == epoch:
             fresh = self._fresh(keys, epoch + 1, index + 1, new_version)
             details = self._details | {"kek_version": str(new_version), "epoch": str(epoch + 1), "index_key": str(index + 1)}
@@ -104,17 +107,6 @@ class Rotation:
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "the KEK was rotated by somebody else meanwhile")
         return dict(zip(made, wrapped, strict=True))
 
-    def _rewrap(self) -> bool:
-        keys, (epoch, _) = self._loaded(), self._new
-        after = self.place.cursor[_BEFORE.size :]
-        with self._desk.engine.begin() as connection:
-            step = rewrap.rewrap_subject_keys(connection, keys, epoch, after, self._batch)
-            if step.last is None:
-                rewrap.rewrap_requests(connection, keys, epoch)
-                rewrap.rewrap_openings(connection, keys, epoch)
-            self._advance(connection, step, REKEY)
-        return True
-
     def _rekey(self) -> bool:
         after = self.place.cursor[_BEFORE.size :]
         c = t.subject.c
@@ -123,30 +115,32 @@ class Rotation:
             uids = list(connection.scalars(due.order_by(c.uid).limit(max(1, self._batch // 10))))
         calls = [Rekeying(self._caller, uid, self._details, with_field_key=False) for uid in uids]
         for answer in self._desk.each(calls):
-            if isinstance(answer, VaultError) and answer.reason != common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND:
+            if isinstance(answer, VaultError) and answer.reason not in GONE:
                 raise answer
         with self._desk.engine.begin() as connection:
-            self._advance(connection, Pass(len(uids), 0, uids[-1] if uids else None), SUBJECTS)
+            place = self._advance(connection, Pass(len(uids), 0, uids[-1] if uids else None), SUBJECTS)
+        self.place = place
         return True
 
-    def _reindex_subjects(self, connection: sa.Connection, keys: TenantKeys, after: bytes) -> Pass:
-        return reindex.reindex_subjects(connection, keys, self._new[1], after, self._batch)
-
-    def _reindex_aliases(self, connection: sa.Connection, keys: TenantKeys, after: bytes) -> Pass:
-        return reindex.reindex_aliases(connection, keys, self._new[1], after, self._batch)
-
-    def _reindex_items(self, connection: sa.Connection, keys: TenantKeys, after: bytes) -> Pass:
-        return reindex.reindex_items(connection, keys, self._desk.taxonomy, self._new[1], after, self._batch)
-
-    def _by(self, following: str, make: Callable[[sa.Connection, TenantKeys, bytes], Pass]) -> Callable[[], bool]:
+    def _by(self, following: str, make: Callable[[Part], Pass]) -> Callable[[], bool]:
         def step() -> bool:
             keys = self._loaded()
-            with self._desk.engine.begin() as connection:
-                done = make(connection, keys, self.place.cursor[_BEFORE.size :])
-                self._advance(connection, done, following)
+            with pinning(self._desk.engine, keys) as (connection, tenant):
+                self._check_current(tenant)
+                done = make(Part(connection, keys, self.place.cursor[_BEFORE.size :], self._batch, passes_by=not self._idle))
+                place = self._advance(connection, done, following)
+            self.place = place
             return True
 
         return step
+
+    def _check_current(self, tenant: TenantRow) -> None:
+        """Refuse to move anything to keys that are not the current ones: how far an operation is stands under no MAC."""
+        if (tenant.epoch, tenant.index_key_version) != self._new:
+            raise VaultError(
+                common_pb2.ERROR_REASON_INTEGRITY,
+                "the current keys are not those that this rotation has made: somebody has altered how far it is; rotate anew",
+            )
 
     def _retire(self) -> bool:
         """Retire the old keys if a scan finds nothing under them, which then stays so; else begin again with what it found."""
@@ -192,27 +186,29 @@ class Rotation:
         return epoch + 1, index + 1
 
     def _loaded(self) -> TenantKeys:
-        """The tenant's keys, old and new; those in memory may be from before the new ones."""
-        epoch, index = self._new
-        try:
+        """The tenant's keys, old and new; those in memory may be from before the new ones.
+
+        Raises:
+            VaultError: TENANT_SEALED, if only the authority key can be had; else as ``Desk.keys``.
+        """
+        with suppress(KeysMissingError):
             keys = self._desk.node.keys.get(self._row.tenant_uid)
+            epoch, index = self._new
             if epoch in keys.epochs and index in keys.indexes:
                 return keys
-        except KeysMissingError:
-            pass
-        return self._desk.keys(self._row.tenant_uid)
+        return self._desk.serving_keys(self._row.tenant_uid)
 
     def _count(self, epoch: int, index: int) -> Census:
         with reading(self._desk.engine, _PATIENCE_S) as connection:
             return census(connection, self._row.tenant_uid, epoch, index)
 
-    def _advance(self, connection: sa.Connection, step: Pass, following: str) -> None:
-        """Note a step of a pass, in its transaction."""
+    def _advance(self, connection: sa.Connection, step: Pass, following: str) -> Place:
+        """Note a step of a pass, in its transaction; the place that it has come to once that is committed."""
         head = self.place.cursor[: _BEFORE.size]
         phase, after = (following, b"") if step.last is None else (self.place.phase, step.last)
         place = Place(phase, head + after, self.place.done + step.done, self.place.total)
         advance(connection, self._row, self._desk.name, place)
-        self.place = place
+        return place
 
     def _note(self, place: Place) -> None:
         with self._desk.engine.begin() as connection:

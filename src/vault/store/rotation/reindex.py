@@ -5,7 +5,7 @@ altered is never given a good MAC.
 """
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -20,7 +20,7 @@ from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.store import tables as t
 from vault.store.reads import STORE
-from vault.store.rotation.rewrap import Pass
+from vault.store.rotation.part import Part, Pass
 from vault.store.rows import TABLES, AliasRow, ItemRow, SubjectKeyRow, SubjectRow
 from vault.store.sealing import check, sealed
 
@@ -28,30 +28,27 @@ _Indexed = TypeVar("_Indexed", ItemRow, SubjectRow, AliasRow)
 _REFUSALS = (DecryptionError, PlaintextError, InvalidValueError, VaultError)
 
 
-def reindex_items(connection: sa.Connection, keys: TenantKeys, taxonomy: Taxonomy, index: int, after: bytes, limit: int) -> Pass:
+def reindex_items(part: Part, taxonomy: Taxonomy, index: int) -> Pass:
     """Make the next items' hashes anew, in the order of subjects' and items' uids.
 
     Args:
-        connection: in a transaction.
-        keys: the tenant's, with old and current epochs and the current index key.
+        part: which; its cursor is subject uid and item uid of the last one (32 bytes).
         taxonomy: whose normalisers say what is equal.
         index: the current index key's version.
-        after: subject uid and item uid of the last row of the step before, 32 bytes; empty at first.
-        limit: how many rows at most.
 
     Raises:
         KeysMissingError: a key is not among those given.
         sqlalchemy.exc.SQLAlchemyError, psycopg.Error: the database refuses or does not answer.
     """
-    c = t.item.c
+    keys, after, c = part.keys, part.after, t.item.c
     envelope = sa.case((c.fingerprint.is_not(None), c.envelope))  # what has no fingerprint need not be opened
     columns = [envelope.label("envelope") if column is c.envelope else column for column in c]
     older = (c.tenant_uid == keys.tenant_uid) & (c.index_key_version != index)
     order = sa.tuple_(c.subject_uid, c.uid)
     select = sa.select(*columns, *t.subject_key.c).join_from(t.item, t.subject_key, _same_key(c.subject_uid, c.store_key_version))
-    page = select.where(older, order > sa.tuple_(after[:16], after[16:])).order_by(c.subject_uid, c.uid).limit(limit)
+    page = select.where(older, order > sa.tuple_(after[:16], after[16:])).order_by(c.subject_uid, c.uid)
     width = len(ItemRow._fields)
-    found = [(ItemRow(*row[:width]), SubjectKeyRow(*row[width:])) for row in connection.execute(page)]
+    found = [(ItemRow(*row[:width]), SubjectKeyRow(*row[width:])) for row in _taken(part, page, t.item)]
 
     def anew(row: ItemRow, key: Key) -> ItemRow:
         if row.fingerprint is None:
@@ -66,30 +63,30 @@ def reindex_items(connection: sa.Connection, keys: TenantKeys, taxonomy: Taxonom
         unique = row.deterministic and deterministic(keys.index(index), row.subject_uid, made, row.purposes.split(","))
         return row._replace(index_key_version=index, normaliser_version=version, fingerprint=made, deterministic=unique)
 
-    done = _replace(connection, keys, found, anew, "index_key_version normaliser_version fingerprint deterministic mac")
+    done = _replace(part, found, anew, "index_key_version normaliser_version fingerprint deterministic mac")
     return Pass(done, len(found) - done, found[-1][0].subject_uid + found[-1][0].uid if found else None)
 
 
-def reindex_subjects(connection: sa.Connection, keys: TenantKeys, index: int, after: bytes, limit: int) -> Pass:
+def reindex_subjects(part: Part, index: int) -> Pass:
     """Make the next subjects' look-ups anew, in the order of their uids; arguments and errors as ``reindex_items``."""
-    c = t.subject.c
+    keys, c = part.keys, t.subject.c
     select = sa.select(*c, *t.subject_key.c).join_from(t.subject, t.subject_key, _same_key(c.uid, c.store_key_version))
-    page = select.where(c.tenant_uid == keys.tenant_uid, c.index_key_version != index, c.uid > after).order_by(c.uid).limit(limit)
+    page = select.where(c.tenant_uid == keys.tenant_uid, c.index_key_version != index, c.uid > part.after).order_by(c.uid)
     width = len(SubjectRow._fields)
-    found = [(SubjectRow(*row[:width]), SubjectKeyRow(*row[width:])) for row in connection.execute(page)]
+    found = [(SubjectRow(*row[:width]), SubjectKeyRow(*row[width:])) for row in _taken(part, page, t.subject)]
 
     def anew(row: SubjectRow, key: Key) -> SubjectRow:
         bound = binding.subject_id(row.tenant_uid, row.uid, key_version(row.subject_id))
         name = unseal(key.derive(LABEL_SUBJECT_ID), row.subject_id, bound).decode()
         return row._replace(index_key_version=index, lookup=subject_lookup(keys.index(index), name))
 
-    done = _replace(connection, keys, found, anew, "index_key_version lookup mac")
+    done = _replace(part, found, anew, "index_key_version lookup mac")
     return Pass(done, len(found) - done, found[-1][0].uid if found else None)
 
 
-def reindex_aliases(connection: sa.Connection, keys: TenantKeys, index: int, after: bytes, limit: int) -> Pass:
+def reindex_aliases(part: Part, index: int) -> Pass:
     """Make the look-ups of subjects' other names anew, in the order of subjects' and aliases' uids; see ``reindex_items``."""
-    c, s = t.subject_alias.c, t.subject.c
+    keys, after, c, s = part.keys, part.after, t.subject_alias.c, t.subject.c
     columns = sa.select(*c, *t.subject_key.c).select_from(
         t.subject_alias.join(t.subject, (s.tenant_uid == c.tenant_uid) & (s.uid == c.subject_uid)).join(
             t.subject_key, _same_key(s.uid, s.store_key_version)
@@ -98,15 +95,15 @@ def reindex_aliases(connection: sa.Connection, keys: TenantKeys, index: int, aft
     older = (c.tenant_uid == keys.tenant_uid) & (c.index_key_version != index)
     following = sa.tuple_(c.subject_uid, c.uid) > sa.tuple_(after[:16], after[16:])
     width = len(AliasRow._fields)
-    page = columns.where(older, following).order_by(c.subject_uid, c.uid).limit(limit)
-    found = [(AliasRow(*row[:width]), SubjectKeyRow(*row[width:])) for row in connection.execute(page)]
+    page = columns.where(older, following).order_by(c.subject_uid, c.uid)
+    found = [(AliasRow(*row[:width]), SubjectKeyRow(*row[width:])) for row in _taken(part, page, t.subject_alias)]
 
     def anew(row: AliasRow, key: Key) -> AliasRow:
         bound = binding.alias(row.tenant_uid, row.subject_uid, row.uid, key_version(row.subject_id))
         name = unseal(key.derive(LABEL_SUBJECT_ID), row.subject_id, bound).decode()
         return row._replace(index_key_version=index, lookup=subject_lookup(keys.index(index), name))
 
-    done = _replace(connection, keys, found, anew, "index_key_version lookup mac")
+    done = _replace(part, found, anew, "index_key_version lookup mac")
     return Pass(done, len(found) - done, found[-1][0].subject_uid + found[-1][0].uid if found else None)
 
 
@@ -115,9 +112,13 @@ def _same_key(subject_uid: "sa.ColumnElement[bytes]", version: "sa.ColumnElement
     return sa.and_(k.tenant_uid == table.c.tenant_uid, k.subject_uid == subject_uid, k.kind == STORE, k.version == version)
 
 
+def _taken(part: Part, page: sa.Select[Any], table: sa.Table) -> Iterable[Any]:
+    """The next rows of a table, FOR UPDATE, with what they are joined with."""
+    return part.connection.execute(page.limit(part.limit).with_for_update(of=table, skip_locked=part.passes_by))
+
+
 def _replace(
-    connection: sa.Connection,
-    keys: TenantKeys,
+    part: Part,
     found: list[tuple[_Indexed, SubjectKeyRow]],
     anew: Callable[[_Indexed, Key], _Indexed],
     columns: str,
@@ -126,8 +127,8 @@ def _replace(
     pairs = []
     for row, wrapped in found:
         try:
-            check(keys.authority, row)
-            pairs.append((row, sealed(keys.authority, anew(row, _opened(keys, wrapped)))))
+            check(part.keys.authority, row)
+            pairs.append((row, sealed(part.keys.authority, anew(row, _opened(part.keys, wrapped)))))
         except _REFUSALS:
             continue
     if not pairs:
@@ -137,7 +138,7 @@ def _replace(
     same = sa.and_(*(table.c[name] == sa.bindparam(f"old_{name}") for name in by))
     update = table.update().where(same).values({name: sa.bindparam(f"new_{name}") for name in changed})
     cells = [_cells("old", old, by) | _cells("new", new, changed) for old, new in pairs]
-    return connection.execute(update, cells).rowcount
+    return part.connection.execute(update, cells).rowcount
 
 
 def _cells(which: str, row: ItemRow | SubjectRow | AliasRow, names: Iterable[str]) -> dict[str, object]:

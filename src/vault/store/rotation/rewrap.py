@@ -4,29 +4,20 @@ Rows are updated by key and old content, never inserted, so what was erased mean
 locked are left for another pass.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from vault.crypto import binding
 from vault.crypto.envelope import DecryptionError, key_version
 from vault.crypto.keys import LABEL_DIGEST_KEY, LABEL_OPENING, LABEL_WRAP, unwrap, wrap
+from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.store import tables as t
-from vault.store.rotation.census import is_older
+from vault.store.rotation.census import under_another
+from vault.store.rotation.part import Part, Pass
 from vault.store.rows import ErasureRow, IdempotencyRow, SubjectKeyRow
 from vault.store.sealing import check, sealed
-
-
-class Pass(NamedTuple):
-    """What one step did: rows moved, rows looked at that could not be (altered ones), and the key of the last; None at the end."""
-
-    done: int
-    refused: int
-    last: bytes | None
-
 
 _UPDATE_ON_POSTGRESQL = (
     "UPDATE subject_key AS k SET wrapped = v.wrapped, epoch = %(epoch)s "
@@ -36,72 +27,80 @@ _UPDATE_ON_POSTGRESQL = (
 )
 
 
-def rewrap_subject_keys(connection: sa.Connection, keys: TenantKeys, epoch: int, after: bytes, limit: int) -> Pass:
-    """Move the next subject keys to the current epoch, in the order of subjects' uids.
+def rewrap_subject_keys(part: Part, epoch: int) -> Pass:
+    """Move the next subject keys to the current epoch, in the order of subjects' uids; all keys of a subject at once.
 
     Args:
-        connection: in a transaction.
-        keys: the tenant's, with the old epochs.
+        part: which; its cursor is the uid of the last subject (16 bytes).
         epoch: the current one.
-        after: the uid of the last subject of the step before; empty at first.
-        limit: about how many rows.
 
     Raises:
         KeysMissingError: an epoch is not among the keys.
         sqlalchemy.exc.SQLAlchemyError, psycopg.Error: the database refuses or does not answer.
     """
-    c = t.subject_key.c
-    uids = sa.select(c.subject_uid).where(c.tenant_uid == keys.tenant_uid, c.epoch != epoch, c.subject_uid > after)
-    chosen = sorted(set(connection.scalars(uids.order_by(c.subject_uid).limit(limit))))
+    c, tenant_uid = t.subject_key.c, part.keys.tenant_uid
+    uids = sa.select(c.subject_uid).where(c.tenant_uid == tenant_uid, c.epoch != epoch, c.subject_uid > part.after)
+    chosen = sorted(set(part.connection.scalars(uids.order_by(c.subject_uid).limit(part.limit))))
     if not chosen:
         return Pass(0, 0, None)
-    theirs = sa.select(t.subject_key).where(c.tenant_uid == keys.tenant_uid, c.subject_uid.in_(chosen), c.epoch != epoch)
-    rows = list(map(SubjectKeyRow._make, connection.execute(theirs.with_for_update(skip_locked=True))))
-    moved = [new for row in rows if (new := _moved(keys, row, epoch))]
-    _update(connection, keys.tenant_uid, epoch, moved)
+    theirs = sa.select(t.subject_key).where(c.tenant_uid == tenant_uid, c.subject_uid.in_(chosen), c.epoch != epoch)
+    rows = list(map(SubjectKeyRow._make, part.connection.execute(theirs.with_for_update(skip_locked=part.passes_by))))
+    moved = [new for row in rows if (new := _moved(part.keys, row, epoch))]
+    _update(part.connection, tenant_uid, epoch, moved)
     return Pass(len(moved), len(rows) - len(moved), chosen[-1])
 
 
-def rewrap_requests(connection: sa.Connection, keys: TenantKeys, epoch: int) -> Pass:
-    """Move the keys of all requests' digests: those of a day.
+def rewrap_requests(part: Part, epoch: int) -> Pass:
+    """Move the keys of the next requests' digests, in the order of request ids.
+
+    Args:
+        part: which; its cursor is request id and principal's uid of the last one (32 bytes).
+        epoch: the current one.
 
     Raises:
         KeysMissingError, sqlalchemy.exc.SQLAlchemyError: as ``rewrap_subject_keys``.
     """
-    c = t.idempotency.c
-    select = sa.select(t.idempotency).where(c.tenant_uid == keys.tenant_uid, c.digest_key != b"")
-    rows = [row for row in map(IdempotencyRow._make, connection.execute(select)) if is_older(row.digest_key, epoch)]
-    done = 0
-    for row in rows:
-        bound = partial(binding.digest_key, row.tenant_uid, row.request_id, row.principal_uid)
-        envelope = _reopened(keys, row.digest_key, epoch, LABEL_DIGEST_KEY, bound)
-        if envelope is not None:
-            check(keys.authority, row)  # what was altered must not get a good MAC by being moved
-            new = sealed(keys.authority, row._replace(digest_key=envelope))
-            same = (c.tenant_uid == row.tenant_uid, c.request_id == row.request_id, c.principal_uid == row.principal_uid)
-            update = t.idempotency.update().where(*same, c.mac == row.mac)
-            done += connection.execute(update.values(digest_key=new.digest_key, mac=new.mac)).rowcount
-    return Pass(done, len(rows) - done, None)
+    c, after = t.idempotency.c, part.after
+    order = (c.request_id, c.principal_uid)
+    older = (c.tenant_uid == part.keys.tenant_uid) & under_another(c.digest_key, epoch)
+    page = sa.select(t.idempotency).where(older, sa.tuple_(*order) > sa.tuple_(after[:16], after[16:])).order_by(*order)
+    found = part.connection.execute(page.limit(part.limit).with_for_update(skip_locked=part.passes_by))
+    rows = list(map(IdempotencyRow._make, found))
+    moved = [(row, new) for row in rows if (new := _moved_request(part.keys, row, epoch))]
+    same = (c.tenant_uid == sa.bindparam("tenant")) & (c.request_id == sa.bindparam("request"))
+    same &= (c.principal_uid == sa.bindparam("principal")) & (c.mac == sa.bindparam("old"))
+    update = t.idempotency.update().where(same).values(digest_key=sa.bindparam("key"), mac=sa.bindparam("new"))
+    cells = [
+        {"tenant": old.tenant_uid, "request": old.request_id, "principal": old.principal_uid, "old": old.mac}
+        | {"key": new.digest_key, "new": new.mac}
+        for old, new in moved
+    ]
+    if cells:
+        part.connection.execute(update, cells)
+    return Pass(len(moved), len(rows) - len(moved), rows[-1].request_id + rows[-1].principal_uid if rows else None)
 
 
-def rewrap_openings(connection: sa.Connection, keys: TenantKeys, epoch: int) -> Pass:
-    """Move the keys of all receipts' openings: those of a day.
+def rewrap_openings(part: Part, epoch: int) -> Pass:
+    """Move the keys of the next receipts' openings, in the order of erasures' uids.
+
+    Args:
+        part: which; its cursor is the uid of the last erasure (16 bytes).
+        epoch: the current one.
 
     Raises:
         KeysMissingError, sqlalchemy.exc.SQLAlchemyError: as ``rewrap_subject_keys``.
     """
     c = t.erasure.c
-    select = sa.select(t.erasure).where(c.tenant_uid == keys.tenant_uid, c.opening.is_not(None))
-    found = [(row, row.opening) for row in map(ErasureRow._make, connection.execute(select))]
-    older = [(row, opening) for row, opening in found if opening and is_older(opening, epoch)]
+    older = (c.tenant_uid == part.keys.tenant_uid) & under_another(c.opening, epoch) & (c.uid > part.after)
+    page = sa.select(t.erasure).where(older).order_by(c.uid).limit(part.limit).with_for_update(skip_locked=part.passes_by)
+    rows = list(map(ErasureRow._make, part.connection.execute(page)))
     done = 0
-    for row, opening in older:
-        bound = partial(binding.opening, row.tenant_uid, row.uid)
-        envelope = _reopened(keys, opening, epoch, LABEL_OPENING, bound)
-        if envelope is not None:
-            same = (c.tenant_uid == row.tenant_uid, c.uid == row.uid, c.opening == opening)
-            done += connection.execute(t.erasure.update().where(*same).values(opening=envelope)).rowcount
-    return Pass(done, len(older) - done, None)
+    for row in rows:
+        opening = _moved_opening(part.keys, row, epoch)
+        if opening is not None:
+            update = t.erasure.update().where(c.tenant_uid == row.tenant_uid, c.uid == row.uid).values(opening=opening)
+            done += part.connection.execute(update).rowcount
+    return Pass(done, len(rows) - done, rows[-1].uid if rows else None)
 
 
 def _moved(keys: TenantKeys, row: SubjectKeyRow, epoch: int) -> SubjectKeyRow | None:
@@ -116,13 +115,28 @@ def _moved(keys: TenantKeys, row: SubjectKeyRow, epoch: int) -> SubjectKeyRow | 
     return row._replace(epoch=epoch, wrapped=wrapped)
 
 
-def _reopened(keys: TenantKeys, envelope: bytes, epoch: int, label: str, bound: Callable[[int], bytes]) -> bytes | None:
+def _moved_request(keys: TenantKeys, row: IdempotencyRow, epoch: int) -> IdempotencyRow | None:
+    """The row under the current epoch; None if it was altered: it must not get a good MAC by being moved."""
     try:
-        under = key_version(envelope)
-        key = unwrap(keys.epoch(under).derive(label), envelope, bound(under))
+        check(keys.authority, row)
+        under = key_version(row.digest_key)
+        place = (row.tenant_uid, row.request_id, row.principal_uid)
+        key = unwrap(keys.epoch(under).derive(LABEL_DIGEST_KEY), row.digest_key, binding.digest_key(*place, under))
+    except (DecryptionError, VaultError):
+        return None
+    wrapped = wrap(keys.epoch(epoch).derive(LABEL_DIGEST_KEY), epoch, key, binding.digest_key(*place, epoch))
+    return sealed(keys.authority, row._replace(digest_key=wrapped))
+
+
+def _moved_opening(keys: TenantKeys, row: ErasureRow, epoch: int) -> bytes | None:
+    """The opening under the current epoch; None if it can't be opened."""
+    try:
+        under = key_version(row.opening or b"")
+        bound = binding.opening(row.tenant_uid, row.uid, under)
+        key = unwrap(keys.epoch(under).derive(LABEL_OPENING), row.opening or b"", bound)
     except DecryptionError:
         return None
-    return wrap(keys.epoch(epoch).derive(label), epoch, key, bound(epoch))
+    return wrap(keys.epoch(epoch).derive(LABEL_OPENING), epoch, key, binding.opening(row.tenant_uid, row.uid, epoch))
 
 
 def _update(connection: sa.Connection, tenant_uid: bytes, epoch: int, rows: Sequence[SubjectKeyRow]) -> None:

@@ -1,0 +1,46 @@
+"""Passing the turnstile (docs/decisions/0008): a step of a rotation goes by the keys that are current until its commit."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+
+from vault.errors import VaultError
+from vault.kms.tenant_keys import TenantKeys
+from vault.store import tables as t
+from vault.store.rows import TenantRow
+from vault.store.runner import MAX_TRANSACTION_S
+from vault.store.sealing import check
+from vault.v1 import common_pb2
+
+
+@contextmanager
+def pinning(engine: sa.Engine, keys: TenantKeys) -> Iterator[tuple[sa.Connection, TenantRow]]:
+    """A transaction, and the tenant's row, which nobody changes until its commit. No statement takes longer than a call's.
+
+    Args:
+        engine: of either database.
+        keys: the tenant's, as they are in memory.
+
+    Raises:
+        VaultError: TENANT_SEALED, and nothing is to be done; CONFLICT, if the keys are not those of now; INTEGRITY.
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            milliseconds = str(math.ceil(MAX_TRANSACTION_S * 1000))
+            connection.execute(sa.select(sa.func.set_config("statement_timeout", milliseconds, True)))
+        select = sa.select(t.tenant).where(t.tenant.c.uid == keys.tenant_uid).with_for_update(read=True)
+        found = connection.execute(select).first()
+        if found is None:
+            raise VaultError(common_pb2.ERROR_REASON_INTEGRITY, "the tenant's row is missing; the operator must investigate")
+        tenant = TenantRow(*found)
+        check(keys.authority, tenant)
+        if tenant.state != "ACTIVE":
+            raise VaultError(
+                common_pb2.ERROR_REASON_TENANT_SEALED, f"the tenant is {tenant.state.lower()}: work on its keys stands still"
+            )
+        if tenant.key_generation != keys.generation:
+            raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "the tenant's keys have changed; they have to be fetched again")
+        yield connection, tenant
