@@ -23,6 +23,8 @@ from vault.store import tables as t
 from vault.store.log import cosignatures
 from vault.store.rows import CosignatureRow
 
+PUBLIC_CAS = ssl.create_default_context()  # once: it reads hundreds of certificates
+
 
 class Setting:
     """One log, its witness, and what keeps the two together."""
@@ -32,7 +34,7 @@ class Setting:
         self.double = double
         self.alarms: list[dict[str, str]] = []
         self.metrics = Metrics()
-        self.witness = Witness(parse_vkey(double.vkey), double.url, tls or ssl.create_default_context())
+        self.witness = Witness(parse_vkey(double.vkey), double.url, tls or PUBLIC_CAS)
         self.start()
 
     def start(self) -> None:
@@ -135,7 +137,7 @@ def test_every_log_and_every_witness_is_served(new_log: Callable[[], BuiltLog], 
         second.trust(other_log.origin, other_log.vkey)
         setting.witnessing._witnesses = [
             setting.witness,
-            Witness(parse_vkey(second.vkey), second.url, ssl.create_default_context()),
+            Witness(parse_vkey(second.vkey), second.url, PUBLIC_CAS),
         ]
         setting.look()
         assert {size for size, _ in second.seen.values()} == {size for size, _ in setting.double.seen.values()} == {1, 2}
