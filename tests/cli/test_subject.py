@@ -1,6 +1,7 @@
 """``pdvault subject`` as an administrator and a privacy officer type it, against a vault that is served."""
 
 import secrets
+import time
 
 import pytest
 from tests.cli.conftest import Result, Served
@@ -96,3 +97,21 @@ def test_a_refusal_says_why_and_exits_with_2(served: Served, who: str, arguments
 def test_a_hold_s_uid_or_end_that_is_none_is_refused_here(served: Served) -> None:
     for arguments in (("release", "--subject", "x", "--hold", "court/4711"), ("hold", "--subject", "x", "--until", "tomorrow")):
         assert served("privacy", "subject", *arguments).code == 1
+
+
+def test_auditors_see_under_any_name_what_was_done_with_a_subject(served: Served) -> None:
+    name, alias = new_name(), new_name()
+    done(served("app", "subject", "register", "--subject", name, "--alias", alias))
+    done(served("privacy", "subject", "hold", "--subject", alias, "--reference", "court/4711"))
+    done(served("privacy", "subject", "restrict", "--subject", name))
+    assert served("admin", "subject", "link", "--subject", name, "--alias", "").code == 2
+    expected = ["Register", "PlaceHold", "Restrict"]
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        events = done(served("auditor", "audit", "timeline", "--subject-id", alias))
+        if len([event for event in events if event["action"] in expected]) == len(expected):
+            break
+    assert [event["action"] for event in events if event["action"] != "SubjectTimeline"] == expected
+    assert {event["decision"] for event in events} == {"ALLOWED"}
+    table = served("auditor", "audit", "timeline", "--subject-id", alias, "-o", "table")
+    assert (table.code, "PlaceHold" in table.out, "court/4711" in table.out) == (0, True, True)
