@@ -5,6 +5,7 @@ import json
 import re
 import runpy
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,16 @@ ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```stored (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 AUTHORITY = Authority(1, {1: Key(bytes(range(0x60, 0x80)))})
 NOT_COVERED = {"envelope": b"", "mac": b""}
+PROGRESS = {
+    "erasure": "state end_us horizon_us operation_uid request_id principal_uid opening",
+    "operation": "live_kind state phase cursor done total update_us result holder until_us",
+}
+"""What is under no MAC, since whoever rests on it looks at the tables."""
+
+
+def covered(table: str, columns: Sequence[str]) -> list[str]:
+    """Those of a table's columns that its MAC covers."""
+    return [name for name in columns if name not in NOT_COVERED and name not in PROGRESS.get(table, "").split()]
 
 
 @pytest.fixture
@@ -135,8 +146,10 @@ def test_the_vault_seals_the_rows_of_the_vectors(sections: Any) -> None:
     kinds = {table.name: kind for kind, table in TABLES.items()}
     for case in sections["row"]:
         kind: Any = kinds[case["table"]]
-        names = [name for name in kind._fields if name not in NOT_COVERED]
-        columns = NOT_COVERED | dict(zip(names, map(unspell, case["columns"]), strict=True))
+        names = covered(case["table"], kind._fields)
+        columns: dict[str, Any] = (
+            dict.fromkeys(kind._fields) | NOT_COVERED | dict(zip(names, map(unspell, case["columns"]), strict=True))
+        )
         row = kind(**{name: columns[name] for name in kind._fields})
         assert sealed(AUTHORITY, row).mac.hex() == case["mac"], case["id"]
         check(AUTHORITY, sealed(AUTHORITY, row))
@@ -150,9 +163,9 @@ def test_the_document_names_every_column_of_every_row_in_its_order() -> None:
         if "mac" in kind._fields:
             (line,) = re.findall(rf"^\| `{table.name}` \| (.*) \|$", document, re.MULTILINE)
             named = [re.match(r"\w+", part.strip())[0] for part in line.split("·")]  # type: ignore[index]
-            assert named == [column.name for column in table.columns if column.name not in NOT_COVERED]
+            assert named == covered(table.name, table.columns.keys())
             nullable = [name for name, part in zip(named, line.split("·"), strict=True) if part.strip().endswith("?")]
-            assert nullable == [column.name for column in table.columns if column.nullable]
+            assert nullable == [name for name in named if table.columns[name].nullable]
 
 
 def test_the_vault_remembers_requests_as_in_the_vectors(sections: Any) -> None:
