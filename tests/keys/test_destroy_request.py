@@ -2,7 +2,7 @@
 
 import pytest
 from tests.keys.requests import approve, destroy
-from tests.rotation.works import Stored, attested, rotate, worker
+from tests.rotation.works import Stored, attested, found, rotate, worker
 from tests.use_cases.inside import Inside
 
 from vault.errors import VaultError
@@ -84,3 +84,37 @@ def test_a_second_destruction_waits_for_the_first(open_vault: Inside) -> None:
 @pytest.mark.parametrize("keep_from", [0, 1])
 def test_no_version_is_before_the_first(open_vault: Inside, keep_from: int) -> None:
     assert open_vault.refused(destroy(keep_from), "security") == "INVALID_FIELD"
+
+
+@pytest.mark.parametrize("kind", ["epoch", "index"])
+def test_what_a_row_notes_of_its_kek_version_is_not_believed(open_vault: Inside, kind: str) -> None:
+    stored, uid = Stored(open_vault, people=1), open_vault.tenant().uid
+    newest = _newest(open_vault)
+    current = max(row.version for row in open_vault.rows(t.tenant_key, tenant_uid=uid, kind=kind))
+    where = {"tenant_uid": uid, "kind": kind, "version": current}
+    open_vault.edit(t.tenant_key, where, kek_version=newest + 1)
+    with pytest.raises(VaultError, match=rf"{kind} key {current} \(active\)") as refusal:
+        open_vault.ask(destroy(newest + 1), "security")
+    assert refusal.value.reason_name == "KEY_IN_USE"
+    open_vault.edit(t.tenant_key, where, kek_version=newest)
+    stored.check()
+
+
+def test_the_worker_believes_neither_a_keys_state_nor_what_it_notes_of_its_kek_version(open_vault: Inside) -> None:
+    rotate(open_vault)
+    stored, uid, newest = Stored(open_vault, people=1), open_vault.tenant().uid, _newest(open_vault)
+    asked = open_vault.ask(destroy(newest), "security").approval
+    open_vault.ask(approve(asked.approval_uid), "security-2")
+    name = open_vault.ask(destroy(newest, asked.approval_uid), "security").operation.name
+    retired = max(row.version for row in open_vault.rows(t.tenant_key, tenant_uid=uid, kind="epoch") if row.state == "RETIRED")
+    subject = open_vault.rows(t.subject_key, tenant_uid=uid)[0]
+    where = {"tenant_uid": uid, "subject_uid": subject.subject_uid, "kind": subject.kind, "version": subject.version}
+    open_vault.edit(t.subject_key, where, epoch=retired)
+    open_vault.edit(t.tenant_key, {"tenant_uid": uid, "kind": "epoch", "version": retired}, kek_version=newest)
+    with worker(open_vault) as working:
+        working.look()
+    assert "rows of subject_key" in found(open_vault, name).error.message
+    assert open_vault.node.key_manager.kek(uid).oldest < newest
+    open_vault.edit(t.subject_key, where, epoch=subject.epoch)
+    open_vault.edit(t.tenant_key, {"tenant_uid": uid, "kind": "epoch", "version": retired}, kek_version=newest - 1)
+    stored.check()

@@ -39,7 +39,9 @@ def _told(*keys: TenantKeyRow, window_s: int = 0, rotate_every_s: int = 0) -> v1
 
 
 def _key(kind: str, version: int, kek_version: int, state: str, end_us: int = 0) -> TenantKeyRow:
-    return TenantKeyRow(bytes(16), kind, version, kek_version, b"x", NOW_US - (10 - version) * DAY_S * US, state, end_us)
+    return TenantKeyRow(
+        bytes(16), kind, version, kek_version, b"vault:v%d:" % kek_version, NOW_US - (10 - version) * DAY_S * US, state, end_us
+    )
 
 
 def test_a_new_tenant_has_one_key_of_each_kind_and_nothing_is_due(open_vault: Inside) -> None:

@@ -8,6 +8,7 @@ from vault.audit.events import Caller
 from vault.errors import VaultError
 from vault.kms.key_manager import Wrapped
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, TenantKeys
+from vault.kms.wrapped_by import wrapped_by
 from vault.store.reads import Reads, Rows
 from vault.store.rows import ErasureRow, TenantKeyRow, TenantRow
 from vault.store.sealing import check, sealed
@@ -115,12 +116,23 @@ def destroy(caller: Caller, details: Mapping[str, str], keep_from: int) -> KeyAc
 
 
 def in_use(rows: Sequence[TenantKeyRow], keep_from: int) -> list[str]:
-    """The keys that the end of KEK versions older than this would take with them though something hangs on them."""
+    """The keys that the end of KEK versions older than this would take with them though something hangs on them.
+
+    By which version a key was wrapped it says itself: what its row notes of that is under no MAC.
+    """
     return [
         f"{row.kind} key {row.version} ({row.state.lower()})"
         for row in rows
-        if row.kek_version < keep_from and row.state not in ("RETIRED", "DESTROYED")
+        if row.state not in ("RETIRED", "DESTROYED") and outlives(row) < keep_from
     ]
+
+
+def outlives(row: TenantKeyRow) -> int:
+    """The oldest KEK version that has to stay for this key: 0 if that can't be told."""
+    try:
+        return min(row.kek_version, wrapped_by(row.wrapped))
+    except ValueError:
+        return 0
 
 
 def _tenant(rows: Rows, keys: TenantKeys) -> TenantRow:

@@ -63,17 +63,14 @@ class Destruction:
         with reading(self._desk.engine, _PATIENCE_S) as connection:
             rows = _keys(connection, self._row.tenant_uid)
             hanging = acts.in_use(rows, self._keep_from)
-            ends = {
-                kind: [row.version for row in rows if row.kind == kind and row.kek_version < self._keep_from]
-                for kind in (EPOCH, INDEX)
-            }
+            stays = {kind: _staying(rows, kind, self._keep_from) for kind in (EPOCH, INDEX)}
             for table, column, versions in (
-                (t.subject_key, t.subject_key.c.epoch, ends[EPOCH]),
-                (t.subject, t.subject.c.index_key_version, ends[INDEX]),
-                (t.subject_alias, t.subject_alias.c.index_key_version, ends[INDEX]),
-                (t.item, t.item.c.index_key_version, ends[INDEX]),
+                (t.subject_key, t.subject_key.c.epoch, stays[EPOCH]),
+                (t.subject, t.subject.c.index_key_version, stays[INDEX]),
+                (t.subject_alias, t.subject_alias.c.index_key_version, stays[INDEX]),
+                (t.item, t.item.c.index_key_version, stays[INDEX]),
             ):
-                under = (table.c.tenant_uid == self._row.tenant_uid) & column.in_(versions)
+                under = (table.c.tenant_uid == self._row.tenant_uid) & column.not_in(versions)
                 count = connection.scalar(sa.select(sa.func.count()).select_from(table).where(under)) or 0
                 hanging += [f"{count} rows of {table.name}"] if count else []
         if hanging:
@@ -106,6 +103,12 @@ class Destruction:
 def _keys(connection: sa.Connection, tenant_uid: bytes) -> list[TenantKeyRow]:
     select = sa.select(t.tenant_key).where(t.tenant_key.c.tenant_uid == tenant_uid)
     return list(map(TenantKeyRow._make, connection.execute(select)))
+
+
+def _staying(rows: list[TenantKeyRow], kind: str, keep_from: int) -> list[int]:
+    """The keys on which something may hang: those in use that these KEK versions don't take with them."""
+    live = (row for row in rows if row.kind == kind and row.state in ("ACTIVE", "OLD"))
+    return [row.version for row in live if acts.outlives(row) >= keep_from]
 
 
 def _gone(rows: list[TenantKeyRow], kind: str) -> int:
