@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from tests.harness import context
 from tests.subjects.requests import (
     REFERENCE,
     link,
@@ -76,6 +77,14 @@ def test_of_a_restricted_subject_there_is_knowledge_and_removal(open_vault: Insi
     open_vault.ask(unlink(alias), "admin")
     open_vault.ask(place_hold(name), "privacy")
     open_vault.ask(delete(token))
+
+
+def test_a_restricted_subject_may_be_erased(open_vault: Inside) -> None:
+    name, _, token = stored(open_vault)
+    open_vault.ask(restrict(name), "privacy")
+    open_vault.ask(v1.EraseRequest(context=context(ground="consent_withdrawn"), subject_id=name), "privacy")
+    assert open_vault.refused(unrestrict(name), "privacy") == "WRONG_STATE"
+    assert open_vault.refused(reveal(token)) == "SUBJECT_RESTRICTED"
 
 
 def test_restriction_holds_under_every_name(open_vault: Inside) -> None:
