@@ -1,4 +1,4 @@
-"""Many at once: a thousand values are one transaction, and whoever is first to need a person's key, there is one."""
+"""Many values, calls and nodes at once: as few statements as for one, and one key a person, whoever needs it first."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from google.protobuf.message import Message
 from tests.fields.requests import decrypt, encrypt, key_row, made, plain, reencrypt
+from tests.fields.test_refused import erase
 from tests.harness import make_vault
 from tests.use_cases.inside import Inside, inside
 from tests.use_cases.requests import new_email, new_subject, tokenize
@@ -73,6 +74,14 @@ def test_nodes_that_first_encrypt_for_the_same_people_at_once_share_their_keys(n
         rows = {key_row(nodes[0], ciphertext) for ciphertext in ciphertexts}
         assert len(rows) == len({row.subject_uid for row in rows}) == 3
         assert sorted(plain(nodes[1], *ciphertexts)) == sorted([email for *_, email in people] * NODES * CALLS)
+
+
+def test_an_erasure_on_one_node_is_effective_on_the_next_call_of_another(nodes: list[Inside]) -> None:
+    ciphertext = made(nodes[0])
+    assert plain(nodes[1], ciphertext)
+    erase(nodes[0], ciphertext)
+    assert nodes[1].refused(decrypt(ciphertext)) == "CIPHERTEXT_REFUSED"
+    assert nodes[1].refused(reencrypt(ciphertext)) == "CIPHERTEXT_REFUSED"
 
 
 def statements_of(vault: Inside, request: Message) -> list[str]:
