@@ -1,4 +1,4 @@
-"""After an erasure no file holds the person's wrapped keys, envelopes or hashes any more; values and bare keys never were in one."""
+"""After an erasure no file holds the person's wrapped keys, envelopes or hashes any more; values and bare keys never were there."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
