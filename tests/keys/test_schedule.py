@@ -25,8 +25,15 @@ def due(open_vault: Inside) -> Iterator[Inside]:
     where = {"tenant_uid": uid, "kind": "epoch", "version": newest}
     old = open_vault.row(t.tenant_key, **where).create_us
     open_vault.edit(t.tenant_key, where, create_us=old - (30 * DAY_S + 3600) * us)
+    _forget_operations(open_vault)
     yield open_vault
     open_vault.ask(schedule(), "security")
+
+
+def _forget_operations(inside: Inside) -> None:
+    """Let what was done before have been done long ago."""
+    with inside.engine.begin() as connection:
+        connection.execute(t.operation.update().values(update_us=0))
 
 
 def _operations(inside: Inside, tenant: str = "acme") -> list[str]:
@@ -94,6 +101,17 @@ def test_a_rotation_under_way_is_not_begun_again(due: Inside) -> None:
         with pytest.raises(VaultError, match="is waiting"):
             working._desk.act(DueRotation(Caller(due.tenant().uid, "key-worker:test")))
         working.look()
+
+
+@pytest.mark.parametrize("state", ["CANCELLED", "FAILED"])
+def test_a_rotation_that_was_cancelled_or_failed_is_not_begun_again_for_a_day(due: Inside, state: str) -> None:
+    with worker(due) as working:
+        assert working.begin_due() == 1
+        due.edit(t.operation, {"state": "WAITING"}, state=state, live_kind=None)
+        assert rotations_to_begin(due.engine) == []
+        assert overdue(due.engine) == [due.tenant().uid]
+        _forget_operations(due)
+        assert rotations_to_begin(due.engine) == [due.tenant().uid]
 
 
 def test_a_sealed_tenants_keys_are_overdue_and_stay_as_they_are(due: Inside) -> None:

@@ -14,6 +14,8 @@ from vault.store.queries import now_us
 from vault.store.rows import LIVE_STATES, TenantKeyRow
 
 _PATIENCE_S = 5.0
+_LEFT_ALONE_US = 24 * 3600 * 1_000_000
+"""A rotation that failed, or was cancelled, would most likely be so again at once; each has made a KEK version."""
 
 
 class KeyUsage(NamedTuple):
@@ -80,16 +82,17 @@ def overdue(engine: sa.Engine) -> list[bytes]:
 
 
 def rotations_to_begin(engine: sa.Engine) -> list[bytes]:
-    """Those of them that are served, and whose keys are not being rotated already.
+    """Those of them that are served, and whose keys nobody is rotating, nor has tried to in vain for a day.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
     schedule, operation = t.key_schedule.c.tenant_uid, t.operation.c
-    live = (operation.tenant_uid == schedule) & (operation.kind == "Rotate") & operation.state.in_(LIVE_STATES)
     served = (t.tenant.c.uid == schedule) & (t.tenant.c.state == "ACTIVE")
     with reading(engine, _PATIENCE_S) as connection:
-        idle = ~sa.exists().where(live).correlate(t.key_schedule) & sa.exists().where(served).correlate(t.key_schedule)
+        recent = operation.state.in_(LIVE_STATES) | (operation.update_us > now_us(connection) - _LEFT_ALONE_US)
+        tried = (operation.tenant_uid == schedule) & (operation.kind == "Rotate") & recent
+        idle = ~sa.exists().where(tried).correlate(t.key_schedule) & sa.exists().where(served).correlate(t.key_schedule)
         return list(connection.scalars(_overdue(connection).where(idle)))
 
 
