@@ -5,9 +5,9 @@ from pathlib import Path
 
 from tests.client import log_of_leaves as log
 
-from pdvault_client import AuditClient, FieldClient, VaultClient
+from pdvault_client import AuditClient, FieldClient, SubjectClient, VaultClient
 from vault.errors import VaultError
-from vault.v1 import audit_service_pb2, common_pb2, field_service_pb2, vault_service_pb2
+from vault.v1 import audit_service_pb2, common_pb2, field_service_pb2, subject_service_pb2, vault_service_pb2
 
 README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
 NOT_FOUND = VaultError(common_pb2.ERROR_REASON_TOKEN_NOT_FOUND, "no such token").to_status()
@@ -48,6 +48,18 @@ def test_the_example_of_encrypted_fields_runs(connect, scripted, monkeypatch, ca
     assert scripted.requests()[1].items[0].ciphertext == b"\x01\x01D"
 
 
+def test_the_privacy_officers_example_runs(connect, scripted, monkeypatch, capsys):
+    monkeypatch.setattr(SubjectClient, "from_environment", lambda purpose: connect(SubjectClient, purpose=purpose))
+    hold = {"hold_uid": b"\x02" * 16, "reference": "court/4711"}
+    subject = {"subject_uid": log.SUBJECT, "state": 2, "holds": [hold], "items": [{"data_class": "email", "count": 3}]}
+    scripted.script("Restrict", subject_service_pb2.RestrictResponse())
+    scripted.script("PlaceHold", subject_service_pb2.PlaceHoldResponse(hold=hold))
+    scripted.script("GetSubject", subject_service_pb2.GetSubjectResponse(subject=subject))
+    scripted.script("ReleaseHold", subject_service_pb2.ReleaseHoldResponse())
+    run_example(2)
+    assert capsys.readouterr().out == "RESTRICTED {'email': 3} ['court/4711']\n"
+
+
 def test_the_auditors_example_runs(connect, scripted, monkeypatch, capsys):
     monkeypatch.setattr(AuditClient, "from_environment", lambda purpose: connect(AuditClient, purpose=purpose))
     scripted.script("Query", audit_service_pb2.QueryResponse(entries=[log.entry(8), log.entry(7)], size=9))
@@ -57,7 +69,7 @@ def test_the_auditors_example_runs(connect, scripted, monkeypatch, capsys):
     scripted.script("BreachReport", [rows, audit_service_pb2.BreachReportResponse(summary={"subjects": 1})])
     erased = audit_service_pb2.TailResponse(entries=[log.entry(5, action="Erase")], next_index=6)
     scripted.script("Tail", [log.tail(4), erased])
-    run_example(2)
+    run_example(3)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:2]] == ["8", "7"]
     assert lines[3:] == ["None Reveal 3", f"{log.SUBJECT.hex()}  REVEALED 2", "1 subjects"]
