@@ -2,7 +2,8 @@
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -12,6 +13,8 @@ from tests.harness import Caller, Server, reveal_request, tokenize_request
 from tests.use_cases.inside import inside
 from tests.use_cases.requests import new_email, new_subject, reveal, tokenize
 
+from vault.backup.create import Backup
+from vault.cli.audit.bundle_file import write_bundle
 from vault.store import tables as t
 from vault.v1.audit_pb2 import AuditEvent
 
@@ -112,32 +115,48 @@ def test_a_backup_of_one_kind_of_database_is_restored_into_the_other(
         integrate(opened.node)
 
 
-def test_a_backup_made_while_calls_are_served_is_of_one_moment(site: Site) -> None:
+def test_a_backup_is_of_one_moment_however_much_is_written_while_it_is_made(site: Site) -> None:
     """Each call writes a subject, an item, a token and an event: of whichever calls the backup has one, it has all."""
-    ended = threading.Event()
-    with Server(site.old) as server:
-        caller, tokens, begun = server.caller("app"), list[str](), threading.Event()
+    path = site.folder / "b.age"
+    with inside(site.old) as opened:
+        stored(opened)
+
+        def pieces() -> Iterator[tuple[str, bytes]]:
+            for piece in Backup(opened.engine).pieces():
+                stored(opened, 1)
+                yield piece
+
+        write_bundle(path, pieces(), [RECIPIENT])
+        assert opened.count()["item"] > 20
+    _is_of_one_moment(site, path, 3)
+
+
+def test_a_backup_is_made_beside_a_server_that_writes_to_the_same_file(sqlite_site: Site) -> None:
+    begun, ended = threading.Event(), threading.Event()
+    with Server(sqlite_site.old) as server:
+        caller = server.caller("app")
 
         def write() -> None:
             while not ended.is_set():
-                answer = caller.call(tokenize_request((new_subject(), "email", new_email())))
-                tokens.extend(result.token for result in answer.results)
+                caller.call(tokenize_request((new_subject(), "email", new_email())))
                 begun.set()
 
         writer = threading.Thread(target=write)
         writer.start()
-        begun.wait(30)
-        backup = site.back_up()
-        before = len(tokens)
+        assert begun.wait(30)
+        backup = sqlite_site.back_up()
         ended.set()
         writer.join()
-    assert before
-    vault = site.restored(backup)
-    with inside(vault) as opened:
+    _is_of_one_moment(sqlite_site, backup)
+
+
+def _is_of_one_moment(site: Site, backup: Path, calls: int | None = None) -> None:
+    with inside(site.restored(backup)) as opened:
         rows = opened.count()
         leaves = [AuditEvent.FromString(row.leaf) for table in (t.audit_entry, t.audit_pending) for row in opened.rows(table)]
-        events = [leaf for leaf in leaves if leaf.action == "Tokenize"]
-        assert 0 < rows["item"] == rows["token"] == rows["subject"] == len(events)
+        items = sum(touched.count for leaf in leaves for touched in leaf.touched if leaf.action == "Tokenize")
+        assert 0 < rows["item"] == rows["token"] == rows["subject"] == items
+        assert calls in (None, items)
 
 
 def test_a_backup_holds_no_value_and_no_subject_id(sqlite_site: Site) -> None:
