@@ -1,12 +1,18 @@
-"""Removing what nobody needs any more: what is kept of requests for 24 hours, so that their retries do nothing twice."""
+"""Removing what nobody needs any more.
+
+What is kept of requests for 24 hours, so that their retries do nothing twice; and for 90 days, to be looked at, approvals that have
+expired and operations that have ended. What they were stays in the log.
+"""
 
 import sqlalchemy as sa
 
 from vault.store import tables as t
 from vault.store.queries import now_us
+from vault.store.rows import LIVE_STATES
 
 _KEPT_US = 24 * 3600 * 1_000_000
 """``vault.idempotency.RETENTION_US``: what erasures keep of their requests has no column for its end."""
+_SHOWN_US = 90 * _KEPT_US
 
 
 def sweep(engine: sa.Engine) -> int:
@@ -18,8 +24,15 @@ def sweep(engine: sa.Engine) -> int:
     with engine.begin() as connection:
         now = now_us(connection)
         _close_erasures(connection, now - _KEPT_US)
+        _forget(connection, now - _SHOWN_US)
         connection.execute(t.idempotency_subject.delete().where(t.idempotency_subject.c.expire_us <= now))
         return connection.execute(t.idempotency.delete().where(t.idempotency.c.expire_us <= now)).rowcount
+
+
+def _forget(connection: sa.Connection, before_us: int) -> None:
+    operation = t.operation.c
+    connection.execute(t.approval.delete().where(t.approval.c.expire_us <= before_us))
+    connection.execute(t.operation.delete().where(operation.state.not_in(LIVE_STATES), operation.update_us <= before_us))
 
 
 def _close_erasures(connection: sa.Connection, before_us: int) -> None:
