@@ -11,7 +11,7 @@ from typing import NamedTuple
 from vault.audit.checkpoint import Checkpoint, open_checkpoint, parse_checkpoint, parse_decimal
 from vault.audit.note import NoteError, decode_base64, encode_base64, parse_note, verifier
 
-_NAME = re.compile(r"(.+/([0-9a-f]{32}))(?:/r([1-9][0-9]{0,8}))?")
+_NAME = re.compile(r"(.+/([0-9a-f]{32}))(?:/r([1-9][0-9]{0,3}))?")
 _LABEL = "pdvault/v1/continues"
 _HASH = 32
 

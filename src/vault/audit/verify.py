@@ -77,6 +77,7 @@ def verify(
     signed = open_signed(bundle.checkpoint(), policy, known, manifest.log_key)
     checkpoint = signed.checkpoint
     _check_manifest(bundle, signed)
+    _check_goes_on(bundle, signed, memory)
     check_no_fork(checkpoint, known)
     (check_seen if older else check_newest)(checkpoint, known)
     tree = Tree(bundle)
@@ -119,6 +120,19 @@ def _check_manifest(bundle: Bundle, signed: Signed) -> None:
     except NoteError:
         tenant = manifest.tenant_uid.hex()
         raise WrongError(f"manifest.json names tenant {tenant}, which is not that of {manifest.origin!a}") from None
+
+
+def _check_goes_on(bundle: Bundle, signed: Signed, memory: Memory) -> None:
+    """Refuse a log that says it goes on after a restore, with another key than it was seen to have under an earlier name."""
+    name = parse_name(bundle.manifest.origin, bundle.manifest.tenant_uid)
+    for number in range(name.number):
+        earlier = str(name._replace(number=number))
+        known = memory.recall(earlier)
+        if known and known.log_key.public_key != signed.log_key.public_key:
+            raise WrongError(
+                f"the checkpoint is signed by {signed.log_key.vkey}, but those of {earlier!a}, which this log goes on from, "
+                f"by {known.log_key.vkey}: a log keeps its key after a restore, so this is another one"
+            )
 
 
 def _check_consistency(tree: Tree, checkpoint: Checkpoint, known: Remembered | None) -> None:
