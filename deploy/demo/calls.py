@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from deploy.demo.people import Person
 from deploy.demo.story import Story
 from deploy.demo.tokens_csv import PURPOSES
-from pdvault_client import AuditClient, Form, FormKind, NewValue, Revealed, RevealItem, VaultClient, VaultError
+from pdvault_client import (
+    AuditClient,
+    Form,
+    FormKind,
+    KeyClient,
+    NewValue,
+    OperationClient,
+    Revealed,
+    RevealItem,
+    SubjectClient,
+    VaultClient,
+    VaultError,
+)
 from vault.cli.development import DevVault
 
 _CARE, _PAYOUT = PURPOSES
@@ -31,6 +43,18 @@ class Callers:
     def auditor(self) -> AuditClient:
         """The auditor's client."""
         return AuditClient(self.address, **self._files("auditor"), purpose="audit", timeout_s=30.0)
+
+    def subjects(self) -> SubjectClient:
+        """The privacy officer's client."""
+        return SubjectClient(self.address, **self._files("privacy"), purpose="erasure", timeout_s=30.0)
+
+    def keys(self) -> KeyClient:
+        """The security officer's client."""
+        return KeyClient(self.address, **self._files("security"), purpose="rotation", timeout_s=30.0)
+
+    def operations(self) -> OperationClient:
+        """The same, to see how far it is."""
+        return OperationClient(self.address, **self._files("security"), purpose="rotation", timeout_s=30.0)
 
     def _files(self, principal: str) -> dict[str, str]:
         found = self.vault.environment(principal, self.address)

@@ -6,11 +6,11 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-from deploy.demo import auditing, calls, events, search, tokens_csv
+from deploy.demo import auditing, calls, events, forgetting, search, tokens_csv
 from deploy.demo.calls import Callers
 from deploy.demo.people import Person, people
 from deploy.demo.plaintexts import values
-from deploy.demo.server_process import ServerProcess
+from deploy.demo.server_process import KeyWorkerProcess, ServerProcess
 from deploy.demo.stacks import STACKS, Stack
 from deploy.demo.story import Story
 from vault.cli.development import PRINCIPALS, TENANT
@@ -35,6 +35,8 @@ def run(folder: Path, count: int, seed: int, stack: str) -> bool:
         with story.step("Make a vault, and serve it"):
             made = running.enter_context(STACKS[stack](folder))
             server = running.enter_context(ServerProcess(made.vault.config_file, folder / "server.log"))
+            if made.key_worker:
+                running.enter_context(KeyWorkerProcess(made.key_worker, folder / "key-worker.log"))
             _tell_stack(story, made, server.address)
         callers = Callers(made.vault, server.address)
         with story.step("Tokenise everything that is known of them"):
@@ -44,6 +46,10 @@ def run(folder: Path, count: int, seed: int, stack: str) -> bool:
             auditing.hear(story, callers, _somebody(crowd))
         with story.step("Take the log home, and check it without the vault"):
             auditing.take_home(story, callers, folder)
+        with story.step("Forget somebody, and prove it"):
+            forgetting.forget(story, callers, crowd[0], folder)
+        with story.step("Rotate the keys of everybody else"):
+            forgetting.rotate(story, callers)
         with story.step("Stop the server, and read what its audit log says of all that"):
             _keep_wal(made, folder)
             server.stop()
@@ -144,6 +150,8 @@ def _tell_how_to_go_on(story: Story, folder: Path, stack: str, person: Person) -
         story.note(f"{here}/{TOKENS_FILE}     what the application keeps. {here}/server.log     what the server logged.")
         taken_home = f"{here}/{auditing.BUNDLE} --state {here}/{auditing.STATE}"
         story.note(f"{pdvault} audit verify {taken_home}     checks again the log that was taken home.")
+        receipt = f"{here}/{forgetting.RECEIPT}"
+        story.note(f"{pdvault} erasure verify {receipt} --state {here}/{auditing.STATE}     and the receipt of who was forgotten.")
         story.note(
             "README.md     what the vault is. docs/cli.md     its command. clients/python/README.md     calling it from Python."
         )

@@ -1,4 +1,4 @@
-"""``pdvault serve`` as a process of its own, with its log in a file."""
+"""``pdvault serve`` and ``pdvault key-worker`` as processes of their own, with their logs in files."""
 
 import json
 import os
@@ -25,6 +25,8 @@ class ServerProcess:
         log: where its log is written, from the beginning.
     """
 
+    _command, _ready = "serve", "serving"
+
     def __init__(self, config_file: Path, log: Path) -> None:
         self._config_file = config_file
         self._log = log
@@ -33,7 +35,7 @@ class ServerProcess:
     def __enter__(self) -> "ServerProcess":
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program and arguments, no shell
-                [sys.executable, "-m", "vault.cli.main", "serve", "--config", str(self._config_file)],
+                [sys.executable, "-m", "vault.cli.main", self._command, "--config", str(self._config_file)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -70,10 +72,16 @@ class ServerProcess:
         deadline = time.monotonic() + _PATIENCE_S
         while self._process.poll() is None and time.monotonic() < deadline:
             for line in self._log.read_text().splitlines(keepends=True):
-                if line.startswith("{") and line.endswith("\n") and json.loads(line)["event"] == "serving":
-                    return str(json.loads(line)["address"])
+                if line.startswith("{") and line.endswith("\n") and json.loads(line)["event"] == self._ready:
+                    return str(json.loads(line).get("address", ""))
             time.sleep(_POLL_S)
         raise ServerError(f"the server does not come up:\n{self._end_of_log()}")
 
     def _end_of_log(self) -> str:
         return self._log.read_text()[-2000:]
+
+
+class KeyWorkerProcess(ServerProcess):
+    """A key worker that runs inside the ``with`` block; it has no address."""
+
+    _command, _ready = "key-worker", "working"

@@ -17,7 +17,7 @@ from vault.store import schema
 from vault.store.engine import postgres
 
 _ANY_PORT = "127.0.0.1:0"
-_DATABASE, _ROLE, _LOG_ROLE = "vault", "vault_server", "vault_log"
+_DATABASE, _ROLE, _LOG_ROLE, _KEYS_ROLE = "vault", "vault_server", "vault_log", "vault_keys"
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Stack:
         owner: the configuration that its operator works with.
         folders: where everything lies that it, its database and its KMS write.
         stop: ends database and KMS, so that all they know is on disk.
+        key_worker: the configuration of the key worker, where it is a process of its own.
         tamper: tries, with the server's own rights on the database, to delete audit events; what the database says to it.
     """
 
@@ -39,6 +40,7 @@ class Stack:
     folders: list[Path]
     stop: Callable[[], None] = lambda: None
     tamper: Callable[[], str] | None = field(default=None)
+    key_worker: Path | None = None
 
 
 @contextmanager
@@ -53,7 +55,7 @@ def full(folder: Path) -> Iterator[Stack]:
     """PostgreSQL, which logs every statement with its parameters, and OpenBao, which keeps its audit log."""
     with OpenBaoServer(folder / "openbao") as bao, PostgresServer({**DURABLE, "log_statement": "all"}) as database:
         owner_url = database.create_database(_DATABASE)
-        for role in (_ROLE, _LOG_ROLE):
+        for role in (_ROLE, _LOG_ROLE, _KEYS_ROLE):
             database.create_role(role)
         server_url, log_url = database.url(_DATABASE, _ROLE), database.url(_DATABASE, _LOG_ROLE)
         vault = DevVault((folder / "vault").absolute())
@@ -61,6 +63,9 @@ def full(folder: Path) -> Iterator[Stack]:
         kms = f'[kms]\nkind = "transit"\naddress = "{bao.address}"\nca_file = "{bao.ca_file.absolute()}"\n'
         kms += _login("auth", bao.credentials("app"))
         write_config(vault.config_file, _ANY_PORT, _ANY_PORT, f'[database]\nurl = "{server_url}"\nlog_url = "{log_url}"\n\n{kms}')
+        key_worker = vault.folder / "key-worker.toml"
+        keys_url = f'[database]\nurl = "{database.url(_DATABASE, _KEYS_ROLE)}"\n\n'
+        write_config(key_worker, _ANY_PORT, _ANY_PORT, keys_url + kms + _login("key_worker", bao.credentials("key-worker")))
         kms += _login("provisioner", bao.credentials("provisioner"))
         owner_file = vault.folder / "owner.toml"
         write_config(owner_file, _ANY_PORT, _ANY_PORT, f'[database]\nurl = "{owner_url}"\n\n{kms}')
@@ -69,6 +74,7 @@ def full(folder: Path) -> Iterator[Stack]:
         engine = postgres(owner_url)
         schema.grant(engine, _ROLE, schema.SERVER_MAY)
         schema.grant(engine, _LOG_ROLE, schema.INTEGRATOR_MAY)
+        schema.grant(engine, _KEYS_ROLE, schema.KEY_WORKER_MAY)
         with engine.connect() as connection:
             data = Path(connection.exec_driver_sql("SHOW data_directory").scalar_one())
         engine.dispose()
@@ -78,7 +84,7 @@ def full(folder: Path) -> Iterator[Stack]:
             database.stop()
 
         folders = [folder, data.parent]
-        yield Stack("PostgreSQL and OpenBao", vault, owner, folders, stop, lambda: _delete_events(server_url))
+        yield Stack("PostgreSQL and OpenBao", vault, owner, folders, stop, lambda: _delete_events(server_url), key_worker)
 
 
 STACKS: dict[str, Callable[[Path], AbstractContextManager[Stack]]] = {"local": local, "full": full}

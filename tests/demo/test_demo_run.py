@@ -45,6 +45,8 @@ def test_the_demo_tells_its_story_and_finds_no_plaintext(stack: str, tmp_path: P
         assert said in out
     for said in ("support tried to reveal the bank account (PLAIN)", "OK pdvault.invalid/", "BAD entry"):
         assert said in out
+    for said in ("TOKEN_NOT_FOUND", "can't be taken back unnoticed", "nothing is left under epoch 1 or index key 1"):
+        assert said in out
     assert ("permission denied for table audit_pending" in out) == (stack == "full")
     text = (tmp_path / "demo" / TOKENS_FILE).read_text()
     header, *rows = text.splitlines()

@@ -47,6 +47,7 @@ def work(config: Config, ready: Callable[[], None] = lambda: None) -> None:
             worker = Worker(desk)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: worker.stop())
+            log.info("working", node=config.node)
             ready()
             worker.run()
 
