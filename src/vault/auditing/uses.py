@@ -25,8 +25,14 @@ _BY_ACTION: dict[str, int] = {
     "SubjectTimeline": v1.USE_AUDITED,
     "Tail": v1.USE_AUDITED,
     "NameSubjects": v1.USE_AUDITED,
+    "GetErasureReceipt": v1.USE_AUDITED,
+    "VerifyErasure": v1.USE_AUDITED,
+    "GetSubject": v1.USE_SEARCHED,
+    "ListSubjects": v1.USE_SEARCHED,
+    **dict.fromkeys(("Register", "Link", "Unlink", "Restrict", "Unrestrict", "PlaceHold", "ReleaseHold"), v1.USE_WRITTEN),
+    **dict.fromkeys(("Erase", "BulkErase", "Erased", "Rekey", "Rekeyed", "ErasureRepeated"), v1.USE_WRITTEN),
 }
-"""Of items that were neither written nor released in a form."""
+"""Of items that were neither written nor released in a form, and of subjects themselves."""
 
 
 class Way(NamedTuple):

@@ -45,11 +45,11 @@ class Use(IntEnum):
     MASKED = 3
     """A masked form was released."""
     SEARCHED = 4
-    """It was found by a search, or described."""
+    """It was found by a search, or described, or its subject was."""
     VERIFIED = 5
     """It was compared with a candidate, which a Tokenize that finds its value stored already does too."""
     WRITTEN = 6
-    """It was stored, replaced or deleted, or such a call was repeated."""
+    """It was stored, replaced or deleted, or its subject named, restricted, held, re-keyed or erased; or a call was repeated."""
     REFUSED = 7
     """It was asked for and refused."""
     AUDITED = 8
