@@ -20,7 +20,7 @@ from grpc_status import rpc_status
 
 from pdvault_client import AuditClient, FieldClient, RetryPolicy, SubjectClient, VaultClient
 from vault.errors import VaultError
-from vault.v1 import audit_service_pb2, field_service_pb2, subject_service_pb2, vault_service_pb2
+from vault.v1 import audit_service_pb2, field_service_pb2, key_service_pb2, subject_service_pb2, vault_service_pb2
 
 WAIT = object()
 """In a stream: until the caller or the server ends it."""
@@ -125,6 +125,9 @@ class ScriptedVault:
             (audit_service_pb2, "AuditService"),
             (field_service_pb2, "FieldService"),
             (subject_service_pb2, "SubjectService"),
+            (key_service_pb2, "KeyService"),
+            (key_service_pb2, "OperationService"),
+            (key_service_pb2, "ApprovalService"),
         ):
             service = module.DESCRIPTOR.services_by_name[name]
             handlers = {method.name: self._handler(module, method) for method in service.methods}

@@ -14,6 +14,7 @@ from pdvault_client import (
     Decision,
     Dimension,
     FormKind,
+    KeyState,
     Provenance,
     TokenKind,
     Use,
@@ -98,6 +99,7 @@ def test_the_committed_contract_has_the_servers_methods_and_fields():
         (Use, "Use", "USE_", "UNKNOWN"),
         (Bucket, "Bucket", "BUCKET_", None),
         (Dimension, "Dimension", "DIMENSION_", None),
+        (KeyState, "KeyState", "KEY_STATE_", "UNKNOWN"),
     ],
 )
 def test_the_public_enums_have_the_contracts_names_and_numbers(ours, name, prefix, unspecified):
