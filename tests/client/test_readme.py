@@ -5,9 +5,9 @@ from pathlib import Path
 
 from tests.client import log_of_leaves as log
 
-from pdvault_client import AuditClient, FieldClient, SubjectClient, VaultClient
+from pdvault_client import ApprovalClient, AuditClient, FieldClient, KeyClient, OperationClient, SubjectClient, VaultClient
 from vault.errors import VaultError
-from vault.v1 import audit_service_pb2, common_pb2, field_service_pb2, subject_service_pb2, vault_service_pb2
+from vault.v1 import audit_service_pb2, common_pb2, field_service_pb2, key_service_pb2, subject_service_pb2, vault_service_pb2
 
 README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
 NOT_FOUND = VaultError(common_pb2.ERROR_REASON_TOKEN_NOT_FOUND, "no such token").to_status()
@@ -73,3 +73,22 @@ def test_the_auditors_example_runs(connect, scripted, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:2]] == ["8", "7"]
     assert lines[3:] == ["None Reveal 3", f"{log.SUBJECT.hex()}  REVEALED 2", "1 subjects"]
+
+
+def test_the_security_officers_example_runs(connect, scripted, monkeypatch, capsys):
+    for kind in (KeyClient, OperationClient, ApprovalClient):
+        monkeypatch.setattr(kind, "from_environment", lambda kind=kind, **options: connect(kind, **options))
+    status = key_service_pb2.StatusResponse(kek_versions=[{"version": 2, "would_lose": ["epoch key 1"]}])
+    begun = key_service_pb2.RotateResponse(operation={"name": "operations/" + "0" * 32})
+    begun.operation.metadata.Pack(key_service_pb2.OperationProgress(state="WAITING"))
+    asked = key_service_pb2.Approval(approval_uid=bytes(16), asked_by="spiffe://pdvault/acme/officer", summary="Destroy it")
+    scripted.script("SetSchedule", key_service_pb2.SetScheduleResponse())
+    scripted.script("Status", status)
+    scripted.script("Rotate", begun)
+    scripted.script("GetOperation", key_service_pb2.GetOperationResponse(operation=begun.operation))
+    scripted.script("Destroy", key_service_pb2.DestroyResponse(approval=asked))
+    scripted.script("ListApprovals", key_service_pb2.ListApprovalsResponse(approvals=[asked]))
+    scripted.script("Approve", key_service_pb2.ApproveResponse())
+    run_example(4)
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == ["2 False epoch key 1", "WAITING", "spiffe://pdvault/acme/officer Destroy it"]
