@@ -14,21 +14,43 @@ from vault.keys.operations import begin, described
 from vault.kms.tenant_keys import TenantKeys
 from vault.server.backends import key_administrator, key_worker_manager
 from vault.server.key_worker.desk import Desk
+from vault.server.key_worker.rotation import Rotation
 from vault.server.key_worker.worker import Worker
 from vault.store.reads import Reads
+from vault.store.rotation.progress import end, runnable, take
 from vault.v1 import key_service_pb2 as v1
 
 
 @contextmanager
-def worker(inside: Inside, name: str = "key-worker:test") -> Iterator[Worker]:
-    """A worker that runs its calls as the node's own."""
+def desk(inside: Inside, name: str = "key-worker:test") -> Iterator[Desk]:
+    """What a worker works with; it runs its calls as the node's own."""
     config = inside.vault.config
     manager, administrator = key_worker_manager(config), key_administrator(config)
     try:
-        yield Worker(Desk(inside.node, inside.node.runner.run, manager, administrator, BUILT_IN, name))
+        yield Desk(inside.node, inside.node.runner.run, manager, administrator, BUILT_IN, name)
     finally:
         manager.close()
         administrator.close()
+
+
+@contextmanager
+def worker(inside: Inside, name: str = "key-worker:test") -> Iterator[Worker]:
+    """A worker of its own name."""
+    with desk(inside, name) as one:
+        yield Worker(one)
+
+
+def phases(inside: Inside, batch: int = 2) -> Iterator[str]:
+    """Run the rotation that was asked for, step by step: at which phase it is, after each."""
+    with desk(inside) as one:
+        with inside.engine.connect() as connection:
+            (row,) = (row for row in runnable(connection) if row.kind == "Rotate")
+        assert take(inside.engine, row, one.name)
+        work = Rotation(one, row, batch)
+        while work.step():
+            yield work.place.phase
+        with inside.engine.begin() as connection:
+            end(connection, row, one.name, "DONE", work.result())
 
 
 def begin_rotation(inside: Inside, tenant: str = "acme", **wanted: int) -> operations_pb2.Operation:

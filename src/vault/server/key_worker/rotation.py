@@ -20,7 +20,7 @@ from vault.store.engine import reading
 from vault.store.rotation import reindex, rewrap
 from vault.store.rotation.census import Census, census
 from vault.store.rotation.part import Part, Pass
-from vault.store.rotation.progress import Place, advance
+from vault.store.rotation.progress import Place, advance, keep
 from vault.store.rotation.turnstile import pinning
 from vault.store.rows import OperationRow, TenantRow
 from vault.v1 import common_pb2, key_service_pb2
@@ -199,6 +199,7 @@ class Rotation:
         return self._desk.serving_keys(self._row.tenant_uid)
 
     def _count(self, epoch: int, index: int) -> Census:
+        keep(self._desk.engine, self._row, self._desk.name, _PATIENCE_S)
         with reading(self._desk.engine, _PATIENCE_S) as connection:
             return census(connection, self._row.tenant_uid, epoch, index)
 

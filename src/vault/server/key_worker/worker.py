@@ -18,7 +18,7 @@ from vault.server.key_worker.rekey import Rekey
 from vault.server.key_worker.rotation import Rotation
 from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.key_usage import rotations_to_begin
-from vault.store.rotation.progress import NotOursError, Place, end, runnable, take
+from vault.store.rotation.progress import NotOursError, Place, end, give_back, runnable, take
 from vault.store.rows import OperationRow
 from vault.store.sealing import check
 from vault.v1 import common_pb2, key_service_pb2
@@ -31,6 +31,8 @@ DUE_S = 60.0
 """How often is looked for tenants whose schedule asks for a rotation."""
 BATCH = 500
 """Rows a step."""
+SLICES = 20
+"""Into how many steps a second is cut where a rate was asked for, lest its rows all come at once and then none for a while."""
 _TRANSIENT = frozenset({code_pb2.UNAVAILABLE, code_pb2.ABORTED, code_pb2.DEADLINE_EXCEEDED, code_pb2.RESOURCE_EXHAUSTED})
 
 
@@ -48,6 +50,10 @@ class Work(Protocol):
 
 KINDS: Mapping[str, Callable[[Desk, OperationRow, int], Work]] = {"Rotate": Rotation, "Rekey": Rekey, "Destroy": Destruction}
 """By the operation's kind."""
+
+
+class _StoppedError(Exception):
+    """The worker was told to end."""
 
 
 class Worker:
@@ -109,15 +115,15 @@ class Worker:
             self._finish(row, self._stepped(row))
         except NotOursError:
             log.info("an operation was paused, cancelled or taken over", operation=row.uid.hex())
+        except _StoppedError:
+            give_back(self._desk.engine, row, self._desk.name)
         except VaultError as error:
-            if (
-                error.reason == common_pb2.ERROR_REASON_TENANT_SEALED or code_of(error.reason) in _TRANSIENT
-            ):  # its lease runs out, and it is taken up again
-                log.warning("an operation waits", operation=row.uid.hex(), reason=error.reason_name)
+            if error.reason == common_pb2.ERROR_REASON_TENANT_SEALED or code_of(error.reason) in _TRANSIENT:
+                self._leave(row, error)
             else:
                 self._fail(row, error)
         except DATABASE_ERRORS as error:
-            log.warning("an operation waits", operation=row.uid.hex(), reason=translate(error).reason_name)
+            self._leave(row, translate(error))
         except Exception as error:  # noqa: BLE001  its text could hold a value: only its type is logged
             log.error("an operation failed for a reason that nobody foresaw", operation=row.uid.hex(), error=type(error).__name__)
             self._fail(row, VaultError(common_pb2.ERROR_REASON_INTERNAL, "an error nobody foresaw; the operator's log names it"))
@@ -125,16 +131,22 @@ class Worker:
     def _stepped(self, row: OperationRow) -> Work:
         """The work, once there is no further step."""
         rate = _rate(row)
-        work = KINDS[row.kind](self._desk, row, min(BATCH, rate) if rate else BATCH)
+        work = KINDS[row.kind](self._desk, row, min(BATCH, max(1, rate // SLICES)) if rate else BATCH)
         going = True
         while going:
             if self._ending.is_set():
-                raise NotOursError
+                raise _StoppedError
             began, before = time.monotonic(), work.place.done
             going = work.step()
             if rate:
                 self._ending.wait(max(0.0, (work.place.done - before) / rate - (time.monotonic() - began)))
         return work
+
+    def _leave(self, row: OperationRow, why: VaultError) -> None:
+        """Let it wait: for the next look if rows or keys have changed meanwhile, else until its lease has run out."""
+        log.warning("an operation waits", operation=row.uid.hex(), reason=why.reason_name)
+        if why.reason == common_pb2.ERROR_REASON_CONFLICT:
+            give_back(self._desk.engine, row, self._desk.name)
 
     def _finish(self, row: OperationRow, work: Work) -> None:
         with self._desk.engine.begin() as connection:

@@ -3,6 +3,7 @@
 An operation that was steered meanwhile, or taken over, lets no step commit.
 """
 
+from contextlib import suppress
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -62,6 +63,27 @@ def advance(connection: sa.Connection, row: OperationRow, holder: str, place: Pl
     """
     now = now_us(connection)
     _set(connection, row, holder, {**place._asdict(), "update_us": now, "until_us": now + LEASE_US})
+
+
+def keep(engine: sa.Engine, row: OperationRow, holder: str, seconds: float) -> None:
+    """Keep it for as long as the next step may take, if that is longer than usual.
+
+    Raises:
+        NotOursError: stop.
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    with engine.begin() as connection:
+        _set(connection, row, holder, {"until_us": now_us(connection) + LEASE_US + int(seconds * 1_000_000)})
+
+
+def give_back(engine: sa.Engine, row: OperationRow, holder: str) -> None:
+    """Let whoever looks next go on with it, if it is still this holder's.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    with engine.begin() as connection, suppress(NotOursError):
+        _set(connection, row, holder, {"until_us": 0})
 
 
 def end(connection: sa.Connection, row: OperationRow, holder: str, state: str, result: bytes) -> None:
