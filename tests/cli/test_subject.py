@@ -114,4 +114,4 @@ def test_auditors_see_under_any_name_what_was_done_with_a_subject(served: Served
     assert [event["action"] for event in events if event["action"] != "SubjectTimeline"] == expected
     assert {event["decision"] for event in events} == {"ALLOWED"}
     table = served("auditor", "audit", "timeline", "--subject-id", alias, "-o", "table")
-    assert (table.code, "PlaceHold" in table.out, "court/4711" in table.out) == (0, True, True)
+    assert (table.code, "placed a hold on this subject" in table.out, "restricted this subject" in table.out) == (0, True, True)
