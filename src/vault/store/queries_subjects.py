@@ -78,10 +78,10 @@ def _collect(
 
 def _count(connection: sa.Connection, owned: _Owned) -> None:
     item, token, number = t.item.c, t.token.c, sa.func.count()
-    items = sa.select(item.tenant_uid, item.subject_uid, item.data_class, number).where(_of(t.item, owned))
-    for tenant_uid, subject_uid, data_class, count in connection.execute(
-        items.group_by(item.tenant_uid, item.subject_uid, item.data_class).order_by(item.data_class)
-    ):
+    of_class = item.data_class + ""  # no column of an index: SQLite would walk through the tenant's items for the order
+    items = sa.select(item.tenant_uid, item.subject_uid, of_class, number).where(_of(t.item, owned))
+    grouped = items.group_by(item.tenant_uid, item.subject_uid, of_class).order_by(of_class)
+    for tenant_uid, subject_uid, data_class, count in connection.execute(grouped):
         owned[tenant_uid, subject_uid].items[data_class] = count
     tokens = sa.select(token.tenant_uid, token.subject_uid, number).where(_of(t.token, owned))
     for tenant_uid, subject_uid, count in connection.execute(tokens.group_by(token.tenant_uid, token.subject_uid)):
