@@ -48,7 +48,7 @@ class Admitted:
         Args:
             action: the method's name.
             data_class: the class of the item, or empty.
-            form: with Reveal, the form that counts (a partial form that gives too much away counts as PLAIN).
+            form: with Reveal and Decrypt, the form that counts (a partial form that gives too much away counts as PLAIN).
             state: the subject's state.
             collected: whether the item was collected for the call's purpose.
 

@@ -31,7 +31,7 @@ class Question:
         action: the call, for example ``Reveal``.
         data_class: the class's name; empty with ListDataClasses and with what auditors do.
         purpose: the purpose that the call states.
-        form: ``MASKED``, ``PARTIAL`` or ``PLAIN`` with Reveal, else empty. A combination below its class's floor is PLAIN.
+        form: ``MASKED``, ``PARTIAL`` or ``PLAIN`` with Reveal and Decrypt, else empty. A combination below its floor is PLAIN.
         partial_name: the partial form's name with PARTIAL, else empty.
         subject_state: ``ACTIVE`` or ``RESTRICTED``; empty where there is no subject yet. Anything else counts as restricted.
         purpose_collected: whether the value was collected for the purpose.

@@ -125,8 +125,8 @@ class Touched:
 
     Attributes:
         data_class: empty if none is known, as with tokens that were not found.
-        form: with Reveal; None else.
-        count: how many items; more than there are token_uids where tokens were not found.
+        form: with Reveal and Decrypt; None else.
+        count: how many items; more than there are token_uids where tokens were not found, or there are none, as with Encrypt.
         subject_uids: 16 bytes each, each once.
         token_uids: 16 bytes each.
         reason: why these items were refused; empty if they were not.
