@@ -351,10 +351,13 @@ STORED = event(
             "billing asked for the token of the email for payout — allowed",
         ),
         (event(action="SubjectTimeline", touched=[touched("")], policy_ids=[]), "billing read this history for payout — allowed"),
-        (event(action="Erase", touched=[touched("")], policy_ids=[]), "billing called Erase on this subject for payout — allowed"),
         (
-            event(action="Erase", touched=[touched("email")], principal="", purpose="", policy_ids=[]),
-            "somebody called Erase on the email — allowed",
+            event(action="Transfer", touched=[touched("")], policy_ids=[]),
+            "billing called Erase on this subject for payout — allowed",
+        ),
+        (
+            event(action="Transfer", touched=[touched("email")], principal="", purpose="", policy_ids=[]),
+            "somebody called Transfer on the email — allowed",
         ),
         (
             event(touched=[touched("email", form=2, count=300, subject_uids=SUBJECT + OTHER * 2)], policy_ids=[]),
