@@ -353,7 +353,7 @@ STORED = event(
         (event(action="SubjectTimeline", touched=[touched("")], policy_ids=[]), "billing read this history for payout — allowed"),
         (
             event(action="Transfer", touched=[touched("")], policy_ids=[]),
-            "billing called Erase on this subject for payout — allowed",
+            "billing called Transfer on this subject for payout — allowed",
         ),
         (
             event(action="Transfer", touched=[touched("email")], principal="", purpose="", policy_ids=[]),
