@@ -5,7 +5,6 @@ import secrets
 from hashlib import sha256
 
 import pytest
-import sqlalchemy as sa
 from tests.erasure.working import Working, erase, statement_of
 from tests.harness import context
 from tests.use_cases.requests import describe, new_email, new_subject, reveal, search, tokenize, tokens_of, update
@@ -241,9 +240,7 @@ def test_what_is_erased_is_verified_against_tables_and_kms(at_work: Working) -> 
     said = statement_of(at_work.erase(subject_id))
     found = at_work.verify(said.erasure_uid)
     assert (found.clean, dict(found.rows_left), found.anchored, found.horizon_reached) == (True, {}, True, False)
-    at_work.ask(tokenize((new_subject(), "email", new_email())), "all")
-    with at_work.node.engine.begin() as connection:  # as a careless restore of one table would
-        some = connection.execute(sa.select(t.token.c.uid).limit(1)).scalar_one()
-        connection.execute(t.token.update().where(t.token.c.uid == some).values(subject_uid=said.subject_uid))
+    (other,) = tokens_of(at_work.ask(tokenize((new_subject(), "email", new_email())), "all"))
+    at_work.inside.edit(t.token, {"text": other}, subject_uid=said.subject_uid)  # as a careless restore of one table would
     found = at_work.verify(said.erasure_uid)
     assert (found.clean, dict(found.rows_left)) == (False, {"token": 1})

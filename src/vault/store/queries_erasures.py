@@ -17,7 +17,7 @@ def fetch_erasures(connection: sa.Connection, needs: Sequence[tuple[Head, Reads,
     """
     c = t.erasure.c
     for head, reads, rows in needs:
-        own = sa.select(t.erasure).where(c.tenant_uid == head.tenant_uid).order_by(c.uid)
+        own = sa.select(t.erasure).where(c.tenant_uid == head.tenant_uid)
         if reads.owning:
             own = own.with_for_update()
         if reads.erasures:

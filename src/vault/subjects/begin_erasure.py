@@ -129,16 +129,29 @@ def recall_erasure(admitted: Admitted, subject_id: str) -> Opened | None:
     Raises:
         VaultError: REQUEST_ID_REUSED, if it has erased others only; INTEGRITY.
     """
-    own = [row for row in admitted.rows.requested_erasures if row.principal_uid == admitted.principal.uid]
-    rows = [row for row in own if row.begin_us + RETENTION_US > admitted.rows.now_us]
-    for row in rows:
-        check(admitted.keys.authority, row)
-        key = _opening(admitted, row)
-        if key and opens(key, subject_id, ErasureStatement.FromString(row.statement).subject_commitment):
-            return Opened(row, key)
-    if rows:
+    rows = requested(admitted)
+    opened = next((found for row in rows if (found := is_of(admitted, row, subject_id))), None)
+    if rows and not opened:
         raise reused()
-    return None
+    return opened
+
+
+def requested(admitted: Admitted) -> list[ErasureRow]:
+    """The erasures that the same request of the same principal has begun within 24 hours, not checked yet."""
+    own = [row for row in admitted.rows.requested_erasures if row.principal_uid == admitted.principal.uid]
+    return [row for row in own if row.begin_us + RETENTION_US > admitted.rows.now_us]
+
+
+def is_of(admitted: Admitted, row: ErasureRow, subject_id: str) -> Opened | None:
+    """The erasure, if it is that of this name, and what opens it is still there.
+
+    Raises:
+        VaultError: INTEGRITY.
+    """
+    check(admitted.keys.authority, row)
+    key = _opening(admitted, row)
+    committed = ErasureStatement.FromString(row.statement).subject_commitment
+    return Opened(row, key) if key and opens(key, subject_id, committed) else None
 
 
 def reused() -> VaultError:

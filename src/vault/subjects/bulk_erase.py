@@ -12,7 +12,8 @@ from vault.safe import new_uid
 from vault.store.reads import Known, Reads
 from vault.store.rows import OperationRow
 from vault.store.runner import MoreRowsError
-from vault.subjects.begin_erasure import begin, check_erasable, named, not_found, owned_by, recall_erasure, reused
+from vault.store.sealing import check
+from vault.subjects.begin_erasure import begin, check_erasable, is_of, named, not_found, owned_by, requested, reused
 from vault.subjects.named import find
 from vault.v1 import common_pb2
 from vault.v1 import subject_service_pb2 as v1
@@ -43,19 +44,23 @@ class BulkErase:
         Raises:
             VaultError: REQUEST_ID_REUSED, if it was of other subjects, or in another order.
         """
-        erasures = [recall_erasure(admitted, name) for name in self._names] if admitted.rows.requested_erasures else []
-        opened = [erasure.row for erasure in erasures if erasure]
-        if not opened:
+        rows = {row.uid: row for row in requested(admitted)}
+        uid = next((row.operation_uid for row in rows.values()), None)
+        if not rows:
             return None
-        uid = opened[0].operation_uid
-        if uid is None or len(opened) != len(self._names):
+        if uid is None:
             raise reused()
         reads = Reads(operations=frozenset({uid}))
         if reads not in admitted.rows.fetched:
             raise MoreRowsError(reads)
         operation = admitted.rows.operations.get(uid)
-        wanted = v1.BulkEraseResult(erasure_uids=[row.uid for row in opened])
-        if operation is None or operation.request != wanted.SerializeToString(deterministic=True):
+        if operation is None:
+            raise reused()
+        check(admitted.keys.authority, operation)
+        uids = v1.BulkEraseResult.FromString(operation.request).erasure_uids
+        if len(uids) != len(self._names) or not rows.keys() >= set(uids):
+            raise reused()
+        if not all(is_of(admitted, rows[one], name) for one, name in zip(uids, self._names, strict=True)):
             raise reused()
         admitted.draft.details["operation"] = uid.hex()
         return operation
