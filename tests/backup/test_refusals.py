@@ -1,5 +1,7 @@
 """What is no whole backup of this very vault is refused with a reason, and nothing is there afterwards that was not before."""
 
+import hashlib
+import json
 import secrets
 import shutil
 from collections.abc import Callable
@@ -51,6 +53,17 @@ def files(good: Path) -> Files:
 def test_a_good_backup_sealed_again_is_restored(shared: Site, files: Files) -> None:
     """So that what follows is refused for what it is."""
     shared.restored(sealed(shared.folder / "again.age", with_manifest(files, lambda _: None)))
+
+
+def test_a_backup_is_checked_without_database_and_kms(shared: Site, good: Path, files: Files) -> None:
+    (row,) = pdvault("backup", "check", good, "--identity", shared.identity).rows
+    assert row["manifest_sha256"] == hashlib.sha256(files["manifest.json"]).hexdigest()
+    assert (row["tenants"], row["schema"]) == (3, json.loads(files["manifest.json"])["schema_revision"])
+    assert row["leaves"] > 0
+    bad = sealed(shared.folder / "damaged.age", {**files, "tables/item/000000": b""})
+    found = pdvault("backup", "check", bad, "--identity", shared.identity)
+    assert found.code == 1
+    assert "tables/item/000000" in found.err
 
 
 def test_a_file_that_was_cut_or_changed_anywhere_is_refused(shared: Site, good: Path) -> None:

@@ -85,6 +85,7 @@ def test_no_command_takes_a_value_or_a_secret_as_an_argument() -> None:
         "pdvault erasure show file",
         "pdvault audit prove index",
         "pdvault audit verify bundle",
+        "pdvault backup check file",
         "pdvault backup restore file",
         "pdvault restore lost bundle",
         "pdvault keys destroy keep_from",

@@ -2,11 +2,19 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vault.cli import options
 from vault.cli.output import emit, iso, say
+
+if TYPE_CHECKING:
+    from vault.backup.manifest import Manifest
+
+_identity_option = click.option(
+    "--identity", "identities", type=options.READABLE, multiple=True, required=True, help="Opens it: an age or SSH key file."
+)
 
 
 @click.group()
@@ -59,20 +67,31 @@ def create(out: Path, recipients: tuple[str, ...], new_identity: Path | None, co
     with backups.read_beside_servers(config) as engine, rows_bar("Backing up") as tell, opening.changing_schema():
         made = Backup(engine, tell)
         write_bundle(out, made.pieces(), keys)
-    emit(
-        None,
-        [
-            {
-                "out": str(out),
-                "time": iso(datetime.fromtimestamp(made.manifest.time_us / 1e6, UTC)),
-                "schema": made.manifest.schema_revision,
-                "tenants": len(made.manifest.keys),
-                "rows": sum(table.rows for table in made.manifest.tables),
-                "leaves": sum(log.size for log in made.manifest.logs),
-                "bytes": out.stat().st_size,
-            }
-        ],
+    emit(None, [{"out": str(out), **_said(made.manifest), "bytes": out.stat().st_size}])
+
+
+@backup.command(
+    epilog=options.examples(
+        "pdvault backup check vault-2026-11-22.age --identity backup.key",
     )
+)
+@click.argument("file", type=options.READABLE)
+@_identity_option
+@options.output_option
+def check(file: Path, identities: tuple[Path, ...], output: str | None) -> None:
+    """See whether a backup opens and is whole, without a database or a KMS.
+
+    Whether it is of your vault, and its keys still exist, only a restore tells.
+    """
+    from vault.backup.archive import BackupArchive
+    from vault.cli import backups
+    from vault.cli.progress import bytes_bar
+
+    with backups.opened_backup(file, identities) as plain, bytes_bar("Checking") as tell:
+        archive = BackupArchive(plain)
+        size = archive.size
+        archive.check(lambda done: tell(done, size))
+    emit(output, [{**_said(archive.manifest), "manifest_sha256": archive.manifest_sha256.hex()}])
 
 
 @backup.command(
@@ -81,9 +100,7 @@ def create(out: Path, recipients: tuple[str, ...], new_identity: Path | None, co
     )
 )
 @click.argument("file", type=options.READABLE)
-@click.option(
-    "--identity", "identities", type=options.READABLE, multiple=True, required=True, help="Opens it: an age or SSH key file."
-)
+@_identity_option
 @options.config_option
 @options.output_option
 def restore(file: Path, identities: tuple[Path, ...], config_file: Path, output: str | None) -> None:
@@ -106,5 +123,15 @@ def restore(file: Path, identities: tuple[Path, ...], config_file: Path, output:
     say("Restored. The vault serves nothing until you run `pdvault restore reconcile` with the same configuration.")
     if config.database.sqlite_file is None:
         say("Give the server's roles their rights in the new database: `pdvault db upgrade --grant-to ... --grant-log-to ...`.")
-    time = iso(datetime.fromtimestamp(archive.manifest.time_us / 1e6, UTC))
-    emit(output, [{"backup_time": time, "schema": version, "tenants": len(archive.manifest.keys), "reconciled": False}])
+    emit(output, [{**_said(archive.manifest), "schema": version}])
+
+
+def _said(manifest: "Manifest") -> dict[str, object]:
+    """What a backup holds, and of which moment it is."""
+    return {
+        "time": iso(datetime.fromtimestamp(manifest.time_us / 1e6, UTC)),
+        "schema": manifest.schema_revision,
+        "tenants": len(manifest.keys),
+        "rows": sum(table.rows for table in manifest.tables),
+        "leaves": sum(log.size for log in manifest.logs),
+    }
