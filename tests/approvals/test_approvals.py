@@ -109,6 +109,7 @@ def test_an_approval_expires_by_the_databases_clock(sealed_vault: Inside) -> Non
     assert refusal.value.reason_name == "WRONG_STATE"
     assert sealed_vault.refused(deny(asked.approval_uid), "security-2") == "WRONG_STATE"
     assert asked.approval_uid not in {one.approval_uid for one in sealed_vault.ask(pending(), "security").approvals}
+    assert _asked(sealed_vault).approval_uid != asked.approval_uid
 
 
 def test_an_approval_is_good_for_no_other_request(open_vault: Inside) -> None:

@@ -1,10 +1,9 @@
 """ListApprovals: what is asked for and not decided or not used yet."""
 
 from vault.admission import Admitted
-from vault.approvals.second_principal import described
+from vault.approvals.second_principal import described, pending
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Reads
-from vault.store.sealing import check
 from vault.v1 import key_service_pb2 as v1
 
 ACTION = "ListApprovals"
@@ -23,6 +22,4 @@ class ListApprovals:
     def decide(self, admitted: Admitted) -> v1.ListApprovalsResponse:
         """Tell."""
         admitted.permit(ACTION, "")
-        for row in admitted.rows.pending_approvals:
-            check(admitted.keys.authority, row)
-        return v1.ListApprovalsResponse(approvals=[described(admitted, row) for row in admitted.rows.pending_approvals])
+        return v1.ListApprovalsResponse(approvals=[described(admitted, row) for row in pending(admitted)])

@@ -65,11 +65,10 @@ def ask(admitted: Admitted, need: Need) -> v1.Approval:
         raise MoreRowsError(_PENDING)
     digest = need.digest(admitted.tenant.uid)
     mine = (need.action, digest, admitted.principal.uid)
-    row = next((row for row in admitted.rows.pending_approvals if (row.action, row.digest, row.asked_by) == mine), None)
+    row = next((row for row in pending(admitted) if (row.action, row.digest, row.asked_by) == mine), None)
     if row is None:
         row = sealed(admitted.keys.authority, _asked(admitted, need, digest))
         admitted.writes.inserted.append(row)
-    check(admitted.keys.authority, row)
     admitted.draft.details["approval"] = row.uid.hex()
     return described(admitted, row)
 
@@ -127,6 +126,18 @@ def check_usable(admitted: Admitted, row: ApprovalRow) -> None:
         raise _wrong_state(row.state.lower())
     if row.expire_us <= admitted.rows.now_us:
         raise _wrong_state("expired")
+
+
+def pending(admitted: Admitted) -> list[ApprovalRow]:
+    """What can still be decided or used, of the approvals that were read; newest first.
+
+    Raises:
+        VaultError: INTEGRITY.
+    """
+    rows = admitted.rows.pending_approvals
+    for row in rows:
+        check(admitted.keys.authority, row)
+    return [row for row in rows if row.expire_us > admitted.rows.now_us]
 
 
 def described(admitted: Admitted, row: ApprovalRow) -> v1.Approval:

@@ -82,8 +82,8 @@ class Reads:
     ``tenant_keys`` are the tenant's keys, wrapped; ``live_operations`` its operations that have not ended, ``newest_operations``
     the last hundred; ``requested_erasures`` those that the call's request has begun before; ``schedule`` is how often keys rotate
     and how long copies live; ``covered_erasures`` are those that wait for their horizon, as old as an epoch and an index key;
-    ``approvals`` are uids, ``pending_approvals`` the newest hundred that can still be decided or used, both with whoever asked and
-    decided.
+    ``approvals`` are uids, ``pending_approvals`` the newest hundred that are neither denied nor used; both come with
+    whoever asked and decided.
     """
 
     subjects: frozenset[bytes] = frozenset()
