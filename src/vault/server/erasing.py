@@ -38,6 +38,8 @@ LEFT_BEHIND_S = 5.0
 SQLITE_CLEAN_S = 60.0
 """What is promised of an SQLite file: it is cleaned right after each erasure, and again until nobody reads what was before."""
 _AT_ONCE = 16
+_BETWEEN_LOOKS = 50
+"""Erasures after which it is written down how far they are."""
 _THREADS = 4
 _TRIES = 3
 
@@ -181,7 +183,15 @@ class Eraser:
         found = await self.in_thread(erasures.begun, engine, LEFT_BEHIND_S)
         self._metrics.erasures_begun.set(len(found))
         random.shuffle(found)
-        await asyncio.gather(*(self._finish_quietly(one) for one in found))
+        for start in range(0, len(found), _BETWEEN_LOOKS):
+            await asyncio.gather(*(self._finish_quietly(one) for one in found[start : start + _BETWEEN_LOOKS]))
+            await self._note_progress()
+        if not found:
+            await self._note_progress()
+
+    async def _note_progress(self) -> None:
+        """Write down how far bulk erasures are; one that a killed node had finished ends here too."""
+        engine = self._node.engine
         for tenant_uid, operation_uid in await self.in_thread(erasures.bulk_under_way, engine):
             await self.in_thread(erasures.note_progress, engine, tenant_uid, operation_uid)
 
