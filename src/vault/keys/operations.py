@@ -3,6 +3,7 @@
 What was asked for stands under the row's MAC. How far it is does not: whoever runs it looks at the tables in the end.
 """
 
+import math
 from typing import TypeVar
 
 from google.longrunning import operations_pb2
@@ -22,6 +23,7 @@ from vault.v1 import common_pb2, key_service_pb2, subject_service_pb2
 PREFIX = "operations/"
 """What an operation's name begins with; its uid in hexadecimal follows."""
 WAITING, RUNNING, PAUSED, DONE, FAILED, CANCELLED = *LIVE_STATES, "DONE", "FAILED", "CANCELLED"
+_LONGEST_US = 10 * 365 * 24 * 3600 * 1_000_000
 
 _Result = TypeVar("_Result", bound=Message)
 _LIVE = Reads(live_operations=True)
@@ -119,6 +121,12 @@ def _progress(row: OperationRow) -> key_service_pb2.OperationProgress:
     )
     progress.create_time.FromMicroseconds(row.create_us)
     progress.update_time.FromMicroseconds(row.update_us)
+    if row.state == RUNNING:
+        rate = _read(key_service_pb2.OperationProgress(), row.result).rows_per_second
+        progress.rows_per_second = rate if 0 < rate < math.inf else 0.0
+    if progress.rows_per_second and progress.done < progress.total:
+        left_us = (progress.total - progress.done) / progress.rows_per_second * 1_000_000
+        progress.estimated_time.FromMicroseconds(row.update_us + min(int(left_us), _LONGEST_US))
     return progress
 
 

@@ -192,7 +192,7 @@ operation = sa.Table(  # long work
     _number("done"),
     _number("total"),
     _number("update_us"),
-    _bytes("result"),  # vault.v1.Attestation or BulkEraseResult once done; google.rpc.Status if it failed
+    _bytes("result"),  # vault.v1: OperationProgress, then Attestation or BulkEraseResult; google.rpc.Status if it failed
     _text("holder"),  # who runs it
     _number("until_us"),  # until when, unless it is extended
     sa.UniqueConstraint("tenant_uid", "live_kind"),

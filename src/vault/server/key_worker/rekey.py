@@ -8,7 +8,7 @@ from vault.keys.rekeying import GONE, Rekeying
 from vault.server.key_worker.desk import Desk
 from vault.store import tables as t
 from vault.store.engine import reading
-from vault.store.rotation.progress import Place, advance
+from vault.store.rotation.progress import Pace, Place, advance
 from vault.store.rows import OperationRow
 from vault.v1 import key_service_pb2
 
@@ -26,6 +26,7 @@ class Rekey:
         """Go on from where it is; ``batch`` is how many rows a step takes."""
         self._desk, self._row, self._batch = desk, row, max(1, batch // 10)
         self._only = bytes.fromhex(key_service_pb2.RekeyRequest.FromString(row.request).context.reference)
+        self._pace = Pace()
         self.place = Place("REKEY", row.cursor, row.done, row.total)
 
     def step(self) -> bool:
@@ -47,7 +48,7 @@ class Rekey:
         for answer in self._desk.each([Rekeying(caller, uid, details, with_field_key=True) for uid in uids]):
             if isinstance(answer, VaultError) and answer.reason not in GONE:
                 raise answer
-        self.place = Place("REKEY", uids[-1], self.place.done + len(uids), total)
+        self.place = Place("REKEY", uids[-1], self.place.done + len(uids), total, self._pace.after(len(uids)))
         with self._desk.engine.begin() as connection:
             advance(connection, self._row, self._desk.name, self.place)
         return True

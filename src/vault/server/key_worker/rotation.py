@@ -20,7 +20,7 @@ from vault.store.engine import reading
 from vault.store.rotation import reindex, rewrap
 from vault.store.rotation.census import Census, census
 from vault.store.rotation.part import Part, Pass
-from vault.store.rotation.progress import Place, advance, keep
+from vault.store.rotation.progress import Pace, Place, advance, keep
 from vault.store.rotation.turnstile import pinning
 from vault.store.rows import OperationRow, TenantRow
 from vault.v1 import common_pb2, key_service_pb2
@@ -48,6 +48,7 @@ class Rotation:
         self._caller = Caller(row.tenant_uid, desk.name)
         self._details = {"operation": row.uid.hex()}
         self._idle, self._done_before = 0, row.done
+        self._pace = Pace()
         self._steps: Mapping[str, Callable[[], bool]] = {
             CENSUS: self._census,
             KEYS: self._keys,
@@ -81,8 +82,7 @@ class Rotation:
         keys = self._desk.serving_keys(self._row.tenant_uid)
         epoch, index = max(keys.epochs), max(keys.indexes)
         counted = self._count(epoch + 1, index + 1)
-        total = sum(counted._replace(requests=0, openings=0))
-        self._note(Place(KEYS, _BEFORE.pack(kek.latest, epoch, index), 0, total))
+        self._note(Place(KEYS, _BEFORE.pack(kek.latest, epoch, index), 0, sum(counted)))
         return True
 
     def _keys(self) -> bool:
@@ -207,7 +207,8 @@ class Rotation:
         """Note a step of a pass, in its transaction; the place that it has come to once that is committed."""
         head = self.place.cursor[: _BEFORE.size]
         phase, after = (following, b"") if step.last is None else (self.place.phase, step.last)
-        place = Place(phase, head + after, self.place.done + step.done, self.place.total)
+        done = self.place.done + step.done
+        place = Place(phase, head + after, done, self.place.total, self._pace.after(step.done))
         advance(connection, self._row, self._desk.name, place)
         return place
 

@@ -3,6 +3,9 @@
 An operation that was steered meanwhile, or taken over, lets no step commit.
 """
 
+import math
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -11,9 +14,12 @@ import sqlalchemy as sa
 from vault.store import tables as t
 from vault.store.queries import now_us
 from vault.store.rows import OperationRow
+from vault.v1.key_service_pb2 import OperationProgress
 
 LEASE_US = 30_000_000
 """How long whoever runs an operation may say nothing before another takes it over."""
+
+_LATELY_S = 10.0
 
 
 class NotOursError(Exception):
@@ -21,12 +27,35 @@ class NotOursError(Exception):
 
 
 class Place(NamedTuple):
-    """How far an operation is: the part it is at, how far that has come in its own words, and rows done of those counted."""
+    """How far an operation is: the part it is at, how far that has come in its own words, and rows done of those counted.
+
+    ``rate`` is rows a second, lately; 0 if that is not known.
+    """
 
     phase: str
     cursor: bytes = b""
     done: int = 0
     total: int = 0
+    rate: float = 0.0
+
+
+class Pace:
+    """How fast work goes: a mean that forgets what was longer ago than some ten seconds, waiting for a throttle included."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin now."""
+        self._clock = clock
+        self._at = clock()
+        self._rate: float | None = None
+
+    def after(self, rows: int) -> float:
+        """Rows a second, now that these were done since the last time."""
+        now = self._clock()
+        elapsed, self._at = max(now - self._at, 1e-6), now
+        weight = 1.0 if self._rate is None else 1.0 - math.exp(-elapsed / _LATELY_S)
+        before = self._rate or 0.0
+        self._rate = before + weight * (rows / elapsed - before)
+        return self._rate
 
 
 def runnable(connection: sa.Connection) -> list[OperationRow]:
@@ -62,7 +91,9 @@ def advance(connection: sa.Connection, row: OperationRow, holder: str, place: Pl
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
     now = now_us(connection)
-    _set(connection, row, holder, {**place._asdict(), "update_us": now, "until_us": now + LEASE_US})
+    told = OperationProgress(rows_per_second=place.rate).SerializeToString()
+    where = {"phase": place.phase, "cursor": place.cursor, "done": place.done, "total": place.total, "result": told}
+    _set(connection, row, holder, {**where, "update_us": now, "until_us": now + LEASE_US})
 
 
 def keep(engine: sa.Engine, row: OperationRow, holder: str, seconds: float) -> None:
