@@ -1,33 +1,32 @@
-"""Fields of answers about erasures to dataclasses. An answer that does not fit its request is an error, never guessed at."""
+"""Fields of answers about erasures to dataclasses. An answer that does not fit its request is an error, never guessed at.
+
+Messages of receipts hold names, and are in no frame that an error leaves.
+"""
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
 from pdvault_client._answers import Answer, time, unfit
 from pdvault_client._contract import Message, contract
+from pdvault_client._hidden import Hidden
 from pdvault_client.erasure_types import ErasureCheck, ErasureReceipt
 
 _UID = 16
 _OPERATION = "operations/"
 
 
-def erased(answer: Answer, subject_id: str) -> ErasureReceipt:
+def erased(answer: Answer, named: Hidden[str]) -> ErasureReceipt:
     """An EraseResponse about this subject."""
-    if answer.message.receipt.subject_id != subject_id:
+    if answer.message.receipt.subject_id != named.content:
         raise unfit("the server answered the receipt of another erasure", answer.request_id)
-    return _receipt(answer.message.receipt, answer.request_id)
+    return _receipt(answer)
 
 
 def receipt(answer: Answer, erasure_uid: bytes, own: ErasureReceipt | None) -> ErasureReceipt:
     """A GetErasureReceiptResponse about this erasure, together with what only the caller's own receipt has."""
-    message = answer.message.receipt
-    if own:
-        kept = contract().message("vault.v1.ErasureReceipt")()
-        json_format.Parse(own.text, kept)
-        if kept.statement != message.statement:
-            raise unfit("the server's receipt does not say what your own says", answer.request_id)
-        message.subject_id, message.commitment_key = kept.subject_id, kept.commitment_key
-    made = _receipt(message, answer.request_id)
+    if own and not _open(answer, own):
+        raise unfit("the server's receipt does not say what your own says", answer.request_id)
+    made = _receipt(answer)
     if made.erasure_uid != erasure_uid:
         raise unfit("the server answered the receipt of another erasure", answer.request_id)
     return made
@@ -47,13 +46,31 @@ def operation(answer: Answer) -> str:
     return name
 
 
-def _receipt(message: Message, request_id: str) -> ErasureReceipt:
+def _open(answer: Answer, own: ErasureReceipt) -> bool:
+    """Put the name into the receipt, if both say the same."""
+    message, kept = answer.message.receipt, contract().message("vault.v1.ErasureReceipt")()
+    try:
+        json_format.Parse(own.text, kept)
+    except json_format.ParseError:
+        return False
+    message.subject_id, message.commitment_key = kept.subject_id, kept.commitment_key
+    return bool(kept.statement == message.statement)
+
+
+def _receipt(answer: Answer) -> ErasureReceipt:
+    made = _read(answer.message.receipt)
+    if made is None:
+        raise unfit("the server answered a receipt that says nothing of an erasure", answer.request_id)
+    return made
+
+
+def _read(message: Message) -> ErasureReceipt | None:
     try:
         said = contract().message("vault.v1.ErasureStatement").FromString(message.statement)
     except DecodeError:
-        said = None
-    if said is None or {len(said.erasure_uid), len(said.subject_uid)} != {_UID}:
-        raise unfit("the server answered a receipt that says nothing of an erasure", request_id)
+        return None
+    if {len(said.erasure_uid), len(said.subject_uid)} != {_UID}:
+        return None
     return ErasureReceipt(
         text=json_format.MessageToJson(message, ensure_ascii=False) + "\n",
         erasure_uid=said.erasure_uid,

@@ -26,7 +26,7 @@ class ErasureCalls(Connection):
         body: Hidden[Fields] = Hidden({"subject_id": text("subject_id", subject_id)})
         named = Hidden(subject_id)
         del subject_id  # error reporters print the locals of frames
-        return _erasure_answers.erased(self._call("Erase", body, **options), named.content)
+        return _erasure_answers.erased(self._call("Erase", body, **options), named)
 
     def bulk_erase(self, subject_ids: Sequence[str], **options: Unpack[CallOptions]) -> str:
         """Erase 1 to 1,000 subjects, all or none of them; the name of the operation that does it.
