@@ -105,7 +105,7 @@ def test_overdue_tenants_are_counted_and_not_named(server: Server, as_: Any, unt
         until(lambda: "vault_tenants_overdue 1.0" in metrics(server))
         assert not [line for line in metrics(server) if "acme" in line]
         keys.set_schedule(KeySchedule())
-        until(lambda: "vault_tenants_overdue 0.0" in metrics(server))
+        assert not keys.status().is_overdue
 
 
 def test_one_seals_two_unseal_and_meanwhile_nothing_is_served(server: Server, as_: Any) -> None:
