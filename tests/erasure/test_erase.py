@@ -10,13 +10,22 @@ from tests.harness import context
 from tests.use_cases.requests import describe, new_email, new_subject, reveal, search, tokenize, tokens_of, update
 
 from vault.idempotency import RETENTION_US
+from vault.kms.key_manager import KmsUnavailableError
 from vault.store import tables as t
 from vault.store.rows import HoldRow
 from vault.store.sealing import sealed
 from vault.store.sweeper import sweep
 from vault.store.writes import insert
-from vault.v1 import common_pb2
-from vault.v1.subject_service_pb2 import GetErasureReceiptRequest, VerifyErasureRequest
+from vault.v1 import common_pb2, field_service_pb2
+from vault.v1.subject_service_pb2 import (
+    GetErasureReceiptRequest,
+    LinkRequest,
+    PlaceHoldRequest,
+    ReleaseHoldRequest,
+    RestrictRequest,
+    UnlinkRequest,
+    VerifyErasureRequest,
+)
 
 DAY_US = 24 * 3600 * 1_000_000
 
@@ -244,3 +253,69 @@ def test_what_is_erased_is_verified_against_tables_and_kms(at_work: Working) -> 
     at_work.inside.edit(t.token, {"text": other}, subject_uid=said.subject_uid)  # as a careless restore of one table would
     found = at_work.verify(said.erasure_uid)
     assert (found.clean, dict(found.rows_left)) == (False, {"token": 1})
+
+
+def test_ciphertexts_that_callers_keep_can_not_be_opened_any_more(at_work: Working) -> None:
+    subject_id = new_subject()
+    request = field_service_pb2.EncryptRequest(context=context())
+    request.items.add(subject_id=subject_id, data_class="email").value.text = new_email()
+    ciphertext = at_work.ask(request, "all").results[0].ciphertext
+    decrypt = field_service_pb2.DecryptRequest(context=context())
+    decrypt.items.add(ciphertext=ciphertext)
+    assert at_work.ask(decrypt, "plain").results
+    said = statement_of(at_work.erase(subject_id))
+    assert sorted(key.kind for key in said.keys) == ["field", "store"]
+    decrypt.context.request_id = context().request_id
+    assert at_work.refused(decrypt, "plain").reason_name == "CIPHERTEXT_REFUSED"
+
+
+def test_any_of_its_names_erases_a_subject_with_all_of_them(at_work: Working) -> None:
+    subject_id, alias = new_subject(), new_subject()
+    stored(at_work, subject_id)
+    at_work.ask(LinkRequest(context=context(), subject_id=subject_id, alias=alias), "admin")
+    receipt = at_work.erase(alias)
+    assert receipt.subject_id == alias
+    for name in (subject_id, alias):
+        assert at_work.refused(erase(name)).reason_name == "SUBJECT_NOT_FOUND"
+    assert at_work.left(statement_of(receipt).subject_uid) == {}
+
+
+def test_a_restricted_subject_may_be_erased(at_work: Working) -> None:
+    subject_id = new_subject()
+    stored(at_work, subject_id)
+    at_work.ask(RestrictRequest(context=context(), subject_id=subject_id), "privacy")
+    assert at_work.erase(subject_id).subject_id == subject_id
+
+
+def test_a_hold_that_was_placed_over_the_service_refuses_until_it_is_released(at_work: Working) -> None:
+    subject_id = new_subject()
+    stored(at_work, subject_id)
+    held = at_work.ask(PlaceHoldRequest(context=context(reference="COURT-8"), subject_id=subject_id)).hold
+    assert at_work.refused(erase(subject_id)).reason_name == "SUBJECT_HELD"
+    at_work.ask(ReleaseHoldRequest(context=context(), subject_id=subject_id, hold_uid=held.hold_uid))
+    assert at_work.erase(subject_id).subject_id == subject_id
+
+
+@pytest.mark.parametrize("late", ["PlaceHold", "Link", "Unlink", "Restrict"])
+def test_while_it_is_being_erased_nothing_of_the_subject_is_changed(at_work: Working, late: str) -> None:
+    subject_id, alias = new_subject(), new_subject()
+    uid = uid_of(at_work, stored(at_work, subject_id)[0])
+    at_work.ask(LinkRequest(context=context(), subject_id=subject_id, alias=alias), "admin")
+    request = erase(subject_id)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(at_work.node.key_manager, "note_destroyed", _away)
+        at_work.refused(request)
+    requests = {
+        "PlaceHold": PlaceHoldRequest(context=context(reference="COURT-9"), subject_id=subject_id),
+        "Link": LinkRequest(context=context(), subject_id=subject_id, alias=new_subject()),
+        "Unlink": UnlinkRequest(context=context(), alias=alias),
+        "Restrict": RestrictRequest(context=context(), subject_id=subject_id),
+    }
+    who = "privacy" if late in ("PlaceHold", "Restrict") else "admin"
+    assert at_work.refused(requests[late], who).reason_name in ("WRONG_STATE", "SUBJECT_RESTRICTED")
+    at_work.ask(request)
+    assert at_work.left(uid) == {}
+
+
+def _away(*_: object) -> None:
+    raise KmsUnavailableError("the KMS does not answer")

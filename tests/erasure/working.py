@@ -30,7 +30,7 @@ from vault.server.unheard import Unheard
 from vault.store import tables as t
 from vault.store.erasing import rows_left
 from vault.store.runner import Answer, Call
-from vault.v1 import key_service_pb2, subject_service_pb2, vault_service_pb2
+from vault.v1 import field_service_pb2, key_service_pb2, subject_service_pb2, vault_service_pb2
 from vault.v1.subject_service_pb2 import (
     EraseRequest,
     ErasureReceipt,
@@ -42,7 +42,7 @@ from vault.v1.subject_service_pb2 import (
 
 PATIENCE_S = 30.0
 _METHODS = {method.name: method for service in methods.SERVICES.values() for method in service}
-_CONTRACT = (vault_service_pb2, subject_service_pb2, key_service_pb2)
+_CONTRACT = (vault_service_pb2, field_service_pb2, subject_service_pb2, key_service_pb2)
 Result = TypeVar("Result")
 Callers = Callable[[str, str], Caller]
 
