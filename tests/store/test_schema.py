@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from tests.harness import Vault, make_vault
 from tests.use_cases.inside import Inside, inside
 from tests.use_cases.requests import (
@@ -66,11 +67,18 @@ def test_an_upgrade_of_what_is_up_to_date_changes_nothing(open_vault: Inside) ->
     schema.check(open_vault.engine)
 
 
-@pytest.mark.parametrize(("found", "named"), [("9999", "9999"), (None, "none"), ("table gone", "none")])
+def test_servers_ask_for_the_version_of_the_newest_migration() -> None:
+    folder = Path(schema.__file__).parent / "migrations"
+    assert ScriptDirectory(str(folder)).get_current_head() == schema.VERSION
+
+
+@pytest.mark.parametrize(("found", "named"), [("9999", "9999"), ("two", "0003, 9999"), (None, "none"), ("table gone", "none")])
 def test_a_server_refuses_a_schema_that_it_does_not_know(open_vault: Inside, found: str | None, named: str) -> None:
     with open_vault.engine.begin() as connection:
         if found == "table gone":
             connection.exec_driver_sql("ALTER TABLE alembic_version RENAME TO gone")
+        elif found == "two":
+            connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('9999')")
         elif found:
             connection.execute(sa.text("UPDATE alembic_version SET version_num = :found"), {"found": found})
         else:

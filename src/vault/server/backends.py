@@ -1,4 +1,8 @@
-"""Database and KMS of a vault, opened as its configuration says."""
+"""Database and KMS of a vault, opened as its configuration says.
+
+The clients of Transit are imported where one is opened: with them come hvac, requests and urllib3, which a vault with local keys
+never needs, and which are a good part of its start.
+"""
 
 import os
 from pathlib import Path
@@ -15,9 +19,6 @@ from vault.kms.keyring_secret import KeyringSecret, Passphrase, RawKey, from_fil
 from vault.kms.local import LocalKeyManager
 from vault.kms.local_administrator import LocalAdministrator
 from vault.kms.local_provisioner import LocalProvisioner
-from vault.kms.transit import TransitKeyManager
-from vault.kms.transit_administrator import TransitAdministrator
-from vault.kms.transit_provisioner import TransitProvisioner
 from vault.server.config import Config, ConfigError, DatabaseSettings, LocalKms, postgres_url
 from vault.store import engine as engines
 
@@ -57,6 +58,8 @@ def provisioner(config: Config) -> KeyProvisioner:
     """Whoever may create tenants' keys in the KMS."""
     if isinstance(config.kms, LocalKms):
         return LocalProvisioner(config.kms.keyring_file, _keyring_secret(config.kms))
+    from vault.kms.transit_provisioner import TransitProvisioner
+
     return TransitProvisioner(config.kms.as_provisioner())
 
 
@@ -108,6 +111,8 @@ def key_manager(config: Config) -> KeyManager:
     """
     if isinstance(config.kms, LocalKms):
         return LocalKeyManager(config.kms.keyring_file, _keyring_secret(config.kms))
+    from vault.kms.transit import TransitKeyManager
+
     return TransitKeyManager(config.kms.as_app())
 
 
@@ -120,6 +125,8 @@ def key_administrator(config: Config) -> KeyAdministrator:
     """
     if isinstance(config.kms, LocalKms):
         return LocalAdministrator(config.kms.keyring_file, _keyring_secret(config.kms))
+    from vault.kms.transit_administrator import TransitAdministrator
+
     return TransitAdministrator(config.kms.as_key_worker())
 
 
@@ -132,6 +139,8 @@ def key_worker_manager(config: Config) -> KeyManager:
     """
     if isinstance(config.kms, LocalKms):
         return key_manager(config)
+    from vault.kms.transit import TransitKeyManager
+
     return TransitKeyManager(config.kms.as_key_worker())
 
 
