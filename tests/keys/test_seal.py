@@ -65,6 +65,15 @@ def test_no_key_that_opens_or_finds_a_value_is_in_memory_while_sealed(sealed_vau
     assert not keys.indexes
 
 
+def test_the_node_that_seals_drops_the_keys_at_once_and_others_with_their_next_call(open_vault: Inside) -> None:
+    uid, other = open_vault.tenant().uid, open_vault.keys("globex")
+    open_vault.keys()
+    open_vault.ask(seal(), "security")
+    assert uid not in open_vault.node.keys.tenants()
+    assert open_vault.keys("globex") is other
+    unsealed(open_vault)
+
+
 def test_sealing_again_changes_nothing(sealed_vault: Inside) -> None:
     before = sealed_vault.row(t.tenant, uid=sealed_vault.tenant().uid)
     sealed_vault.ask(seal(), "security-2")

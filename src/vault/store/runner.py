@@ -244,6 +244,8 @@ class Runner:
                     raise
                 raise _UncertainCommitError from None  # whatever went wrong, the end is unknown
         self.chain.settle(commit)
+        for tenant_uid in writes.changed_keys():
+            self._keys.drop(tenant_uid)
         self.on_settled(began, commit.last_hashes())
         self.on_commit()
         for plan, outcome in decided:

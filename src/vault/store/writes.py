@@ -26,6 +26,7 @@ from vault.store.rows import (
     SealedRow,
     SubjectKeyRow,
     TenantKeyRow,
+    TenantRow,
 )
 
 
@@ -65,6 +66,11 @@ class Writes:
         self.erased += other.erased
         self.keys += other.keys
         self.steered += other.steered
+
+    def changed_keys(self) -> set[bytes]:
+        """The tenants whose keys in memory are no longer those that nodes are to have."""
+        tenants = ((old, new) for old, new in self.replaced if isinstance(old, TenantRow) and isinstance(new, TenantRow))
+        return {old.uid for old, new in tenants if old.key_generation != new.key_generation}
 
 
 def apply(connection: sa.Connection, writes: Writes) -> None:
