@@ -46,8 +46,10 @@ class HorizonAct(Act):
         """The erasures that wait, and are covered."""
         return Reads(covered_erasures=self._bounds)
 
-    def _reach(self, rows: Rows, _keys: TenantKeys) -> Writes:
+    def _reach(self, rows: Rows, keys: TenantKeys) -> Writes:
         reached: list[ErasureRow] = rows.covered_erasures[:MAX_HORIZONS]
+        for row in reached:
+            check(keys.authority, row)
         self.details["erasures"] = ",".join(row.uid.hex() for row in reached)
         return Writes(replaced=[(row, row._replace(horizon_us=rows.now_us)) for row in reached])
 
