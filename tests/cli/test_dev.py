@@ -14,6 +14,7 @@ import pytest
 from tests.cli.conftest import ANY_PORT, Run
 from tests.server.conftest import until
 
+from vault.cli.development import PRINCIPALS
 from vault.server.faults.catalogue import Fault
 
 __all__ = ["until"]
@@ -30,7 +31,7 @@ def dev(folder: Path, *options: str) -> Iterator[dict[str, dict[str, Any]]]:
     with process:
         try:
             assert process.stdout
-            rows = [json.loads(process.stdout.readline() or (folder / "err").read_bytes()) for _ in range(5)]
+            rows = [json.loads(process.stdout.readline() or (folder / "err").read_bytes()) for _ in PRINCIPALS]
             yield {row["principal"]: row for row in rows}
         finally:
             process.send_signal(signal.SIGINT)
@@ -93,7 +94,7 @@ def test_an_interrupted_first_start_leaves_nothing_half_made(tmp_path: Path, pdv
         assert pdvault("dev", "--folder", folder).code == 1
     assert not folder.exists()
     with dev(tmp_path) as principals:
-        assert len(principals) == 5
+        assert principals.keys() == PRINCIPALS.keys()
 
 
 @pytest.mark.parametrize(
