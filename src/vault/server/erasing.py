@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -89,11 +90,9 @@ class Eraser:
         Raises:
             VaultError: KMS or database refuse or do not answer; INTEGRITY, if its row was altered or something is left.
         """
-        row = await self.row(tenant_uid, erasure_uid)
-        if row.state == BEGUN:
-            async with self._gate:
-                row = await self._finish(row)
-        return row
+        async with self._gate:
+            row = await self.row(tenant_uid, erasure_uid)
+            return await self._finish(row) if row.state == BEGUN else row
 
     async def row(self, tenant_uid: bytes, erasure_uid: bytes) -> ErasureRow:
         """An erasure's row, checked.
@@ -144,8 +143,14 @@ class Eraser:
                 common_pb2.ERROR_REASON_INTEGRITY,
                 f"the erasure {row.uid.hex()} is done, and yet rows are left in {', '.join(left)}; the operator must investigate",
             )
-        self._is_clean = await self.in_thread(erasures.clean_files, self._node.engine)
+        await self._clean()
         return row
+
+    async def _clean(self) -> None:
+        """Have the files hold nothing of it; if that can't be done now, in the next round."""
+        self._is_clean = False
+        with contextlib.suppress(VaultError):
+            self._is_clean = await self.in_thread(erasures.clean_files, self._node.engine)
 
     def _note_destroyed(self, row: ErasureRow) -> bool:
         """Note the key ids; whether the tenant's KEK was imported. The same text whoever writes it, since it is written once."""
@@ -177,14 +182,15 @@ class Eraser:
 
     async def round(self) -> None:
         """Finish what others began, in an order of this node's own, so that two nodes seldom meet."""
-        engine = self._node.engine
         if not self._is_clean:
-            self._is_clean = await self.in_thread(erasures.clean_files, engine)
-        found = await self.in_thread(erasures.begun, engine, LEFT_BEHIND_S)
+            await self._clean()
+        found = await self.in_thread(erasures.begun, self._node.engine, LEFT_BEHIND_S)
         self._metrics.erasures_begun.set(len(found))
         random.shuffle(found)
         for start in range(0, len(found), _BETWEEN_LOOKS):
-            await asyncio.gather(*(self._finish_quietly(one) for one in found[start : start + _BETWEEN_LOOKS]))
+            some = found[start : start + _BETWEEN_LOOKS]
+            ended = await asyncio.gather(*(self.finish(*one) for one in some), return_exceptions=True)
+            _tell([(one.tenant_uid, error) for one, error in zip(some, ended, strict=True) if isinstance(error, BaseException)])
             await self._note_progress()
         if not found:
             await self._note_progress()
@@ -195,8 +201,9 @@ class Eraser:
         for tenant_uid, operation_uid in await self.in_thread(erasures.bulk_under_way, engine):
             await self.in_thread(erasures.note_progress, engine, tenant_uid, operation_uid)
 
-    async def _finish_quietly(self, one: erasures.Begun) -> None:
-        try:
-            await self.finish(one.tenant_uid, one.uid)
-        except VaultError as error:
-            log.warning("an erasure can't be finished yet", tenant=one.tenant_uid.hex(), reason=error.reason_name)
+
+def _tell(failed: list[tuple[bytes, BaseException]]) -> None:
+    """Log what could not be finished, once a tenant and reason."""
+    reasons = [(uid, error.reason_name if isinstance(error, VaultError) else type(error).__name__) for uid, error in failed]
+    for (tenant_uid, reason), count in Counter(reasons).items():
+        log.warning("erasures can't be finished yet", tenant=tenant_uid.hex(), reason=reason, calls=count)
