@@ -18,6 +18,7 @@ from vault.crypto import binding
 from vault.crypto.keys import LABEL_ITEM, LABEL_WRAP, unwrap
 from vault.server.backends import database_key
 from vault.store import tables as t
+from vault.store.engine import reading
 from vault.store.rows import SubjectKeyRow
 
 PAGE, RESERVED, IV, SALT = 4096, 80, 16, 16
@@ -118,3 +119,15 @@ def decrypted(at_work: Working, path: Path) -> bytes:
         decryptor = Cipher(algorithms.AES(key), modes.CBC(vector)).decryptor()
         pages.append(decryptor.update(content) + decryptor.finalize())
     return b"".join(pages)
+
+
+def test_while_somebody_reads_what_was_before_the_file_is_cleaned_later(tmp_path: Path) -> None:
+    with working(make_vault(tmp_path)) as at_work:
+        person, log = store(at_work), tmp_path / "vault.db-wal"
+        with reading(at_work.node.engine, 1.0) as connection:
+            assert connection.scalar(sa.select(sa.func.count()).select_from(t.subject)) == 1
+            assert at_work.erase(SUBJECT).subject_id == SUBJECT
+            assert log.stat().st_size > 0
+        at_work.resume()
+        assert log.stat().st_size == 0
+        assert found(pages(at_work, tmp_path), person.stored) == []
