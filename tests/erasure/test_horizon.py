@@ -40,9 +40,9 @@ def test_a_receipt_proves_it_once_the_keys_of_its_time_are_destroyed(vault: Vaul
         assert (after.epoch, after.index_key_version, list(after.kek_versions)) == (2, 2, [1, 2])
         assert not at_work.verify(uid).horizon_reached
         destroy(at_work, 2)
+        at_work.integrate()
         assert at_work.verify(uid).horizon_reached
         assert not at_work.verify(after.erasure_uid).horizon_reached
-        at_work.integrate()
         later = at_work.receipt(uid)
         before.erased.CopyFrom(later.erased)
         before.horizon.CopyFrom(later.horizon)

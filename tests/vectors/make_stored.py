@@ -188,7 +188,7 @@ def rows() -> list[dict]:
         "row-token-expiring": ("token", (*token, TIME_US, 0, 0)),
         "row-subject-alias": ("subject_alias", (TENANT, SUBJECT, ITEM, thirty_two, 1, b"envelope")),
         "row-subject-hold": ("subject_hold", (TENANT, SUBJECT, ITEM, "court/4711", PRINCIPAL, TIME_US, None)),
-        "row-erasure": ("erasure", (TENANT, ITEM, SUBJECT, b"statement", 3, 2, TIME_US)),
+        "row-erasure": ("erasure", (TENANT, ITEM, SUBJECT, "DONE", b"statement", 3, 2, TIME_US, TIME_US + 1, 0, None)),
         "row-operation": ("operation", (TENANT, ITEM, "Rotate", b"request", PRINCIPAL, TIME_US)),
         "row-approval": (
             "approval",
@@ -207,6 +207,7 @@ def row(name: str, table: str, columns: tuple[bytes | str | int | None, ...]) ->
         "token": {6: "expire_us"},
         "subject_hold": {6: "expire_us"},
         "approval": {9: "decided_by"},
+        "erasure": {10: "operation_uid"},
     }
     nulls = ",".join(nullable[table][place] for place, column in enumerate(columns) if column is None)
     fields = [b"" if column is None else int(column) if isinstance(column, bool) else column for column in columns]

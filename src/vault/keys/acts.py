@@ -51,7 +51,7 @@ class HorizonAct(Act):
         for row in reached:
             check(keys.authority, row)
         self.details["erasures"] = ",".join(row.uid.hex() for row in reached)
-        return Writes(replaced=[(row, row._replace(horizon_us=rows.now_us)) for row in reached])
+        return Writes(replaced=[(row, sealed(keys.authority, row._replace(horizon_us=rows.now_us))) for row in reached])
 
 
 def rotate(caller: Caller, details: Mapping[str, str], epoch: int, fresh: Mapping[tuple[str, int], Wrapped]) -> KeyAct:

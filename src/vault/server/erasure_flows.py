@@ -75,18 +75,18 @@ class ErasureFlows:
         return response
 
     async def _verify(self, call: Call, answer: bytes) -> bytes:
-        """What tables, KMS and row say now."""
+        """What tables, KMS and log say now. A column says nothing of the horizon: the published log does, as in a receipt."""
         statement = v1.ErasureStatement.FromString(answer)
         tenant_uid = call.caller.tenant_uid
         try:
             async with asyncio.timeout(max(0.0, call.deadline - time.monotonic())):
                 left = await self._eraser.rows_left(tenant_uid, statement.subject_uid)
                 destroyed = await self._eraser.in_thread(self._destroyed, tenant_uid)
-                row = await self._eraser.row(tenant_uid, statement.erasure_uid)
         except TimeoutError:
             raise VaultError(common_pb2.ERROR_REASON_DEADLINE_EXCEEDED, "the deadline passed while the KMS was asked") from None
+        leaf = await self._audit.read(tenant_uid, lambda log: erasure_proofs.horizon(log, statement.erasure_uid), call.deadline)
         response = v1.VerifyErasureResponse(
-            clean=not left, rows_left=left, anchored=statement.erasure_uid in destroyed, horizon_reached=row.horizon_us > 0
+            clean=not left, rows_left=left, anchored=statement.erasure_uid in destroyed, horizon_reached=leaf is not None
         )
         return response.SerializeToString()
 

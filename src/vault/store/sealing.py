@@ -46,7 +46,7 @@ _COVERED: dict[type[SealedRow], str] = {
     KeyScheduleRow: "tenant_uid rotate_every_s restore_window_s snapshot_retention_s",
     AliasRow: "tenant_uid subject_uid uid lookup index_key_version subject_id",
     HoldRow: "tenant_uid subject_uid uid reference principal_uid create_us expire_us",
-    ErasureRow: "tenant_uid uid subject_uid statement epoch index_key_version begin_us",
+    ErasureRow: "tenant_uid uid subject_uid state statement epoch index_key_version begin_us end_us horizon_us operation_uid",
     OperationRow: "tenant_uid uid kind request principal_uid create_us",
     ApprovalRow: "tenant_uid uid action digest summary asked_by ask_us expire_us state decided_by decide_us",
 }

@@ -11,6 +11,7 @@ from hashlib import sha256
 from vault.crypto.commitment import commitment
 from vault.crypto.keys import Key
 from vault.kms.tenant_keys import EPOCH, INDEX
+from vault.kms.wrapped_by import wrapped_by
 from vault.store.reads import Belongings
 from vault.store.rows import KeyScheduleRow, SubjectKeyRow, TenantKeyRow, TenantRow
 from vault.v1 import common_pb2
@@ -98,19 +99,38 @@ def done(
 
 
 def _say_what_goes(statement: ErasureStatement, found: Found) -> None:
-    for name in ("keys", "items", "kek_versions"):
-        statement.ClearField(name)
-    statement.keys.extend(map(_destroyed, found.owned.keys))
-    statement.items.extend(ClassCount(data_class=name, count=count) for name, count in sorted(found.owned.items.items()))
-    statement.tokens = found.owned.tokens
+    _say_what_is_owned(statement, found.owned)
     statement.epoch = found.tenant.epoch
     statement.index_key_version = found.tenant.index_key_version
-    statement.kek_versions.extend(sorted({row.kek_version for row in found.tenant_keys if _touched(row, found.tenant)}))
+    statement.ClearField("kek_versions")
+    touched = (row for row in found.tenant_keys if _touched(row, found.tenant))
+    statement.kek_versions.extend(sorted({version for row in touched for version in _wrapped_by(row)}))
+
+
+def _say_what_is_owned(statement: ErasureStatement, owned: Belongings) -> None:
+    """What is there now; and what was listed before and has gone meanwhile, as by a restore that has erased the subject again."""
+    there = {row.key_id for row in owned.keys}
+    gone = [key for key in statement.keys if key.key_id not in there]
+    if not there and gone:
+        return
+    for name in ("keys", "items"):
+        statement.ClearField(name)
+    statement.keys.extend([*map(_destroyed, owned.keys), *gone])
+    statement.items.extend(ClassCount(data_class=name, count=count) for name, count in sorted(owned.items.items()))
+    statement.tokens = owned.tokens
 
 
 def _destroyed(row: SubjectKeyRow) -> DestroyedKey:
     digest = sha256(row.wrapped).digest()
     return DestroyedKey(kind=row.kind, version=row.version, key_id=row.key_id, epoch=row.epoch, wrapped_sha256=digest)
+
+
+def _wrapped_by(row: TenantKeyRow) -> set[int]:
+    """The KEK versions that wrapped a key: as its row notes, which is under no MAC, and as the wrapped key itself says."""
+    try:
+        return {row.kek_version, wrapped_by(row.wrapped)}
+    except ValueError:  # retired: there is no wrapped key any more
+        return {row.kek_version}
 
 
 def _touched(row: TenantKeyRow, tenant: TenantRow) -> bool:
