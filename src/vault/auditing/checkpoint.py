@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from vault.audit.note import Verifier
 from vault.auditing.log import AuditLog, cosignatures_by
 from vault.auditing.permitted import Permitted
-from vault.classes.taxonomy import Taxonomy
 from vault.store.log.queries import altered
 from vault.store.rows import CosignatureRow
 from vault.v1 import audit_service_pb2 as v1
@@ -13,7 +12,7 @@ from vault.v1 import audit_service_pb2 as v1
 ACTION = "GetCheckpoint"
 
 
-def use_case(request: v1.GetCheckpointRequest, _taxonomy: Taxonomy) -> Permitted:
+def use_case(request: v1.GetCheckpointRequest) -> Permitted:
     """The call."""
     return Permitted(ACTION, request, {})
 

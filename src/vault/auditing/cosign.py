@@ -5,7 +5,6 @@ from vault.audit.cosignature import newest_cosignature
 from vault.audit.note import Note, NoteError, Verifier, parse_note
 from vault.auditing.log import AuditLog, Published
 from vault.auditing.permitted import Permitted
-from vault.classes.taxonomy import Taxonomy
 from vault.errors import VaultError
 from vault.store.rows import CosignatureRow
 from vault.v1 import audit_service_pb2 as v1
@@ -16,7 +15,7 @@ ACTION = "AddCosignature"
 _US = 1_000_000
 
 
-def use_case(request: v1.AddCosignatureRequest, _taxonomy: Taxonomy) -> Permitted:
+def use_case(request: v1.AddCosignatureRequest) -> Permitted:
     """The call; the event says of which size the checkpoint is.
 
     Raises:

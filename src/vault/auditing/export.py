@@ -14,7 +14,6 @@ from vault.auditing.filter import bounds, invalid
 from vault.auditing.log import AuditLog, Snapshots
 from vault.auditing.proofs import consistency_hashes, out_of_range
 from vault.auditing.tree import CheckedTree
-from vault.classes.taxonomy import Taxonomy
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.log.queries import altered
 from vault.store.reads import Reads
@@ -28,7 +27,7 @@ PIECE: Final = 1024 * 1024
 class Export:
     """One Export request."""
 
-    def __init__(self, request: v1.ExportRequest, _taxonomy: Taxonomy) -> None:
+    def __init__(self, request: v1.ExportRequest) -> None:
         by_time = request.HasField("start_time") or request.HasField("end_time")
         if by_time and (request.start_index or request.end_index):
             raise invalid("start_time", "must not be given together with indexes: both say which entries are wanted")

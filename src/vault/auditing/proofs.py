@@ -5,7 +5,6 @@ from vault.audit.proof_file import ProofFile
 from vault.auditing.entries import read
 from vault.auditing.log import AuditLog
 from vault.auditing.permitted import Permitted
-from vault.classes.taxonomy import Taxonomy
 from vault.errors import VaultError
 from vault.store.log.queries import altered
 from vault.v1 import audit_service_pb2 as v1
@@ -14,12 +13,12 @@ from vault.v1 import common_pb2
 INCLUSION, CONSISTENCY = "GetInclusionProof", "GetConsistencyProof"
 
 
-def inclusion_use_case(request: v1.GetInclusionProofRequest, _taxonomy: Taxonomy) -> Permitted:
+def inclusion_use_case(request: v1.GetInclusionProofRequest) -> Permitted:
     """The call of the first."""
     return Permitted(INCLUSION, request, {"index": request.index, "size": request.size})
 
 
-def consistency_use_case(request: v1.GetConsistencyProofRequest, _taxonomy: Taxonomy) -> Permitted:
+def consistency_use_case(request: v1.GetConsistencyProofRequest) -> Permitted:
     """The call of the second."""
     return Permitted(CONSISTENCY, request, {"first_size": request.first_size, "second_size": request.second_size})
 

@@ -8,7 +8,6 @@ from vault.auditing.log import AuditLog
 from vault.auditing.named import Named
 from vault.auditing.page import OLDEST_FIRST, Pages, Place, note_page
 from vault.auditing.walk import DEFAULT_PAGE_SIZE, forwards, read_page, window_of
-from vault.classes.taxonomy import Taxonomy
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Reads
 from vault.v1 import audit_service_pb2 as v1
@@ -19,7 +18,7 @@ ACTION = "SubjectTimeline"
 class SubjectTimeline:
     """One SubjectTimeline request."""
 
-    def __init__(self, request: v1.SubjectTimelineRequest, _taxonomy: Taxonomy) -> None:
+    def __init__(self, request: v1.SubjectTimelineRequest) -> None:
         self._request = request
         self._named = Named(_filter(request))
 

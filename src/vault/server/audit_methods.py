@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from vault.auditing import aggregate, breach, checkpoint, cosign, export, proofs, query, tail, timeline
 from vault.auditing.log import AuditLog
-from vault.server.methods import Deadlines, Method
+from vault.server.methods import Deadlines, Method, of
 from vault.v1 import audit_service_pb2 as v1
 
 SERVICE = "vault.v1.AuditService"
@@ -20,25 +20,21 @@ _LONG = Deadlines(needed=True, longest_s=600.0)
 _OPEN = Deadlines(needed=False, longest_s=float("inf"))
 
 
-def _one(_request: Any) -> int:
-    return 1
-
-
 METHODS = (
-    Method(query.ACTION, v1.QueryRequest, _one, query.Query),
-    Method(timeline.ACTION, v1.SubjectTimelineRequest, _one, timeline.SubjectTimeline),
-    Method(aggregate.ACTION, v1.AggregateRequest, _one, aggregate.Aggregate),
-    Method(checkpoint.ACTION, v1.GetCheckpointRequest, _one, checkpoint.use_case),
-    Method(proofs.INCLUSION, v1.GetInclusionProofRequest, _one, proofs.inclusion_use_case),
-    Method(proofs.CONSISTENCY, v1.GetConsistencyProofRequest, _one, proofs.consistency_use_case),
-    Method(cosign.ACTION, v1.AddCosignatureRequest, _one, cosign.use_case),
+    Method(query.ACTION, v1.QueryRequest, query.Query),
+    Method(timeline.ACTION, v1.SubjectTimelineRequest, of(timeline.SubjectTimeline)),
+    Method(aggregate.ACTION, v1.AggregateRequest, aggregate.Aggregate),
+    Method(checkpoint.ACTION, v1.GetCheckpointRequest, of(checkpoint.use_case)),
+    Method(proofs.INCLUSION, v1.GetInclusionProofRequest, of(proofs.inclusion_use_case)),
+    Method(proofs.CONSISTENCY, v1.GetConsistencyProofRequest, of(proofs.consistency_use_case)),
+    Method(cosign.ACTION, v1.AddCosignatureRequest, of(cosign.use_case)),
 )
 """Those with one answer."""
 
 STREAMS = (
-    Method(tail.ACTION, v1.TailRequest, _one, tail.Tail, _OPEN),
-    Method(breach.ACTION, v1.BreachReportRequest, _one, breach.BreachReport, _LONG),
-    Method(export.ACTION, v1.ExportRequest, _one, export.Export, _LONG),
+    Method(tail.ACTION, v1.TailRequest, tail.Tail, deadlines=_OPEN),
+    Method(breach.ACTION, v1.BreachReportRequest, breach.BreachReport, deadlines=_LONG),
+    Method(export.ACTION, v1.ExportRequest, of(export.Export), deadlines=_LONG),
 )
 """Those that answer with a stream."""
 

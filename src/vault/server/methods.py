@@ -30,15 +30,24 @@ class Deadlines(NamedTuple):
 UNARY = Deadlines(needed=True, longest_s=60.0)
 
 
+def _one(_request: Any) -> int:
+    return 1
+
+
 @dataclass(frozen=True)
 class Method:
     """One method. ``weight`` says how many items a request is about at most."""
 
     name: str
     request: type[Message]
-    weight: Callable[[Any], int]
     use_case: Callable[[Any, Taxonomy], UseCase]
+    weight: Callable[[Any], int] = _one
     deadlines: Deadlines = UNARY
+
+
+def of(kind: Callable[[Any], UseCase]) -> Callable[[Any, Taxonomy], UseCase]:
+    """What makes a use case of a request alone, to which no data class matters."""
+    return lambda request, _taxonomy: kind(request)
 
 
 def _items(request: Any) -> int:
@@ -49,76 +58,69 @@ def _tokens(request: Any) -> int:
     return len(request.tokens)
 
 
-def _one(_request: Any) -> int:
-    return 1
-
-
 def _subjects(request: Any) -> int:
     return len(request.subject_ids)
 
 
-def _steer(action: str, request: Any, _taxonomy: Taxonomy) -> UseCase:
-    return operation_calls.Steer(action, request)
-
-
 METHODS = (
-    Method(tokenize.ACTION, v1.TokenizeRequest, _items, tokenize.Tokenize),
-    Method(reveal.ACTION, v1.RevealRequest, _items, reveal.Reveal),
-    Method(verify.ACTION, v1.VerifyRequest, _items, verify.Verify),
-    Method(search.ACTION, v1.SearchRequest, search.weight, search.Search),
-    Method(describe.ACTION, v1.DescribeRequest, _tokens, lambda request, _: describe.Describe(request)),
-    Method(update.ACTION, v1.UpdateRequest, _items, update.Update),
-    Method(delete.ACTION, v1.DeleteRequest, _tokens, lambda request, _: delete.Delete(request)),
-    Method(list_data_classes.ACTION, v1.ListDataClassesRequest, _one, list_data_classes.ListDataClasses),
+    Method(tokenize.ACTION, v1.TokenizeRequest, tokenize.Tokenize, _items),
+    Method(reveal.ACTION, v1.RevealRequest, reveal.Reveal, _items),
+    Method(verify.ACTION, v1.VerifyRequest, verify.Verify, _items),
+    Method(search.ACTION, v1.SearchRequest, search.Search, search.weight),
+    Method(describe.ACTION, v1.DescribeRequest, of(describe.Describe), _tokens),
+    Method(update.ACTION, v1.UpdateRequest, update.Update, _items),
+    Method(delete.ACTION, v1.DeleteRequest, of(delete.Delete), _tokens),
+    Method(list_data_classes.ACTION, v1.ListDataClassesRequest, list_data_classes.ListDataClasses),
 )
 
 _FIELDS = (
-    Method(encrypt.ACTION, fields_v1.EncryptRequest, _items, encrypt.Encrypt),
-    Method(decrypt.ACTION, fields_v1.DecryptRequest, _items, decrypt.Decrypt),
-    Method(reencrypt.ACTION, fields_v1.ReencryptRequest, _items, reencrypt.Reencrypt),
+    Method(encrypt.ACTION, fields_v1.EncryptRequest, encrypt.Encrypt, _items),
+    Method(decrypt.ACTION, fields_v1.DecryptRequest, decrypt.Decrypt, _items),
+    Method(reencrypt.ACTION, fields_v1.ReencryptRequest, reencrypt.Reencrypt, _items),
 )
 
 _KEYS = (
-    Method(rotate.ROTATE, keys_v1.RotateRequest, _one, lambda request, _: rotate.Rotate(request)),
-    Method(rotate.REKEY, keys_v1.RekeyRequest, _one, lambda request, _: rotate.Rekey(request)),
-    Method(status.ACTION, keys_v1.StatusRequest, _one, lambda request, _: status.Status(request)),
-    Method(destroy_request.DESTROY, keys_v1.DestroyRequest, _one, lambda request, _: destroy_request.Destroy(request)),
-    Method(seal.SEAL, keys_v1.SealRequest, _one, lambda request, _: seal.Seal(request)),
-    Method(seal.UNSEAL, keys_v1.UnsealRequest, _one, lambda request, _: seal.Unseal(request)),
-    Method(schedule.ACTION, keys_v1.SetScheduleRequest, _one, lambda request, _: schedule.SetSchedule(request)),
+    Method(rotate.ROTATE, keys_v1.RotateRequest, of(rotate.Rotate)),
+    Method(rotate.REKEY, keys_v1.RekeyRequest, of(rotate.Rekey)),
+    Method(status.ACTION, keys_v1.StatusRequest, of(status.Status)),
+    Method(destroy_request.DESTROY, keys_v1.DestroyRequest, of(destroy_request.Destroy)),
+    Method(seal.SEAL, keys_v1.SealRequest, of(seal.Seal)),
+    Method(seal.UNSEAL, keys_v1.UnsealRequest, of(seal.Unseal)),
+    Method(schedule.ACTION, keys_v1.SetScheduleRequest, of(schedule.SetSchedule)),
 )
 
 _APPROVALS = (
-    Method(list_approvals.ACTION, keys_v1.ListApprovalsRequest, _one, lambda request, _: list_approvals.ListApprovals(request)),
-    Method(decide.APPROVE, keys_v1.ApproveRequest, _one, lambda request, _: decide.Approve(request)),
-    Method(decide.DENY, keys_v1.DenyRequest, _one, lambda request, _: decide.Deny(request)),
+    Method(list_approvals.ACTION, keys_v1.ListApprovalsRequest, of(list_approvals.ListApprovals)),
+    Method(decide.APPROVE, keys_v1.ApproveRequest, of(decide.Approve)),
+    Method(decide.DENY, keys_v1.DenyRequest, of(decide.Deny)),
 )
 
 _OPERATIONS = (
-    Method(operation_calls.GET, keys_v1.GetOperationRequest, _one, lambda request, _: operation_calls.GetOperation(request)),
-    Method(operation_calls.LIST, keys_v1.ListOperationsRequest, _one, lambda request, _: operation_calls.ListOperations(request)),
-    *(Method(action, getattr(keys_v1, f"{action}Request"), _one, partial(_steer, action)) for action in operation_calls.STEERED),
+    Method(operation_calls.GET, keys_v1.GetOperationRequest, of(operation_calls.GetOperation)),
+    Method(operation_calls.LIST, keys_v1.ListOperationsRequest, of(operation_calls.ListOperations)),
+    *(
+        Method(action, getattr(keys_v1, f"{action}Request"), of(partial(operation_calls.Steer, action)))
+        for action in operation_calls.STEERED
+    ),
 )
 
 _SUBJECTS = (
-    Method(register.ACTION, subjects_v1.RegisterRequest, _one, register.Register),
-    Method(get_subject.ACTION, subjects_v1.GetSubjectRequest, _one, get_subject.GetSubject),
-    Method(list_subjects.ACTION, subjects_v1.ListSubjectsRequest, list_subjects.weight, list_subjects.ListSubjects),
-    Method(link.LINK, subjects_v1.LinkRequest, _one, link.Link),
-    Method(link.UNLINK, subjects_v1.UnlinkRequest, _one, link.Unlink),
-    Method(restrict.RESTRICT, subjects_v1.RestrictRequest, _one, restrict.Restrict),
-    Method(restrict.UNRESTRICT, subjects_v1.UnrestrictRequest, _one, restrict.Unrestrict),
-    Method(holds.PLACE, subjects_v1.PlaceHoldRequest, _one, holds.PlaceHold),
-    Method(holds.RELEASE, subjects_v1.ReleaseHoldRequest, _one, holds.ReleaseHold),
+    Method(register.ACTION, subjects_v1.RegisterRequest, of(register.Register)),
+    Method(get_subject.ACTION, subjects_v1.GetSubjectRequest, of(get_subject.GetSubject)),
+    Method(list_subjects.ACTION, subjects_v1.ListSubjectsRequest, of(list_subjects.ListSubjects), list_subjects.weight),
+    Method(link.LINK, subjects_v1.LinkRequest, of(link.Link)),
+    Method(link.UNLINK, subjects_v1.UnlinkRequest, of(link.Unlink)),
+    Method(restrict.RESTRICT, subjects_v1.RestrictRequest, of(restrict.Restrict)),
+    Method(restrict.UNRESTRICT, subjects_v1.UnrestrictRequest, of(restrict.Unrestrict)),
+    Method(holds.PLACE, subjects_v1.PlaceHoldRequest, of(holds.PlaceHold)),
+    Method(holds.RELEASE, subjects_v1.ReleaseHoldRequest, of(holds.ReleaseHold)),
 )
 
 _ERASURES = (
-    Method(erase.ACTION, subjects_v1.EraseRequest, _one, lambda request, _: erase.Erase(request)),
-    Method(bulk_erase.ACTION, subjects_v1.BulkEraseRequest, _subjects, lambda request, _: bulk_erase.BulkErase(request)),
-    Method(
-        get_erasure.RECEIPT, subjects_v1.GetErasureReceiptRequest, _one, lambda request, _: get_erasure.GetErasureReceipt(request)
-    ),
-    Method(get_erasure.VERIFY, subjects_v1.VerifyErasureRequest, _one, lambda request, _: get_erasure.VerifyErasure(request)),
+    Method(erase.ACTION, subjects_v1.EraseRequest, of(erase.Erase)),
+    Method(bulk_erase.ACTION, subjects_v1.BulkEraseRequest, of(bulk_erase.BulkErase), _subjects),
+    Method(get_erasure.RECEIPT, subjects_v1.GetErasureReceiptRequest, of(get_erasure.GetErasureReceipt)),
+    Method(get_erasure.VERIFY, subjects_v1.VerifyErasureRequest, of(get_erasure.VerifyErasure)),
 )
 
 SERVICES: Mapping[str, tuple[Method, ...]] = {

@@ -1,7 +1,6 @@
 """GetSubject: what the vault holds of a subject, without a value."""
 
 from vault.admission import Admitted
-from vault.classes.taxonomy import Taxonomy
 from vault.kms.tenant_keys import TenantKeys
 from vault.safe import open_subject_id
 from vault.store.reads import Known, Reads
@@ -17,7 +16,7 @@ ACTION = "GetSubject"
 class GetSubject:
     """One GetSubject request."""
 
-    def __init__(self, request: v1.GetSubjectRequest, _taxonomy: Taxonomy) -> None:
+    def __init__(self, request: v1.GetSubjectRequest) -> None:
         self._request = request
 
     def reads(self, keys: TenantKeys) -> Reads:

@@ -1,7 +1,6 @@
 """PlaceHold and ReleaseHold: what the law wants kept is not erased, until the time is over or the hold is released."""
 
 from vault.admission import Admitted
-from vault.classes.taxonomy import Taxonomy
 from vault.errors import FieldViolation, VaultError
 from vault.idempotency import Done, recall, remember
 from vault.kms.tenant_keys import TenantKeys
@@ -24,7 +23,7 @@ _MAX_SECONDS = 253_402_300_799
 class PlaceHold:
     """One PlaceHold request."""
 
-    def __init__(self, request: v1.PlaceHoldRequest, _taxonomy: Taxonomy) -> None:
+    def __init__(self, request: v1.PlaceHoldRequest) -> None:
         if not request.context.reference:
             raise _invalid("context.reference", "must say why: a ticket, a file number, a law")
         self._request = request
@@ -77,7 +76,7 @@ class PlaceHold:
 class ReleaseHold:
     """One ReleaseHold request."""
 
-    def __init__(self, request: v1.ReleaseHoldRequest, _taxonomy: Taxonomy) -> None:
+    def __init__(self, request: v1.ReleaseHoldRequest) -> None:
         self._request = request
 
     def reads(self, keys: TenantKeys) -> Reads:

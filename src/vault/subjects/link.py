@@ -1,7 +1,6 @@
 """Link and Unlink: other names of a subject come and go; the one that it was made with stays."""
 
 from vault.admission import Admitted
-from vault.classes.taxonomy import Taxonomy
 from vault.errors import FieldViolation, VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Reads
@@ -17,7 +16,7 @@ LINK, UNLINK = "Link", "Unlink"
 class Link:
     """One Link request."""
 
-    def __init__(self, request: v1.LinkRequest, _taxonomy: Taxonomy) -> None:
+    def __init__(self, request: v1.LinkRequest) -> None:
         self._request = request
 
     def reads(self, keys: TenantKeys) -> Reads:
@@ -40,7 +39,7 @@ class Link:
 class Unlink:
     """One Unlink request."""
 
-    def __init__(self, request: v1.UnlinkRequest, _taxonomy: Taxonomy) -> None:
+    def __init__(self, request: v1.UnlinkRequest) -> None:
         self._request = request
 
     def reads(self, keys: TenantKeys) -> Reads:

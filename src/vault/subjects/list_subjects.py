@@ -8,7 +8,6 @@ import base64
 from hashlib import sha256
 
 from vault.admission import Admitted
-from vault.classes.taxonomy import Taxonomy
 from vault.crypto.encoding import EncodingError, decode_base64url, pack
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
@@ -29,7 +28,7 @@ _BOUND, _UID = 16, 16
 class ListSubjects:
     """One ListSubjects request."""
 
-    def __init__(self, request: v1.ListSubjectsRequest, _taxonomy: Taxonomy) -> None:
+    def __init__(self, request: v1.ListSubjectsRequest) -> None:
         self._token = request.page_token
         self._size = weight(request)
 

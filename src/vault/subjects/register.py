@@ -1,7 +1,6 @@
 """Register: a subject before any value of it, or the one that is there; with other names that lead to it."""
 
 from vault.admission import Admitted
-from vault.classes.taxonomy import Taxonomy
 from vault.crypto.fingerprint import subject_lookup
 from vault.idempotency import Done, recall, remember
 from vault.kms.tenant_keys import TenantKeys
@@ -21,7 +20,7 @@ _FOUND, _MADE = 0, 1
 class Register:
     """One Register request."""
 
-    def __init__(self, request: v1.RegisterRequest, _taxonomy: Taxonomy) -> None:
+    def __init__(self, request: v1.RegisterRequest) -> None:
         self._request = request
         self._aliases = [name for name in request.aliases if name != request.subject_id]
 

@@ -1,7 +1,6 @@
 """Restrict and Unrestrict: whether a subject's data may be used. A policy refuses the use; here is only who decides it."""
 
 from vault.admission import ACTIVE, Admitted
-from vault.classes.taxonomy import Taxonomy
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Reads
 from vault.store.sealing import sealed
@@ -15,7 +14,7 @@ RESTRICTED = "RESTRICTED"
 class Restrict:
     """One Restrict request."""
 
-    def __init__(self, request: v1.RestrictRequest, _taxonomy: Taxonomy) -> None:
+    def __init__(self, request: v1.RestrictRequest) -> None:
         self._request = request
 
     def reads(self, keys: TenantKeys) -> Reads:
@@ -32,7 +31,7 @@ class Restrict:
 class Unrestrict:
     """One Unrestrict request."""
 
-    def __init__(self, request: v1.UnrestrictRequest, _taxonomy: Taxonomy) -> None:
+    def __init__(self, request: v1.UnrestrictRequest) -> None:
         self._request = request
 
     def reads(self, keys: TenantKeys) -> Reads:
