@@ -1,15 +1,19 @@
 """The end of KEK versions: looked at once more, destroyed in the KMS, read back, noted, and the horizons that it brings."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from vault.audit.events import Caller
+from vault.crypto.binding import kms_context
 from vault.errors import VaultError
 from vault.keys import acts
 from vault.kms.tenant_keys import EPOCH, INDEX
 from vault.server.key_worker.desk import Desk
 from vault.store import tables as t
 from vault.store.engine import reading
-from vault.store.rotation.progress import Place, advance
+from vault.store.key_loader import LIVE
+from vault.store.rotation.progress import Place, advance, keep
 from vault.store.rows import OperationRow, TenantKeyRow
 from vault.v1 import common_pb2, key_service_pb2
 
@@ -43,6 +47,7 @@ class Destruction:
             self._refuse_what_is_in_use()
             self._note(DESTROY)
         elif self.place.phase == DESTROY:
+            self._refuse_what_is_in_use()  # once more: how far an operation is stands under no MAC
             kek = self._desk.administrator.destroy_before(self._row.tenant_uid, self._keep_from)
             details = self._details | {"oldest": str(kek.oldest), "latest": str(kek.latest)}
             self._desk.act(acts.destroy(self._caller, details, self._keep_from))
@@ -59,9 +64,11 @@ class Destruction:
         return attestation.SerializeToString(deterministic=True)
 
     def _refuse_what_is_in_use(self) -> None:
-        """By the keys' states, and by a scan that believes no state."""
+        """By the keys' states, and by a scan that believes no state. What stays is opened, lest it only says what wrapped it."""
+        keep(self._desk.engine, self._row, self._desk.name, _PATIENCE_S)
         with reading(self._desk.engine, _PATIENCE_S) as connection:
             rows = _keys(connection, self._row.tenant_uid)
+            self._check_opens([row for row in rows if row.state in LIVE])
             hanging = acts.in_use(rows, self._keep_from)
             stays = {kind: _staying(rows, kind, self._keep_from) for kind in (EPOCH, INDEX)}
             for table, column, versions in (
@@ -79,11 +86,21 @@ class Destruction:
                 f"KEK versions before {self._keep_from} still keep {', '.join(hanging)} alive; let a rotation end first",
             )
 
+    def _check_opens(self, rows: Sequence[TenantKeyRow]) -> None:
+        """Refuse keys in use that the KMS does not open as they stand there.
+
+        Raises:
+            VaultError: INTEGRITY.
+        """
+        contexts = [(row.wrapped, kms_context(row.tenant_uid, row.kind, row.version)) for row in rows]
+        self._desk.manager.unwrap(self._row.tenant_uid, contexts)
+
     def _reach_horizons(self) -> bool:
         """Say whom no copy brings back any more: erasures as old as keys that are gone together with all before them."""
+        oldest = self._desk.administrator.kek(self._row.tenant_uid).oldest
         with reading(self._desk.engine, _PATIENCE_S) as connection:
             rows = _keys(connection, self._row.tenant_uid)
-            epoch, index = _gone(rows, EPOCH), _gone(rows, INDEX)
+            epoch, index = _gone(rows, EPOCH, oldest), _gone(rows, INDEX, oldest)
             c = t.erasure.c
             waiting = (c.tenant_uid == self._row.tenant_uid) & (c.horizon_us == 0) & (c.state == "DONE")
             covered = waiting & (c.epoch <= epoch) & (c.index_key_version <= index)
@@ -107,10 +124,15 @@ def _keys(connection: sa.Connection, tenant_uid: bytes) -> list[TenantKeyRow]:
 
 def _staying(rows: list[TenantKeyRow], kind: str, keep_from: int) -> list[int]:
     """The keys on which something may hang: those in use that these KEK versions don't take with them."""
-    live = (row for row in rows if row.kind == kind and row.state in ("ACTIVE", "OLD"))
+    live = (row for row in rows if row.kind == kind and row.state in LIVE)
     return [row.version for row in live if acts.outlives(row) >= keep_from]
 
 
-def _gone(rows: list[TenantKeyRow], kind: str) -> int:
-    """The newest version that is gone, and all before it: 0 if the first one is not."""
-    return min(row.version for row in rows if row.kind == kind and row.state != "DESTROYED") - 1
+def _gone(rows: list[TenantKeyRow], kind: str, oldest: int) -> int:
+    """The newest version that is gone, and all before it: 0 if the first one is not.
+
+    Rows of keys are under no MAC, so the KMS has the last word: a key's version is never above that of the KEK that wrapped it,
+    since each rotation makes one of both. A version without a row is not known to be gone.
+    """
+    ended = {row.version for row in rows if row.kind == kind and row.state == "DESTROYED" and row.kek_version < oldest}
+    return next(version for version in range(oldest) if version + 1 not in ended or version + 1 >= oldest)
