@@ -32,7 +32,7 @@ test: $(READY)  ## Run the tests (TESTS=tests/store for some of them)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q $(TESTS)
 
 torture: $(READY)  ## Kill processes 300 times where `make test` does it 10 times (ROUNDS=300)
-	PDVAULT_TORTURE_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/log/test_killed.py tests/erasure/test_killed.py
+	PDVAULT_TORTURE_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/log/test_killed.py tests/erasure/test_killed.py tests/rotation/test_killed.py
 
 lint: $(READY)  ## Check style, types, imports, the contract and its generated code
 	$(BIN)/ruff format --check .
