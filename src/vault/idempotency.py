@@ -54,7 +54,7 @@ def recall(admitted: Admitted, request: Message) -> list[Done] | None:
     if not row.digest:
         raise VaultError(
             common_pb2.ERROR_REASON_REQUEST_ID_REUSED,
-            "a subject of the request that had this request_id was erased since, so it is not done again; use a new UUID",
+            "what this request_id did is not remembered any more; use a new UUID",
         )
     check(admitted.keys.authority, row)
     if not compare_digest(row.digest, _digest(_digest_key(admitted, row), request)):

@@ -1,5 +1,6 @@
 """Fixtures of this room."""
 
+from tests.erasure.conftest import at_work
 from tests.use_cases.open_vault import open_vault
 
-__all__ = ["open_vault"]
+__all__ = ["at_work", "open_vault"]

@@ -26,7 +26,9 @@ from vault.v1 import audit_pb2, common_pb2
 ACTION = "Rekeyed"
 FIELD = "field"
 """The kind of subject key that callers' ciphertexts are under."""
-GONE = frozenset({common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND, common_pb2.ERROR_REASON_WRONG_STATE})
+MAX_FIELD_KEYS = 100
+"""Field keys of one subject: none goes before the subject does, since the vault does not know what is under it."""
+GONE = frozenset({common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND, common_pb2.ERROR_REASON_SUBJECT_RESTRICTED})
 """Why a subject is not re-keyed that needs no new keys any more."""
 PATIENCE_S = 30.0
 _A_LEAF = 1000
@@ -134,11 +136,18 @@ class _Renewed:
         writes.replaced += zip(every.items, self.items, strict=True)
         writes.replaced += ((alias, self._alias(alias)) for alias in every.aliases)
         writes.removed += (row for row in every.keys if row.kind == STORE)
+        writes.forgotten.append((self._tenant.uid, every.subject.uid))
         return writes
 
     def field_key(self) -> list[SubjectKeyRow]:
-        """A new field key, if the subject has any."""
+        """A new field key, if the subject has any.
+
+        Raises:
+            VaultError: WRONG_STATE, if it has as many as it may have.
+        """
         versions = [row.version for row in self._every.keys if row.kind == FIELD]
+        if len(versions) >= MAX_FIELD_KEYS:
+            raise _too_many(self._every.subject.uid)
         return [self._wrapped(FIELD, max(versions) + 1, Key.generate())] if versions else []
 
     def _subject(self) -> SubjectRow:
@@ -190,7 +199,15 @@ def _check_lasting(tenant: TenantRow, subject: SubjectRow) -> None:
             common_pb2.ERROR_REASON_TENANT_SEALED, f"the tenant is {tenant.state.lower()}: work on its keys stands still"
         )
     if subject.state == "ERASING":
-        raise VaultError(common_pb2.ERROR_REASON_WRONG_STATE, "the subject is being erased: it gets no new keys")
+        raise VaultError(common_pb2.ERROR_REASON_SUBJECT_RESTRICTED, "the subject is being erased: it gets no new keys")
+
+
+def _too_many(subject_uid: bytes) -> VaultError:
+    return VaultError(
+        common_pb2.ERROR_REASON_WRONG_STATE,
+        f"the subject {subject_uid.hex()} has {MAX_FIELD_KEYS} field keys, and ciphertexts may be under any of them, so it gets no "
+        "more; re-encrypt its ciphertexts for a new subject and erase this one, then re-key again",
+    )
 
 
 def _altered() -> VaultError:

@@ -19,7 +19,7 @@ def erase_subject(connection: sa.Connection, tenant_uid: bytes, subject_uid: byt
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
-    _blank_requests(connection, tenant_uid, subject_uid)
+    blank_requests(connection, tenant_uid, subject_uid)
     for table in LEFT:
         connection.execute(table.delete().where(table.c.tenant_uid == tenant_uid, table.c.subject_uid == subject_uid))
     connection.execute(t.subject.delete().where(t.subject.c.tenant_uid == tenant_uid, t.subject.c.uid == subject_uid))
@@ -41,7 +41,14 @@ def rows_left(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes) 
     return {name: count for name, count in counted.items() if count}
 
 
-def _blank_requests(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes) -> None:
+def blank_requests(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes) -> None:
+    """Forget what requests about a subject did and were, but not that there were any, within the connection's transaction.
+
+    Their digests can be tried for values that were deleted since, by whoever has the key they are under.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
     about, request = t.idempotency_subject.c, t.idempotency.c
     select = sa.select(about.request_id, about.principal_uid).where(
         about.tenant_uid == tenant_uid, about.subject_uid == subject_uid

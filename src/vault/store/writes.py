@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from vault.store import tables as t
 from vault.store.copying import copy_text
-from vault.store.erasing import erase_subject
+from vault.store.erasing import blank_requests, erase_subject
 from vault.store.rows import (
     LIVE_STATES,
     TABLES,
@@ -43,8 +43,9 @@ class Writes:
     """What a call writes. Rows are complete, MACs included.
 
     An item is deleted with all its tokens; ``dropped`` rows go alone, ``removed`` ones may be gone already; ``erased`` are pairs of
-    tenant and subject uid; ``keys`` are pairs of a tenant's key as it is and as it will be; ``steered`` pairs of an operation and
-    the state that it gets, if it is still in the one that was read.
+    tenant and subject uid, and so are ``forgotten``, of whom only what their requests did goes; ``keys`` are pairs of a tenant's
+    key as it is and as it will be; ``steered`` pairs of an operation and the state that it gets, if it is still in the one that was
+    read.
     """
 
     inserted: list[Row] = field(default_factory=list)
@@ -53,6 +54,7 @@ class Writes:
     removed: list[IdempotencyRow | IdempotencySubjectRow | SubjectKeyRow] = field(default_factory=list)
     dropped: list[AliasRow | HoldRow] = field(default_factory=list)
     erased: list[tuple[bytes, bytes]] = field(default_factory=list)
+    forgotten: list[tuple[bytes, bytes]] = field(default_factory=list)
     keys: list[tuple[TenantKeyRow, TenantKeyRow]] = field(default_factory=list)
     steered: list[tuple[OperationRow, str]] = field(default_factory=list)
 
@@ -64,6 +66,7 @@ class Writes:
         self.removed += other.removed
         self.dropped += other.dropped
         self.erased += other.erased
+        self.forgotten += other.forgotten
         self.keys += other.keys
         self.steered += other.steered
 
@@ -106,6 +109,8 @@ def _apply_lives(connection: sa.Connection, writes: Writes) -> None:
         _steer(connection, operation, state)
     for tenant_uid, subject_uid in writes.erased:
         erase_subject(connection, tenant_uid, subject_uid)
+    for tenant_uid, subject_uid in writes.forgotten:
+        blank_requests(connection, tenant_uid, subject_uid)
     for removable in (IdempotencyRow, IdempotencySubjectRow, SubjectKeyRow):
         _remove(connection, TABLES[removable], [row for row in writes.removed if type(row) is removable])
 

@@ -25,8 +25,9 @@ from vault.store.rotation.turnstile import pinning
 from vault.store.rows import OperationRow, TenantRow
 from vault.v1 import common_pb2, key_service_pb2
 
-CENSUS, KEYS, REWRAP, REQUESTS, OPENINGS = "CENSUS", "KEYS", "REWRAP", "REWRAP_REQUESTS", "REWRAP_OPENINGS"
-REKEY, SUBJECTS, ALIASES, ITEMS, RETIRE = "REKEY", "REINDEX_SUBJECTS", "REINDEX_ALIASES", "REINDEX_ITEMS", "RETIRE"
+CENSUS, KEYS, REKEY = "CENSUS", "KEYS", "REKEY"
+REWRAP, REQUESTS, OPENINGS = "REWRAP", "REWRAP_REQUESTS", "REWRAP_OPENINGS"
+SUBJECTS, ALIASES, ITEMS, RETIRE = "REINDEX_SUBJECTS", "REINDEX_ALIASES", "REINDEX_ITEMS", "RETIRE"
 _BEFORE = struct.Struct(">III")
 """KEK version, epoch and index key before the rotation: the cursor of CENSUS and KEYS, and the beginning of all others."""
 _IDLE_PASSES = 3
@@ -52,10 +53,10 @@ class Rotation:
         self._steps: Mapping[str, Callable[[], bool]] = {
             CENSUS: self._census,
             KEYS: self._keys,
+            REKEY: self._rekey,
             REWRAP: self._by(REQUESTS, lambda part: rewrap.rewrap_subject_keys(part, self._new[0])),
             REQUESTS: self._by(OPENINGS, lambda part: rewrap.rewrap_requests(part, self._new[0])),
-            OPENINGS: self._by(REKEY, lambda part: rewrap.rewrap_openings(part, self._new[0])),
-            REKEY: self._rekey,
+            OPENINGS: self._by(SUBJECTS, lambda part: rewrap.rewrap_openings(part, *self._new)),
             SUBJECTS: self._by(ALIASES, lambda part: reindex.reindex_subjects(part, self._new[1])),
             ALIASES: self._by(ITEMS, lambda part: reindex.reindex_aliases(part, self._new[1])),
             ITEMS: self._by(RETIRE, lambda part: reindex.reindex_items(part, self._desk.taxonomy, self._new[1])),
@@ -94,7 +95,7 @@ class Rotation:
             fresh = self._fresh(keys, epoch + 1, index + 1, new_version)
             details = self._details | {"kek_version": str(new_version), "epoch": str(epoch + 1), "index_key": str(index + 1)}
             self._desk.act(acts.rotate(self._caller, details, epoch, fresh))
-        self._note(self.place._replace(phase=REWRAP, cursor=self.place.cursor[: _BEFORE.size]))
+        self._note(self.place._replace(phase=REKEY, cursor=self.place.cursor[: _BEFORE.size]))
         return True
 
     def _fresh(self, keys: TenantKeys, epoch: int, index: int, kek_version: int) -> dict[tuple[str, int], Wrapped]:
@@ -108,6 +109,7 @@ class Rotation:
         return dict(zip(made, wrapped, strict=True))
 
     def _rekey(self) -> bool:
+        """Make new keys before old ones move: else those of what was deleted would get to the new epoch, and into copies."""
         after = self.place.cursor[_BEFORE.size :]
         c = t.subject.c
         due = sa.select(c.uid).where(c.tenant_uid == self._row.tenant_uid, c.rekey_due, c.uid > after)
@@ -118,7 +120,7 @@ class Rotation:
             if isinstance(answer, VaultError) and answer.reason not in GONE:
                 raise answer
         with self._desk.engine.begin() as connection:
-            place = self._advance(connection, Pass(len(uids), 0, uids[-1] if uids else None), SUBJECTS)
+            place = self._advance(connection, Pass(len(uids), 0, uids[-1] if uids else None), REWRAP)
         self.place = place
         return True
 
@@ -177,7 +179,7 @@ class Rotation:
                 f"rows that were altered or damaged can't be moved to the new keys, so the old ones stay: {left}; find them with "
                 "`pdvault audit verify --database`",
             )
-        self._note(self.place._replace(phase=REWRAP, cursor=self.place.cursor[: _BEFORE.size]))
+        self._note(self.place._replace(phase=REKEY, cursor=self.place.cursor[: _BEFORE.size]))
 
     @property
     def _new(self) -> tuple[int, int]:

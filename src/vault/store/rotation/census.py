@@ -36,7 +36,7 @@ def census(connection: sa.Connection, tenant_uid: bytes, epoch: int, index_key_v
         return connection.scalar(sa.select(sa.func.count()).select_from(table).where(table.c.tenant_uid == tenant_uid, older)) or 0
 
     return Census(
-        subject_keys=count(t.subject_key, t.subject_key.c.epoch != epoch),
+        subject_keys=count(t.subject_key, under_older_epoch(epoch)),
         requests=count(t.idempotency, under_another(t.idempotency.c.digest_key, epoch)),
         openings=count(t.erasure, under_another(t.erasure.c.opening, epoch)),
         subjects=count(t.subject, t.subject.c.index_key_version != index_key_version),
@@ -44,6 +44,12 @@ def census(connection: sa.Connection, tenant_uid: bytes, epoch: int, index_key_v
         items=count(t.item, t.item.c.index_key_version != index_key_version),
         rekey_due=count(t.subject, t.subject.c.rekey_due),
     )
+
+
+def under_older_epoch(epoch: int) -> sa.ColumnElement[bool]:
+    """Whether a subject key is under another epoch, or its row says so: the row is under no MAC, its envelope is bound to all."""
+    c = t.subject_key.c
+    return (c.epoch != epoch) | under_another(c.wrapped, epoch)
 
 
 def under_another(column: "sa.ColumnElement[bytes]", epoch: int) -> sa.ColumnElement[bool]:

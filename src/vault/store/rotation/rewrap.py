@@ -10,11 +10,12 @@ import sqlalchemy as sa
 
 from vault.crypto import binding
 from vault.crypto.envelope import DecryptionError, key_version
-from vault.crypto.keys import LABEL_DIGEST_KEY, LABEL_OPENING, LABEL_WRAP, unwrap, wrap
+from vault.crypto.keys import LABEL_DIGEST_KEY, LABEL_OPENING, LABEL_WRAP, Key, unwrap, wrap
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.store import tables as t
-from vault.store.rotation.census import under_another
+from vault.store.reads import STORE
+from vault.store.rotation.census import under_another, under_older_epoch
 from vault.store.rotation.part import Part, Pass
 from vault.store.rows import ErasureRow, IdempotencyRow, SubjectKeyRow
 from vault.store.sealing import check, sealed
@@ -30,6 +31,9 @@ _UPDATE_ON_POSTGRESQL = (
 def rewrap_subject_keys(part: Part, epoch: int) -> Pass:
     """Move the next subject keys to the current epoch, in the order of subjects' uids; all keys of a subject at once.
 
+    A key without a subject is of somebody who was erased, and a store key of which something was deleted is to be replaced: neither
+    moves.
+
     Args:
         part: which; its cursor is the uid of the last subject (16 bytes).
         epoch: the current one.
@@ -39,12 +43,16 @@ def rewrap_subject_keys(part: Part, epoch: int) -> Pass:
         sqlalchemy.exc.SQLAlchemyError, psycopg.Error: the database refuses or does not answer.
     """
     c, tenant_uid = t.subject_key.c, part.keys.tenant_uid
-    uids = sa.select(c.subject_uid).where(c.tenant_uid == tenant_uid, c.epoch != epoch, c.subject_uid > part.after)
+    older = (c.tenant_uid == tenant_uid) & under_older_epoch(epoch)
+    uids = sa.select(c.subject_uid).where(older, c.subject_uid > part.after)
     chosen = sorted(set(part.connection.scalars(uids.order_by(c.subject_uid).limit(part.limit))))
     if not chosen:
         return Pass(0, 0, None)
-    theirs = sa.select(t.subject_key).where(c.tenant_uid == tenant_uid, c.subject_uid.in_(chosen), c.epoch != epoch)
-    rows = list(map(SubjectKeyRow._make, part.connection.execute(theirs.with_for_update(skip_locked=part.passes_by))))
+    owner = (t.subject.c.tenant_uid == c.tenant_uid) & (t.subject.c.uid == c.subject_uid)
+    lasting = (c.kind != STORE) | ~t.subject.c.rekey_due
+    theirs = sa.select(t.subject_key).join(t.subject, owner).where(older, c.subject_uid.in_(chosen), lasting)
+    locked = theirs.with_for_update(of=t.subject_key, skip_locked=part.passes_by)
+    rows = list(map(SubjectKeyRow._make, part.connection.execute(locked)))
     moved = [new for row in rows if (new := _moved(part.keys, row, epoch))]
     _update(part.connection, tenant_uid, epoch, moved)
     return Pass(len(moved), len(rows) - len(moved), chosen[-1])
@@ -80,12 +88,15 @@ def rewrap_requests(part: Part, epoch: int) -> Pass:
     return Pass(len(moved), len(rows) - len(moved), rows[-1].request_id + rows[-1].principal_uid if rows else None)
 
 
-def rewrap_openings(part: Part, epoch: int) -> Pass:
+def rewrap_openings(part: Part, epoch: int, index: int) -> Pass:
     """Move the keys of the next receipts' openings, in the order of erasures' uids.
+
+    With it an erasure's horizon moves on: whoever has the new epoch's key can try names against what the opening belongs to.
 
     Args:
         part: which; its cursor is the uid of the last erasure (16 bytes).
         epoch: the current one.
+        index: the current index key's version.
 
     Raises:
         KeysMissingError, sqlalchemy.exc.SQLAlchemyError: as ``rewrap_subject_keys``.
@@ -96,19 +107,19 @@ def rewrap_openings(part: Part, epoch: int) -> Pass:
     rows = list(map(ErasureRow._make, part.connection.execute(page)))
     done = 0
     for row in rows:
-        opening = _moved_opening(part.keys, row, epoch)
-        if opening is not None:
-            update = t.erasure.update().where(c.tenant_uid == row.tenant_uid, c.uid == row.uid).values(opening=opening)
-            done += part.connection.execute(update).rowcount
+        new = _moved_opening(part.keys, row, epoch, index)
+        if new:
+            same = (c.tenant_uid == row.tenant_uid) & (c.uid == row.uid) & (c.mac == row.mac)
+            done += part.connection.execute(t.erasure.update().where(same).values(new._asdict())).rowcount
     return Pass(done, len(rows) - done, rows[-1].uid if rows else None)
 
 
 def _moved(keys: TenantKeys, row: SubjectKeyRow, epoch: int) -> SubjectKeyRow | None:
     """The row under the current epoch; None if it can't be opened, which the scan at the end reports."""
     place = (row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id)
-    old = keys.epoch(row.epoch).derive(LABEL_WRAP)
     try:
-        key = unwrap(old, row.wrapped, binding.subject_key(*place, row.epoch))
+        under = key_version(row.wrapped)
+        key = unwrap(_epoch(keys, under).derive(LABEL_WRAP), row.wrapped, binding.subject_key(*place, under))
     except DecryptionError:
         return None
     wrapped = wrap(keys.epoch(epoch).derive(LABEL_WRAP), epoch, key, binding.subject_key(*place, epoch))
@@ -121,22 +132,35 @@ def _moved_request(keys: TenantKeys, row: IdempotencyRow, epoch: int) -> Idempot
         check(keys.authority, row)
         under = key_version(row.digest_key)
         place = (row.tenant_uid, row.request_id, row.principal_uid)
-        key = unwrap(keys.epoch(under).derive(LABEL_DIGEST_KEY), row.digest_key, binding.digest_key(*place, under))
+        key = unwrap(_epoch(keys, under).derive(LABEL_DIGEST_KEY), row.digest_key, binding.digest_key(*place, under))
     except (DecryptionError, VaultError):
         return None
     wrapped = wrap(keys.epoch(epoch).derive(LABEL_DIGEST_KEY), epoch, key, binding.digest_key(*place, epoch))
     return sealed(keys.authority, row._replace(digest_key=wrapped))
 
 
-def _moved_opening(keys: TenantKeys, row: ErasureRow, epoch: int) -> bytes | None:
-    """The opening under the current epoch; None if it can't be opened."""
+def _moved_opening(keys: TenantKeys, row: ErasureRow, epoch: int, index: int) -> ErasureRow | None:
+    """The row with its opening under the current epoch; None if it was altered, or can't be opened."""
     try:
+        check(keys.authority, row)
         under = key_version(row.opening or b"")
         bound = binding.opening(row.tenant_uid, row.uid, under)
-        key = unwrap(keys.epoch(under).derive(LABEL_OPENING), row.opening or b"", bound)
-    except DecryptionError:
+        key = unwrap(_epoch(keys, under).derive(LABEL_OPENING), row.opening or b"", bound)
+    except (DecryptionError, VaultError):
         return None
-    return wrap(keys.epoch(epoch).derive(LABEL_OPENING), epoch, key, binding.opening(row.tenant_uid, row.uid, epoch))
+    opening = wrap(keys.epoch(epoch).derive(LABEL_OPENING), epoch, key, binding.opening(row.tenant_uid, row.uid, epoch))
+    return sealed(keys.authority, row._replace(opening=opening, epoch=epoch, index_key_version=index))
+
+
+def _epoch(keys: TenantKeys, version: int) -> Key:
+    """The epoch key of a version. Those that are not retired are all here; what names another was put back, or altered.
+
+    Raises:
+        DecryptionError: it is not here.
+    """
+    if version not in keys.epochs:
+        raise DecryptionError
+    return keys.epochs[version]
 
 
 def _update(connection: sa.Connection, tenant_uid: bytes, epoch: int, rows: Sequence[SubjectKeyRow]) -> None:
