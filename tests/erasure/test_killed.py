@@ -4,6 +4,7 @@ Ten rounds; ``PDVAULT_TORTURE_ROUNDS`` says how many there are to be instead.
 """
 
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -26,25 +27,46 @@ from vault.v1.audit_pb2 import DECISION_ALLOWED, AuditEvent
 ROUNDS = int(os.environ.get("PDVAULT_TORTURE_ROUNDS", "10")) // 2
 
 
+class Victims:
+    """Processes that erase, each until a point."""
+
+    def __init__(self, vault: Vault) -> None:
+        command = [sys.executable, "-m", "tests.erasure.victim", str(vault.folder)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> "Victims":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=30)
+
+    def run(self, subject_id: str, request_id: str, point: int) -> tuple[int, int]:
+        """By which signal one ended, and how many points it has passed if it came to its end."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{subject_id} {request_id} {point}\n")
+        self._process.stdin.flush()
+        while said := self._process.stdout.readline():  # the vault's own words go there too
+            if re.fullmatch(r"\d+ \d+\n", said):
+                signal_number, passed = map(int, said.split())
+                return signal_number, passed
+        raise AssertionError("the victims' process has ended")
+
+
 def test_whatever_statement_was_the_last_who_is_to_be_erased_is(vault: Vault, tmp_path: Path) -> None:
     first, kept, others = new_subject(), new_subject(), [new_subject() for _ in range(ROUNDS)]
     with working(vault) as at_work:
         stored(at_work, first)
         tokens = {subject_id: stored(at_work, subject_id) for subject_id in (kept, *others)}
-    points = int(_victim(vault, first, str(uuid.uuid4()), 0).stdout.split()[-1])
-    assert points > 50
-    for subject_id in others:
-        request_id, point = str(uuid.uuid4()), 1 + secrets.randbelow(points - 1)
-        killed = _victim(vault, subject_id, request_id, point)
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
-        with working(vault) as at_work:
-            _check(at_work, subject_id, request_id, tokens[subject_id], tmp_path, f"point {point} of {points}")
-            assert len(at_work.ask(reveal(*tokens[kept]), "all").results) == len(tokens[kept])
-
-
-def _victim(vault: Vault, subject_id: str, request_id: str, point: int) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "tests.erasure.victim", str(vault.folder), subject_id, request_id, str(point)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    with Victims(vault) as victims:
+        ended, points = victims.run(first, str(uuid.uuid4()), 0)
+        assert (ended, points > 50) == (0, True)
+        for subject_id in others:
+            request_id, point = str(uuid.uuid4()), 1 + secrets.randbelow(points - 1)
+            assert victims.run(subject_id, request_id, point) == (signal.SIGKILL, 0)
+            with working(vault) as at_work:
+                _check(at_work, subject_id, request_id, tokens[subject_id], tmp_path, f"point {point} of {points}")
+                assert len(at_work.ask(reveal(*tokens[kept]), "all").results) == len(tokens[kept])
 
 
 def _check(at_work: Working, subject_id: str, request_id: str, tokens: list[str], state: Path, which: str) -> None:

@@ -1,13 +1,13 @@
 """Two nodes on one PostgreSQL: what is erased on one is gone for the other's next call, whatever it has in memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.erasure.test_erase import stored, uid_of
 from tests.erasure.test_interrupted import interrupted
 from tests.erasure.working import Working, erase, working
-from tests.harness import make_vault
+from tests.harness import NewVault
 from tests.use_cases.requests import new_email, new_subject, reveal, tokenize
 
 from vault.errors import VaultError
@@ -15,9 +15,9 @@ from vault.store import tables as t
 
 
 @pytest.fixture(scope="module")
-def both(new_postgres_url: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Working, Working]]:
+def both(new_vault: NewVault, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Working, Working]]:
     """Two nodes of one vault."""
-    vault = make_vault(tmp_path_factory.mktemp("both"), database=f'url = "{new_postgres_url()}"')
+    vault = new_vault("postgres", tmp_path_factory.mktemp("both"))
     with working(vault) as one, working(vault) as other:
         yield one, other
 

@@ -1,7 +1,10 @@
-"""A process that erases somebody and kills itself: ``python -m tests.erasure.victim FOLDER SUBJECT_ID REQUEST_ID POINT``.
+"""Processes that erase somebody and kill themselves: ``python -m tests.erasure.victim FOLDER``.
+
+Takes orders on stdin, a line each: SUBJECT_ID REQUEST_ID POINT. Each is a process of its own, forked so that nothing is imported
+twice; by which signal it ended, and how many points it has passed, is answered on stdout.
 
 Every statement, every commit and every request to the KMS is two points, one before and one after it; at the given one the process
-is gone as in a power cut. With POINT 0 it erases, and says how many points that has.
+is gone as in a power cut. With POINT 0 it erases to the end.
 """
 
 import os
@@ -56,8 +59,8 @@ def _watch(at_work: Working, points: Points) -> None:
         setattr(key_manager, name, points.around(getattr(key_manager, name)))
 
 
-def main(folder: Path, subject_id: str, request_id: str, fatal: int) -> None:
-    """Erase, until the end."""
+def erase_until(folder: Path, subject_id: str, request_id: str, fatal: int) -> int:
+    """Erase, until the end; how many points were passed."""
     nobody = Issued(b"", b"")
     vault, points = Vault(folder, nobody, {}), Points(fatal)
     with vault.node() as node:
@@ -76,9 +79,27 @@ def main(folder: Path, subject_id: str, request_id: str, fatal: int) -> None:
         request = erase(subject_id)
         request.context.request_id = request_id
         at_work.ask(request)
-        sys.stdout.write(f"{points.passed}\n")
         at_work.close()
+    return points.passed
+
+
+def obey(folder: Path, order: str) -> str:
+    """What became of an order's process."""
+    subject_id, request_id, fatal = order.split()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.write(writer, str(erase_until(folder, subject_id, request_id, int(fatal))).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as passed:
+        said = passed.read() or "0"
+    return f"{os.WTERMSIG(os.waitpid(child, 0)[1])} {said}"
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    for line in sys.stdin:
+        sys.stdout.write(f"{obey(Path(sys.argv[1]), line)}\n")
+        sys.stdout.flush()
