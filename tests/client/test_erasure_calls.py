@@ -9,6 +9,7 @@ from vault.audit.receipt_file import decode
 from vault.errors import VaultError as ServerError
 from vault.v1 import common_pb2
 from vault.v1 import subject_service_pb2 as v1
+from vault.v1.key_service_pb2 import OperationProgress
 
 UID, WHOM = b"\x01" * 16, b"\x02" * 16
 
@@ -52,7 +53,7 @@ def test_a_later_receipt_says_whom_it_is_about_if_the_own_one_is_given(officer, 
     later = v1.ErasureReceipt(statement=statement(), erased=v1.LeafProof(leaf=b"leaf"))
     scripted.script("GetErasureReceipt", v1.GetErasureReceiptResponse(receipt=later))
     first = officer.erase(SUBJECT)
-    whole = officer.erasure_receipt(UID, own=first)
+    whole = officer.erasure_receipt(UID, own=first.text)
     assert (whole.subject_id, whole.is_proven, whole.is_past_horizon) == (SUBJECT, True, False)
     assert decode(whole.text.encode()) == own(erased=later.erased)
     assert officer.erasure_receipt(UID).subject_id == ""
@@ -61,9 +62,11 @@ def test_a_later_receipt_says_whom_it_is_about_if_the_own_one_is_given(officer, 
 def test_bulk_and_verify(officer, scripted):
     response = v1.BulkEraseResponse()
     response.operation.name = "operations/" + "0" * 32
+    response.operation.metadata.Pack(OperationProgress(kind="BulkErase", state="WAITING", total=2))
     scripted.script("BulkErase", response)
     scripted.script("VerifyErasure", v1.VerifyErasureResponse(rows_left={"token": 2}, anchored=True))
-    assert officer.bulk_erase([SUBJECT, "another"]) == response.operation.name
+    begun = officer.bulk_erase([SUBJECT, "another"])
+    assert (begun.name, begun.kind, begun.state, begun.total) == (response.operation.name, "BulkErase", "WAITING", 2)
     assert list(scripted.requests()[0].subject_ids) == [SUBJECT, "another"]
     found = officer.verify_erasure(UID)
     assert (found.is_clean, found.rows_left, found.is_anchored, found.is_past_horizon) == (False, {"token": 2}, True, False)
@@ -99,8 +102,16 @@ def test_a_later_receipt_that_says_something_else_is_an_error(officer, scripted,
     scripted.script("GetErasureReceipt", v1.GetErasureReceiptResponse(receipt=v1.ErasureReceipt(statement=said)))
     first = officer.erase(SUBJECT)
     with pytest.raises(VaultError) as caught:
-        officer.erasure_receipt(UID, own=first)
+        officer.erasure_receipt(UID, own=first.text)
     assert not [text for text in [*locals_of_the_client(caught.value), str(caught.value)] if "canary" in text]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{" * 5000, '{"subjectId": "canary", "statement": 7}', '{"canary": 1}'])
+def test_what_is_no_receipt_is_not_taken_for_ones_own(officer, scripted, text):
+    with pytest.raises(ValueError, match="own is no receipt") as caught:
+        officer.erasure_receipt(UID, own=text)
+    assert not [shown for shown in [*locals_of_the_client(caught.value), str(caught.value)] if "canary" in shown]
+    assert not scripted.requests()
 
 
 @pytest.mark.parametrize(

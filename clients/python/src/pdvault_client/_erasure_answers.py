@@ -12,7 +12,6 @@ from pdvault_client._hidden import Hidden
 from pdvault_client.erasure_types import ErasureCheck, ErasureReceipt
 
 _UID = 16
-_OPERATION = "operations/"
 
 
 def erased(answer: Answer, named: Hidden[str]) -> ErasureReceipt:
@@ -22,7 +21,19 @@ def erased(answer: Answer, named: Hidden[str]) -> ErasureReceipt:
     return _receipt(answer)
 
 
-def receipt(answer: Answer, erasure_uid: bytes, own: ErasureReceipt | None) -> ErasureReceipt:
+def own_receipt(text: Hidden[str]) -> Hidden[Message]:
+    """The receipt that the caller has.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _parsed(text)
+    if found is None:
+        raise ValueError("own is no receipt: give the text that erase gave, as it was")
+    return found
+
+
+def receipt(answer: Answer, erasure_uid: bytes, own: Hidden[Message] | None) -> ErasureReceipt:
     """A GetErasureReceiptResponse about this erasure, together with what only the caller's own receipt has."""
     if own and not _open(answer, own):
         raise unfit("the server's receipt does not say what your own says", answer.request_id)
@@ -38,21 +49,18 @@ def check(answer: Answer) -> ErasureCheck:
     return ErasureCheck(found.clean, dict(found.rows_left), found.anchored, found.horizon_reached)
 
 
-def operation(answer: Answer) -> str:
-    """The name of the operation in a response."""
-    name = str(answer.message.operation.name)
-    if not name.startswith(_OPERATION):
-        raise unfit("the server answered no operation", answer.request_id)
-    return name
-
-
-def _open(answer: Answer, own: ErasureReceipt) -> bool:
-    """Put the name into the receipt, if both say the same."""
-    message, kept = answer.message.receipt, contract().message("vault.v1.ErasureReceipt")()
+def _parsed(text: Hidden[str]) -> Hidden[Message] | None:
+    made = contract().message("vault.v1.ErasureReceipt")()
     try:
-        json_format.Parse(own.text, kept)
-    except json_format.ParseError:
-        return False
+        json_format.Parse(text.content, made)
+    except (json_format.ParseError, RecursionError):
+        return None
+    return Hidden(made) if made.statement else None
+
+
+def _open(answer: Answer, own: Hidden[Message]) -> bool:
+    """Put the name into the receipt, if both say the same."""
+    message, kept = answer.message.receipt, own.content
     message.subject_id, message.commitment_key = kept.subject_id, kept.commitment_key
     return bool(kept.statement == message.statement)
 

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Unpack
 
-from pdvault_client import _erasure_answers
+from pdvault_client import _erasure_answers, _key_answers
 from pdvault_client._hidden import Hidden
 from pdvault_client._requests import MAX_ITEMS, Fields, text
 from pdvault_client.connection import Connection
 from pdvault_client.erasure_types import ErasureCheck, ErasureReceipt
+from pdvault_client.key_types import Operation
 from pdvault_client.options import CallOptions
 
 
@@ -28,8 +29,8 @@ class ErasureCalls(Connection):
         del subject_id  # error reporters print the locals of frames
         return _erasure_answers.erased(self._call("Erase", body, **options), named)
 
-    def bulk_erase(self, subject_ids: Sequence[str], **options: Unpack[CallOptions]) -> str:
-        """Erase 1 to 1,000 subjects, all or none of them; the name of the operation that does it.
+    def bulk_erase(self, subject_ids: Sequence[str], **options: Unpack[CallOptions]) -> Operation:
+        """Ask for 1 to 1,000 subjects to be erased, all or none of them.
 
         Within 24 hours ``erase`` with the same request_id and one of the names answers that subject's receipt.
 
@@ -43,20 +44,25 @@ class ErasureCalls(Connection):
             raise ValueError(f"subject_ids has {len(subject_ids)} entries; a call takes {MAX_ITEMS}: split it")
         body: Hidden[Fields] = Hidden({"subject_ids": [text("subject_ids", one) for one in subject_ids]})
         del subject_ids  # error reporters print the locals of frames
-        return _erasure_answers.operation(self._call("BulkErase", body, **options))
+        return _key_answers.begun(self._call("BulkErase", body, **options))
 
-    def erasure_receipt(
-        self, erasure_uid: bytes, *, own: ErasureReceipt | None = None, **options: Unpack[CallOptions]
-    ) -> ErasureReceipt:
+    def erasure_receipt(self, erasure_uid: bytes, *, own: str | None = None, **options: Unpack[CallOptions]) -> ErasureReceipt:
         """The receipt of an erasure, with its proof once the log has it.
 
         Args:
             erasure_uid: 16 bytes.
-            own: the receipt that ``erase`` gave: the new one then says whom it is about, too.
+            own: the text of the receipt that ``erase`` gave: the new one then says whom it is about, too.
             options: see CallOptions.
+
+        Raises:
+            ValueError: ``own`` is no receipt.
+            VaultError: a refusal; or the vault's receipt does not say what ``own`` says.
         """
+        held = None if own is None else Hidden(own)
+        del own  # error reporters print the locals of frames
+        kept = _erasure_answers.own_receipt(held) if held else None
         answer = self._call("GetErasureReceipt", Hidden({"erasure_uid": erasure_uid}), **options)
-        return _erasure_answers.receipt(answer, erasure_uid, own)
+        return _erasure_answers.receipt(answer, erasure_uid, kept)
 
     def verify_erasure(self, erasure_uid: bytes, **options: Unpack[CallOptions]) -> ErasureCheck:
         """Have the vault look again whether anything is left."""

@@ -142,9 +142,10 @@ class Operation:
         kind: what it does, for example "Rotate".
         state: "WAITING", "RUNNING", "PAUSED", "DONE", "FAILED" or "CANCELLED".
         phase: the part it is at.
-        done: rows done in this part, of ``total`` counted.
-        rows_per_second: lately; 0 if unknown.
-        estimated_time: when this part will be done, if that is known.
+        done: rows done so far, in all parts.
+        total: rows counted before it began, in all parts; or as many as were done, if that is more.
+        rows_per_second: over the last ten seconds or so, while it runs; 0 if unknown.
+        estimated_time: when all will be done, at that rate; if that is known.
         create_time: when it was asked for.
         update_time: when it last moved.
         is_ended: it will do nothing more.

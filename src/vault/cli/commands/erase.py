@@ -80,7 +80,7 @@ def _proven(client: "SubjectClient", receipt: "ErasureReceipt", calling: Calling
     while not found.is_proven and time.monotonic() < end:
         time.sleep(min(_LOOK_S, max(0.0, end - time.monotonic())))
         try:
-            found = client.erasure_receipt(receipt.erasure_uid, own=receipt, **calling.context)
+            found = client.erasure_receipt(receipt.erasure_uid, own=receipt.text, **calling.context)
         except VaultError as error:
             say(f"The proof can't be had now: {error}")
             break

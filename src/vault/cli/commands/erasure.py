@@ -60,23 +60,13 @@ def receipt(uid: bytes, out: Path, own: Path | None, calling: Calling, output: s
 
     Roles: privacy_officer, auditor.
     """
-    from vault.audit import receipt_file
     from vault.durable import create_file
 
     if out.exists():
         raise click.ClickException(f"{out} exists and is not overwritten: choose another name")
     with calling.subject_client() as client, in_client_words():
-        found = client.erasure_receipt(uid, **calling.context)
-    text = found.text
-    if own:
-        whole, kept = receipt_file.decode(text.encode()), _read(own)
-        if kept.statement != whole.statement:
-            raise click.ClickException(
-                f"{own} is not the receipt of this erasure, or the vault says something else now: verify both"
-            )
-        whole.subject_id, whole.commitment_key = kept.subject_id, kept.commitment_key
-        text = receipt_file.encode(whole)
-    create_file(out, text)
+        found = client.erasure_receipt(uid, own=own.read_text("utf-8") if own else None, **calling.context)
+    create_file(out, found.text)
     emit(output, [row(found, out)])
 
 
