@@ -91,6 +91,34 @@ def test_destroyed_versions_open_nothing_and_the_others_all(kms):
     assert wrap_one(kms, tenant).kek_version == 4
 
 
+def test_suspended_versions_open_nothing_until_they_are_let_again(kms):
+    tenant = kms.tenant()
+    blobs = [wrap_one(kms, tenant)]
+    for version in (1, 2):
+        kms.administrator.rotate(tenant, version)
+        blobs.append(wrap_one(kms, tenant))
+    for oldest, opening in ((3, [False, False, True]), (2, [False, True, True]), (1, [True, True, True])):
+        kek = kms.administrator.suspend_before(tenant, oldest)
+        assert kek == kms.administrator.suspend_before(tenant, oldest) == kms.another().kek(tenant)
+        assert (kek.oldest, kek.latest, sorted(kek.versions)) == (1, 3, list(range(oldest, 4)))
+        assert [opens(kms, tenant, blob) for blob in blobs] == opening
+        assert wrap_one(kms, tenant).kek_version == 3
+    kms.administrator.suspend_before(tenant, 2)
+    assert kms.administrator.destroy_before(tenant, 2).oldest == 2
+    assert [opens(kms, tenant, blob) for blob in blobs] == [False, True, True]
+
+
+@pytest.mark.parametrize("version", [-1, 0, 1, 4, 2**40])
+def test_only_versions_that_exist_are_suspended_or_let_again(kms, version):
+    tenant = kms.tenant()
+    for latest in (1, 2):
+        kms.administrator.rotate(tenant, latest)
+    kms.administrator.destroy_before(tenant, 2)
+    with pytest.raises(ValueError, match="versions"):
+        kms.administrator.suspend_before(tenant, version)
+    assert sorted(kms.administrator.kek(tenant).versions) == [2, 3]
+
+
 def test_a_destruction_called_again_changes_nothing(kms):
     tenant = kms.tenant()
     old = wrap_one(kms, tenant)

@@ -29,6 +29,19 @@ class Destruction:
             raise ValueError(f"only versions before the KEK's latest, {kek.latest}, can be destroyed: not before {self._version}")
         return kek
 
+    def check_suspended(self) -> Kek:
+        """The KEK, of which exactly the versions from this one on open.
+
+        Raises:
+            KmsIntegrityError: it is not so.
+        """
+        kek = self._manager.kek(self._tenant_uid)
+        if sorted(kek.versions) != list(range(self._version, kek.latest + 1)):
+            raise KmsIntegrityError(
+                f"KEK versions before {self._version} alone were to open nothing, and what is read back differs"
+            )
+        return kek
+
     def check_opens(self, kek: Kek, witness: tuple[bytes, bytes], wrapped_by: int) -> None:
         """Raise unless the witness opens, so that it says something if it doesn't any more; a version out of use can't tell.
 

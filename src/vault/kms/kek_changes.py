@@ -17,6 +17,16 @@ def has_left(kek: Kek, from_version: int) -> bool:
     return kek.latest == from_version + 1
 
 
+def check_there(kek: Kek, version: int) -> None:
+    """Raise unless this version exists, in use or not.
+
+    Raises:
+        ValueError: it was destroyed, or never made.
+    """
+    if not kek.oldest <= version <= kek.latest:
+        raise ValueError(f"the KEK has the versions from {kek.oldest} to {kek.latest}: {version} is none of them")
+
+
 def check_rotates(kek: Kek) -> None:
     """Raise unless the KMS may make a new version.
 

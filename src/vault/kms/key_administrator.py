@@ -32,6 +32,20 @@ class KeyAdministrator(Protocol):
             KmsDeniedError: the KEK was imported: import its new version.
         """
 
+    def suspend_before(self, tenant_uid: bytes, version: int) -> Kek:
+        """Let the versions from this one on open, and those before it not; the KEK then, which shows those that open.
+
+        Nothing is destroyed: called with the oldest version, all open again. So it can be seen what a destruction would take along.
+
+        Args:
+            tenant_uid: whose.
+            version: one that exists.
+
+        Raises:
+            ValueError: there is no such version.
+            KmsIntegrityError: what is read back differs.
+        """
+
     def destroy_before(self, tenant_uid: bytes, version: int, witness: tuple[bytes, bytes] | None = None) -> Kek:
         """Destroy every version before this one (crypto.md 5.2: both minimum versions, trim, read back); what is left.
 

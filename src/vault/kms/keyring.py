@@ -85,6 +85,10 @@ class TenantEntry:
         latest = self.latest_version + 1
         return replace(self, latest_version=latest, keks={**self.keks, latest: KekVersion(kek, now_us)})
 
+    def opening_from(self, version: int) -> "TenantEntry":
+        """The same, of which the versions from this one on open; itself, if they do."""
+        return self if version == self.min_decryption_version else replace(self, min_decryption_version=version)
+
     def without_before(self, version: int) -> "TenantEntry":
         """The same without the versions before this one."""
         left = {number: kek for number, kek in self.keks.items() if number >= version}

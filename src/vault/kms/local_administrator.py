@@ -11,7 +11,7 @@ from vault.kms.arguments import check_tenant_uid
 from vault.kms.destroyed_folder import DestroyedFolder
 from vault.kms.destruction import Destruction
 from vault.kms.kek import Kek
-from vault.kms.kek_changes import check_imports, check_rotates, has_left
+from vault.kms.kek_changes import check_imports, check_rotates, check_there, has_left
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
 from vault.kms.keyring import Keyring, TenantEntry
 from vault.kms.keyring_file import KeyringFile
@@ -43,6 +43,13 @@ class LocalAdministrator:
 
         self._change(tenant_uid, rotated)
         return from_version + 1
+
+    def suspend_before(self, tenant_uid: bytes, version: int) -> Kek:
+        """See ``KeyAdministrator.suspend_before``."""
+        destruction = Destruction(self._manager, tenant_uid, version)
+        check_there(destruction.check_possible(), version)
+        self._change(tenant_uid, lambda entry: entry.opening_from(version))
+        return destruction.check_suspended()
 
     def destroy_before(self, tenant_uid: bytes, version: int, witness: tuple[bytes, bytes] | None = None) -> Kek:
         """See ``KeyAdministrator.destroy_before``."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from vault.crypto.keys import Key
 from vault.kms.destruction import Destruction
 from vault.kms.kek import Kek
-from vault.kms.kek_changes import check_imports, check_rotates, has_left
+from vault.kms.kek_changes import check_imports, check_rotates, check_there, has_left
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
 from vault.kms.transit import TransitKeyManager, kek_name
 from vault.kms.transit_config import TransitConfig
@@ -51,6 +51,13 @@ class TransitAdministrator:
             _done(self._once.post(f"{self._path(tenant_uid)}/rotate", Payload()))
         return self._next(tenant_uid, from_version)
 
+    def suspend_before(self, tenant_uid: bytes, version: int) -> Kek:
+        """See ``KeyAdministrator.suspend_before``."""
+        destruction = Destruction(self._manager, tenant_uid, version)
+        check_there(destruction.check_possible(), version)
+        self._open_from(tenant_uid, version)
+        return destruction.check_suspended()
+
     def destroy_before(self, tenant_uid: bytes, version: int, witness: tuple[bytes, bytes] | None = None) -> Kek:
         """See ``KeyAdministrator.destroy_before``."""
         destruction = Destruction(self._manager, tenant_uid, version)
@@ -58,9 +65,8 @@ class TransitAdministrator:
         if witness is not None:
             destruction.check_opens(kek, witness, _wrapped_by(witness[0]))
         if kek.oldest < version or min(kek.versions, default=0) < version:
-            path = self._path(tenant_uid)
-            _done(self._session.post(f"{path}/config", Payload(min_decryption_version=version, min_encryption_version=version)))
-            _done(self._session.post(f"{path}/trim", Payload(min_available_version=version)))
+            self._open_from(tenant_uid, version)
+            _done(self._session.post(f"{self._path(tenant_uid)}/trim", Payload(min_available_version=version)))
         return destruction.check_gone(witness)
 
     def import_kek(self, tenant_uid: bytes, key: Key) -> None:
@@ -93,6 +99,10 @@ class TransitAdministrator:
         """See ``KeyAdministrator.close``."""
         for each in (self._manager, self._session, self._once):
             each.close()
+
+    def _open_from(self, tenant_uid: bytes, version: int) -> None:
+        wanted = Payload(min_decryption_version=version, min_encryption_version=version)
+        _done(self._session.post(f"{self._path(tenant_uid)}/config", wanted))
 
     def _path(self, tenant_uid: bytes) -> str:
         return f"{self._mount}/keys/{kek_name(tenant_uid)}"
