@@ -7,13 +7,15 @@ import os
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from deploy.local_stack.postgres import PostgresServer
 from hypothesis import settings
-from tests.harness import Vault, make_vault
+from tests.harness import NewVault, Vault, make_vault
 from tests.postgres_by_url import new_database
 
 _numbers = count()
@@ -24,14 +26,17 @@ settings.load_profile("vault")
 
 
 @pytest.fixture(scope="session")
-def new_postgres_url() -> Iterator[Callable[[], str]]:
-    """Makes an empty PostgreSQL database; its URL. ``VAULT_TEST_PG_URL`` names a server to use instead of an embedded one."""
+def new_postgres_url() -> Iterator[Callable[..., str]]:
+    """Makes a PostgreSQL database, empty or a copy of the one that is named; its URL.
+
+    ``VAULT_TEST_PG_URL`` names a server to use instead of an embedded one.
+    """
     given = os.environ.get("VAULT_TEST_PG_URL")
     if given:
-        yield lambda: new_database(given)
+        yield partial(new_database, given)
         return
     with PostgresServer() as server:
-        yield lambda: server.create_database(f"vault_{os.getpid()}_{next(_numbers)}")
+        yield lambda *template: server.create_database(f"vault_{os.getpid()}_{next(_numbers)}", *template)
 
 
 @pytest.fixture(scope="session")
@@ -40,13 +45,31 @@ def mould(tmp_path_factory: pytest.TempPathFactory) -> Vault:
     return make_vault(tmp_path_factory.mktemp("mould"))
 
 
+@pytest.fixture(scope="session")
+def postgres_mould(tmp_path_factory: pytest.TempPathFactory, new_postgres_url: Callable[..., str]) -> Vault:
+    """The same on PostgreSQL, where it takes longer."""
+    return make_vault(tmp_path_factory.mktemp("mould"), database=f'url = "{new_postgres_url()}"')
+
+
+@pytest.fixture(scope="session")
+def new_vault(request: pytest.FixtureRequest) -> NewVault:
+    """Makes a vault: a copy of the session's one on that database, with the same keys and tenants."""
+
+    def make(database: str, folder: Path) -> Vault:
+        if database == "sqlite":
+            sqlite: Vault = request.getfixturevalue("mould")
+            return sqlite.copy(folder)
+        postgres: Vault = request.getfixturevalue("postgres_mould")
+        name = sa.make_url(postgres.config.database.url or "").database
+        return postgres.copy(folder, request.getfixturevalue("new_postgres_url")(name))
+
+    return make
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def vault(request: pytest.FixtureRequest, mould: Vault, tmp_path: Path) -> Vault:
+def vault(request: pytest.FixtureRequest, new_vault: NewVault, tmp_path: Path) -> Vault:
     """A vault of the test's own with local keys, on each database."""
-    if request.param == "sqlite":
-        return mould.copy(tmp_path)
-    url = request.getfixturevalue("new_postgres_url")()
-    return make_vault(tmp_path, database=f'url = "{url}"')
+    return new_vault(request.param, tmp_path)
 
 
 @pytest.fixture

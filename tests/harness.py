@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -72,9 +72,17 @@ class Vault:
         """The configuration, read anew."""
         return configuration.load(self.folder / "vault.toml")
 
-    def copy(self, folder: Path) -> "Vault":
-        """The same vault in another, empty folder, while nothing has it open. Only for one on SQLCipher."""
+    def copy(self, folder: Path, url: str = "") -> "Vault":
+        """The same vault in another, empty folder, while nothing has it open; of one on PostgreSQL, with a copy of its database.
+
+        Args:
+            folder: where it will lie.
+            url: that of the copied database; none of a vault on SQLCipher, whose database lies in the folder.
+        """
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        if self.config.database.url:
+            settings = folder / "vault.toml"
+            settings.write_text(settings.read_text().replace(self.config.database.url, url))
         return replace(self, folder=folder, tenants=deepcopy(self.tenants))
 
     @contextmanager
@@ -85,6 +93,10 @@ class Vault:
             yield node
         finally:
             node.close()
+
+
+NewVault = Callable[[str, Path], Vault]
+"""Makes a vault with local keys: on ``sqlite`` or ``postgres``, in an empty folder."""
 
 
 def make_vault(folder: Path, *, database: str = 'sqlite_file = "vault.db"', kms: str = LOCAL_KMS, limits: str = "") -> Vault:

@@ -115,9 +115,9 @@ class PostgresServer:
             self._process.kill()
             self._await_end()
 
-    def create_database(self, name: str) -> str:
-        """A new database; its SQLAlchemy URL, as the server's owner."""
-        self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    def create_database(self, name: str, template: str = "template1") -> str:
+        """A new database: empty, or a copy of another that nobody is connected to; its SQLAlchemy URL, as the server's owner."""
+        self._execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
         return self.url(name)
 
     def create_role(self, name: str) -> None:

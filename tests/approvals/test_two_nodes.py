@@ -1,12 +1,12 @@
 """Two nodes on one PostgreSQL: an approval is used once however many use it at once, and a seal holds on every node at once."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from google.protobuf.message import Message
-from tests.harness import make_vault
+from tests.harness import NewVault
 from tests.keys.requests import approve, deny, seal, unseal, unsealed
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import new_email, new_subject, reveal, tokenize, tokens_of
@@ -16,9 +16,9 @@ from vault.server.node import Node
 
 
 @pytest.fixture(scope="module")
-def nodes(new_postgres_url: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Inside]]:
+def nodes(new_vault: NewVault, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Inside]]:
     """Two nodes of one vault, each with the tenant's keys in memory."""
-    vault = make_vault(tmp_path_factory.mktemp("vault"), database=f'url = "{new_postgres_url()}"')
+    vault = new_vault("postgres", tmp_path_factory.mktemp("vault"))
     opened = [Inside(vault, Node(vault.config)) for _ in range(2)]
     for one in opened:
         one.keys()

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.audit_service.wire import Wire, audit_context, error_of
-from tests.harness import Server, Vault, add_tenant, make_vault, tokenize_request
+from tests.harness import NewVault, Server, Vault, add_tenant, tokenize_request
 from tests.use_cases.requests import new_email, new_subject
 
 from vault import principals
@@ -30,8 +30,8 @@ from vault.v1.audit_service_pb2 import (
 
 
 @pytest.fixture(scope="module")
-def vault(tmp_path_factory: pytest.TempPathFactory, new_postgres_url: Callable[[], str]) -> Vault:
-    return make_vault(tmp_path_factory.mktemp("served"), database=f'url = "{new_postgres_url()}"')
+def vault(tmp_path_factory: pytest.TempPathFactory, new_vault: NewVault) -> Vault:
+    return new_vault("postgres", tmp_path_factory.mktemp("served"))
 
 
 @pytest.fixture(scope="module")
@@ -269,8 +269,8 @@ def test_a_reader_that_does_not_read_holds_up_nobody(server: Server) -> None:
             assert entries_until(messages, lambda event: event.action == "Tokenize")
 
 
-def test_tails_end_with_the_server_and_say_so(tmp_path_factory: pytest.TempPathFactory, new_postgres_url) -> None:
-    vault = make_vault(tmp_path_factory.mktemp("ending"), database=f'url = "{new_postgres_url()}"')
+def test_tails_end_with_the_server_and_say_so(tmp_path_factory: pytest.TempPathFactory, new_vault: NewVault) -> None:
+    vault = new_vault("postgres", tmp_path_factory.mktemp("ending"))
     request = tail()
     with Server(vault) as server:
         wire = auditor(server)

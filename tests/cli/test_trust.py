@@ -1,14 +1,13 @@
 """Another CA for a tenant, and the system's own log, which only auditors with a CA of their own read."""
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 import pytest
 from tests.audit_service.wire import Wire, audit_context, error_of
 from tests.cli.conftest import Draft, Run
-from tests.harness import Caller, Server, Vault, context, make_vault
+from tests.harness import Caller, NewVault, Server, Vault, context
 
 from vault.access.issuing import Issued, create_ca, issue_client, principal_uri
 from vault.audit.events import SYSTEM_TENANT
@@ -18,8 +17,8 @@ from vault.v1.audit_service_pb2 import ExportRequest, GetCheckpointRequest, Quer
 
 
 @pytest.fixture
-def vault(tmp_path: Path, new_postgres_url: Callable[[], str]) -> Vault:
-    return make_vault(tmp_path, database=f'url = "{new_postgres_url()}"')
+def vault(tmp_path: Path, new_vault: NewVault) -> Vault:
+    return new_vault("postgres", tmp_path)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tests.faults.serving import serves
-from tests.harness import Caller, Server, Vault, make_vault, reveal_request
+from tests.harness import Caller, NewVault, Server, Vault, reveal_request
 from tests.server.canaries import traces
 from tests.server.refusal import refused
 from tests.server.requests import good, tokenize, value
@@ -45,11 +45,8 @@ class Faulty:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def faulty(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_postgres_url: Callable[[], str]
-) -> Iterator[Faulty]:
-    database = 'sqlite_file = "vault.db"' if request.param == "sqlite" else f'url = "{new_postgres_url()}"'
-    with Server(make_vault(tmp_path_factory.mktemp("faulty"), database=database), prelude=FAULTY) as server:
+def faulty(request: pytest.FixtureRequest, new_vault: NewVault, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
+    with Server(new_vault(request.param, tmp_path_factory.mktemp("faulty")), prelude=FAULTY) as server:
         yield Faulty(server)
 
 

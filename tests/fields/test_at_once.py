@@ -1,7 +1,7 @@
 """Many values, calls and nodes at once: as few statements as for one, and one key a person, whoever needs it first."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from google.protobuf.message import Message
 from tests.fields.requests import decrypt, encrypt, key_row, made, plain, reencrypt
 from tests.fields.test_refused import erase
-from tests.harness import make_vault
+from tests.harness import NewVault
 from tests.use_cases.inside import Inside, inside
 from tests.use_cases.requests import new_email, new_subject, tokenize
 
@@ -22,9 +22,9 @@ ROUNDS, NODES, CALLS = 3, 2, 4
 
 
 @pytest.fixture(scope="module")
-def nodes(new_postgres_url: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Inside]]:
+def nodes(new_vault: NewVault, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Inside]]:
     """Two nodes of one vault on PostgreSQL, each with the tenant's keys in memory."""
-    vault = make_vault(tmp_path_factory.mktemp("vault"), database=f'url = "{new_postgres_url()}"')
+    vault = new_vault("postgres", tmp_path_factory.mktemp("vault"))
     with ExitStack() as stack:
         opened = [stack.enter_context(inside(vault)) for _ in range(NODES)]
         for one in opened:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from deploy.local_stack.postgres import PostgresServer
 from google.protobuf.message import Message
 from tests.fields.requests import decrypt, encrypt, reencrypt
-from tests.harness import Caller, Server, Vault, make_vault
+from tests.harness import Caller, NewVault, Server, Vault, make_vault
 from tests.server.canaries import SUBJECT, VALUES, traces
 from tests.server.refusal import refusal_of, refused
 
@@ -27,10 +27,10 @@ def cluster() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Vault, set[Path]]:
+def place(request: pytest.FixtureRequest, new_vault: NewVault, tmp_path: Path) -> tuple[Vault, set[Path]]:
     """A vault, and the folders where it leaves something."""
     if request.param == "sqlite":
-        return make_vault(tmp_path), {tmp_path}
+        return new_vault("sqlite", tmp_path), {tmp_path}
     url = request.getfixturevalue("cluster").create_database("vault")
     return make_vault(tmp_path, database=f'url = "{url}"'), {tmp_path, Path(str(sa.make_url(url).query["host"]))}
 
@@ -61,9 +61,9 @@ def test_no_value_subject_id_or_associated_data_is_in_any_file(place: tuple[Vaul
 
 
 @pytest.fixture(scope="module")
-def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+def caller(new_vault: NewVault, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """Somebody who may do everything, at a server."""
-    with Server(make_vault(tmp_path_factory.mktemp("vault"))) as server:
+    with Server(new_vault("sqlite", tmp_path_factory.mktemp("vault"))) as server:
         yield server.caller("all")
 
 

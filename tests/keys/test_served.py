@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import pytest
-from tests.harness import Server, make_vault, tokenize_request
+from tests.harness import NewVault, Server, tokenize_request
 from tests.keys.requests import DAY_S
 from tests.server.conftest import metrics
 
@@ -23,11 +23,8 @@ Client = TypeVar("Client", bound=Connection)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    database = 'sqlite_file = "vault.db"'
-    if request.param == "postgres":
-        database = f'url = "{request.getfixturevalue("new_postgres_url")()}"'
-    with Server(make_vault(tmp_path_factory.mktemp("served"), database=database)) as served:
+def server(request: pytest.FixtureRequest, new_vault: NewVault, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(new_vault(request.param, tmp_path_factory.mktemp("served"))) as served:
         yield served
 
 

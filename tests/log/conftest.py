@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.harness import make_vault
+from tests.harness import NewVault
 from tests.log.kept import Kept
 from tests.server.conftest import until
 
@@ -11,13 +11,9 @@ __all__ = ["kept", "opened", "until"]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+def opened(request: pytest.FixtureRequest, new_vault: NewVault, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     """A vault of the module's own on each database, opened in this process; nothing integrates but what a test runs."""
-    database = 'sqlite_file = "vault.db"'
-    if request.param == "postgres":
-        database = f'url = "{request.getfixturevalue("new_postgres_url")()}"'
-    vault = make_vault(tmp_path_factory.mktemp("vault"), database=database)
-    with vault.node() as node:
+    with new_vault(request.param, tmp_path_factory.mktemp("vault")).node() as node:
         yield Kept(node)
 
 

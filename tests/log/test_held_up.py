@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from tests.harness import make_vault
+from tests.harness import NewVault
 from tests.log import naive
 from tests.log.kept import FreeForAll, Kept, Writer
 from tests.log.test_takeover import UNSIGNED, Case
@@ -75,9 +75,9 @@ class Working:
 
 
 @pytest.fixture
-def kept(new_postgres_url: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+def kept(new_vault: NewVault, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     """A vault on PostgreSQL, where rows can be locked."""
-    vault = make_vault(tmp_path_factory.mktemp("vault"), database=f'url = "{new_postgres_url()}"')
+    vault = new_vault("postgres", tmp_path_factory.mktemp("vault"))
     with vault.node() as node:
         opened = Kept(node)
         opened.run(opened.integrator())

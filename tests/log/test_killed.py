@@ -8,12 +8,11 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.harness import Vault, make_vault
+from tests.harness import NewVault, Vault
 from tests.log import naive
 from tests.log.kept import Kept
 
@@ -26,13 +25,11 @@ POINTS = 500
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_whatever_statement_was_the_last_the_logs_are_whole(
-    database: str, new_postgres_url: Callable[[], str], tmp_path: Path
-) -> None:
+def test_whatever_statement_was_the_last_the_logs_are_whole(database: str, new_vault: NewVault, tmp_path: Path) -> None:
     for first in range(0, ROUNDS, ROUNDS_A_VAULT):
         folder = tmp_path / str(first)
         folder.mkdir()
-        vault = make_vault(folder, database='sqlite_file = "vault.db"' if database == "sqlite" else f'url = "{new_postgres_url()}"')
+        vault = new_vault(database, folder)
         sure, unsure = _leaves(vault), set[str]()
         for number in range(first, min(first + ROUNDS_A_VAULT, ROUNDS)):
             seed, point = secrets.randbelow(2**32), 1 + secrets.randbelow(POINTS)

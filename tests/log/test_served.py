@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from tests.harness import Server, Vault, make_vault, reveal_request
+from tests.harness import NewVault, Server, Vault, make_vault, reveal_request
 from tests.log import naive
 from tests.server.conftest import metrics
 from tests.server.refusal import refusal_of, refused
@@ -65,8 +65,8 @@ class Watched:
 
 
 @pytest.fixture
-def watched(new_postgres_url: Callable[[], str], tmp_path: Path) -> Iterator[Watched]:
-    vault = make_vault(tmp_path, database=f'url = "{new_postgres_url()}"')
+def watched(new_vault: NewVault, tmp_path: Path) -> Iterator[Watched]:
+    vault = new_vault("postgres", tmp_path)
     with Server(vault) as server:
         served = Watched(vault, server)
         yield served

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from tests.harness import make_vault
+from tests.harness import NewVault
 from tests.log_http.checker import Answer, Reader
 from tests.log_http.site import Site, site
 
@@ -25,10 +25,10 @@ Until = Callable[[Callable[[], object]], None]
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory, new_postgres_url: Callable[[], str], until: Until) -> Iterator[Site]:
+def found(tmp_path_factory: pytest.TempPathFactory, new_vault: NewVault, until: Until) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("access")
     prelude = "from vault.server import journal; journal.EVERY_S = 0.2"
-    with site(make_vault(folder, database=f'url = "{new_postgres_url()}"'), prelude=prelude) as served:
+    with site(new_vault("postgres", folder), prelude=prelude) as served:
         until(lambda: served.published_size() >= 2)
         yield served
 

@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 from cryptography import x509
-from tests.harness import Server, Vault, add_tenant, context, make_vault
+from tests.harness import NewVault, Server, Vault, add_tenant, context, make_vault
 from tests.log_http.checker import Reader
 from tests.log_http.site import Site, site
 from tests.log_http.test_files import BAD
@@ -33,8 +33,8 @@ http_bounds.MIN_BYTES_PER_S = 1 << 30
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory, new_postgres_url: Callable[[], str], until: Until) -> Iterator[Site]:
-    vault = make_vault(tmp_path_factory.mktemp("bounds"), database=f'url = "{new_postgres_url()}"')
+def found(tmp_path_factory: pytest.TempPathFactory, new_vault: NewVault, until: Until) -> Iterator[Site]:
+    vault = new_vault("postgres", tmp_path_factory.mktemp("bounds"))
     with site(vault, "public = true", BOUNDS) as served:
         stranger = served.reader(None)
         until(lambda: served.published_size(reader=stranger) >= 2)
@@ -342,5 +342,5 @@ def test_certificates_and_tenants_that_come_later_are_taken_without_a_restart(ne
 
 
 @pytest.fixture
-def new_vault(tmp_path_factory: pytest.TempPathFactory, new_postgres_url: Callable[[], str]) -> Vault:
-    return make_vault(tmp_path_factory.mktemp("changing"), database=f'url = "{new_postgres_url()}"')
+def new_vault(tmp_path_factory: pytest.TempPathFactory, new_vault: NewVault) -> Vault:
+    return new_vault("postgres", tmp_path_factory.mktemp("changing"))

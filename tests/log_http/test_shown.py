@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.harness import context, make_vault
+from tests.harness import NewVault, context
 from tests.log_http.built_log import BuiltLog
 from tests.log_http.checker import Reader
 from tests.log_http.site import Site, site
@@ -188,8 +188,8 @@ def test_a_cosigned_checkpoint_is_shown_under_the_same_rules(log: BuiltLog, file
 
 
 @pytest.fixture(scope="module")
-def public(tmp_path_factory: pytest.TempPathFactory, new_postgres_url: Callable[[], str]) -> Iterator[Site]:
-    vault = make_vault(tmp_path_factory.mktemp("shown"), database=f'url = "{new_postgres_url()}"')
+def public(tmp_path_factory: pytest.TempPathFactory, new_vault: NewVault) -> Iterator[Site]:
+    vault = new_vault("postgres", tmp_path_factory.mktemp("shown"))
     with site(vault, "public = true") as found:
         yield found
 

@@ -8,12 +8,11 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.harness import Vault, context, make_vault
+from tests.harness import NewVault, Vault, context
 from tests.log.kept import Kept
 from tests.rotation.works import Stored, begin_rotation, worker
 from tests.use_cases.inside import Inside, inside
@@ -29,9 +28,9 @@ POINTS = 250
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_whatever_statement_was_the_last_nothing_is_lost_and_another_worker_ends_it(
-    database: str, new_postgres_url: Callable[[], str], tmp_path: Path
+    database: str, new_vault: NewVault, tmp_path: Path
 ) -> None:
-    vault = make_vault(tmp_path, database='sqlite_file = "vault.db"' if database == "sqlite" else f'url = "{new_postgres_url()}"')
+    vault = new_vault(database, tmp_path)
     with inside(vault) as opened:
         stored = Stored(opened, people=8)
     for number in range(ROUNDS):

@@ -8,7 +8,7 @@ from urllib.request import urlopen
 
 import pytest
 from google.protobuf.message import Message
-from tests.harness import Caller, Server, Vault, make_vault
+from tests.harness import Caller, NewVault, Server, Vault
 from tests.server.canaries import traces
 from tests.server.ledger import Ledger
 from tests.server.refusal import Refusal, refused
@@ -61,9 +61,9 @@ def _method(request: Message) -> str:
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory, new_postgres_url: Callable[[], str]) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, new_vault: NewVault) -> Iterator[Served]:
     """A served vault for the whole run; whoever changes something of it uses a tenant of his own."""
-    vault = make_vault(tmp_path_factory.mktemp("served"), database=f'url = "{new_postgres_url()}"')
+    vault = new_vault("postgres", tmp_path_factory.mktemp("served"))
     ledger = Ledger(vault.config)
     with Server(vault) as server:
         yield Served(vault, server, ledger)

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from deploy.local_stack.postgres import PostgresServer
 from tests.audit.verifier import verify_log
-from tests.harness import Vault, make_vault
+from tests.harness import NewVault, Vault, make_vault
 from tests.use_cases.inside import Inside, inside
 from tests.use_cases.requests import describe, new_email, new_subject, reveal, tokenize, tokens_of, update
 
@@ -110,8 +110,8 @@ def test_a_backend_that_ends_before_the_commit_leaves_no_doubt_and_no_trace(open
     assert log_is_whole(open_vault)
 
 
-def test_a_statement_that_waits_too_long_ends_with_its_call_s_deadline(new_postgres_url: Any, tmp_path: Path) -> None:
-    with inside(make_vault(tmp_path, database=f'url = "{new_postgres_url()}"')) as vault:
+def test_a_statement_that_waits_too_long_ends_with_its_call_s_deadline(new_vault: NewVault, tmp_path: Path) -> None:
+    with inside(new_vault("postgres", tmp_path)) as vault:
         token = store(vault)
         before = vault.count()
         with vault.engine.connect() as other, other.begin():

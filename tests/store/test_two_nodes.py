@@ -2,14 +2,14 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from tests.audit.verifier import verify_log
-from tests.harness import make_vault
+from tests.harness import NewVault
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import (
     DETERMINISTIC,
@@ -52,9 +52,9 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def nodes(new_postgres_url: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Served]]:
+def nodes(new_vault: NewVault, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Served]]:
     """Two nodes of one vault, each with the tenant's keys in memory."""
-    vault = make_vault(tmp_path_factory.mktemp("vault"), database=f'url = "{new_postgres_url()}"')
+    vault = new_vault("postgres", tmp_path_factory.mktemp("vault"))
     served = [Served(Inside(vault, Node(vault.config))) for _ in range(2)]
     for one in served:
         one.inside.keys()

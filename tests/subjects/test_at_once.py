@@ -2,14 +2,14 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from google.protobuf.message import Message
-from tests.harness import context, make_vault
+from tests.harness import NewVault, context
 from tests.subjects.requests import link, place_hold, register, restrict, show, unlink, unrestrict
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import new_email, new_subject, reveal, search, tokenize, tokens_of
@@ -31,9 +31,9 @@ Asked = tuple[Message, str]
 
 
 @pytest.fixture(scope="module")
-def nodes(new_postgres_url: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Inside, Inside]]:
+def nodes(new_vault: NewVault, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Inside, Inside]]:
     """Two nodes on one PostgreSQL, each with the tenant's keys in memory."""
-    vault = make_vault(tmp_path_factory.mktemp("vault"), database=f'url = "{new_postgres_url()}"')
+    vault = new_vault("postgres", tmp_path_factory.mktemp("vault"))
     first, second = (Inside(vault, Node(vault.config)) for _ in range(2))
     for one in (first, second):
         one.keys()
