@@ -1,7 +1,7 @@
 """Erasures that a restore undid, done again: the KMS remembers, out of the database's reach, which keys each one destroyed.
 
-A subject is found by its uid and by the ids of its keys: in a backup that is older than a re-keying it has others than those that
-were destroyed, and the same uid.
+A subject is found by its uid: in a backup that is older than a re-keying it has other keys than those that were destroyed. A key
+that was, and is there with somebody who wasn't erased, stops it: one of the two was written by nobody of us.
 """
 
 import json
@@ -38,7 +38,8 @@ def erase_again(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping
         destroyed: as ``KeyManager.destroyed`` gave it.
 
     Raises:
-        VaultError: INTEGRITY, if the KMS holds what is no entry of an erasure: nothing is erased, since nothing may be left out.
+        VaultError: INTEGRITY, if the KMS holds what is no entry of an erasure, or a key that was destroyed is with somebody who was
+            not erased: nothing is erased, since nothing may be left out, and nobody may go by mistake.
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
     found = _found(connection, tenant_uid, destroyed)
@@ -59,13 +60,15 @@ def is_any_back(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping
 
 def _found(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping[bytes, str]) -> dict[bytes, bytes]:
     """The erased subjects that are there, and by which erasure they were erased."""
-    by_subject, by_key = dict[bytes, bytes](), dict[bytes, bytes]()
+    by_subject, gone = dict[bytes, bytes](), set[bytes]()
     for erasure_uid, text in destroyed.items():
         subject_uid, key_ids = _parse(erasure_uid, text)
         by_subject[subject_uid] = erasure_uid
-        by_key |= dict.fromkeys(key_ids, erasure_uid)
-    found = {owner: by_key[key_id] for owner, key_id in _owners(connection, tenant_uid, by_key)}
-    return found | {uid: by_subject[uid] for uid in _subjects(connection, tenant_uid, by_subject)}
+        gone.update(key_ids)
+    owners = set(_owners(connection, tenant_uid, gone))
+    if not owners <= by_subject.keys():
+        raise _misplaced()
+    return {uid: by_subject[uid] for uid in owners.union(_subjects(connection, tenant_uid, by_subject))}
 
 
 def _erase(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes, erasure_uid: bytes) -> Repeated:
@@ -84,12 +87,19 @@ def _subjects(connection: sa.Connection, tenant_uid: bytes, uids: Iterable[bytes
         yield from connection.scalars(sa.select(c.uid).where(c.tenant_uid == tenant_uid, c.uid.in_(some)))
 
 
-def _owners(connection: sa.Connection, tenant_uid: bytes, key_ids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Subject uid and key id of each of these keys that is there."""
+def _owners(connection: sa.Connection, tenant_uid: bytes, key_ids: Iterable[bytes]) -> Iterator[bytes]:
+    """With whom these keys are, as far as they are there."""
     c = t.subject_key.c
     for some in _groups(key_ids):
-        select = sa.select(c.subject_uid, c.key_id).where(c.tenant_uid == tenant_uid, c.key_id.in_(some))
-        yield from ((subject_uid, key_id) for subject_uid, key_id in connection.execute(select))
+        yield from connection.scalars(sa.select(c.subject_uid).where(c.tenant_uid == tenant_uid, c.key_id.in_(some)))
+
+
+def _misplaced() -> VaultError:
+    return VaultError(
+        common_pb2.ERROR_REASON_INTEGRITY,
+        "a key that was destroyed is in the database again, with a subject that was not erased; nobody was erased again, and "
+        "nothing is served; the operator must investigate",
+    )
 
 
 def _groups(uids: Iterable[bytes]) -> Iterator[list[bytes]]:

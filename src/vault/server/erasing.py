@@ -6,7 +6,6 @@ node does.
 
 import asyncio
 import contextlib
-import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -26,10 +25,10 @@ from vault.store.rows import ErasureRow
 from vault.store.runner import Answer, Call
 from vault.store.sealing import check
 from vault.subjects.begin_erasure import BEGUN
+from vault.subjects.destroyed_note import note_of
 from vault.subjects.erasure_statement import Promises
 from vault.subjects.finish_erasure import FinishErasure
 from vault.v1 import common_pb2
-from vault.v1.subject_service_pb2 import ErasureStatement
 
 log = structlog.get_logger(__name__)
 
@@ -153,11 +152,8 @@ class Eraser:
             self._is_clean = await self.in_thread(erasures.clean_files, self._node.engine)
 
     def _note_destroyed(self, row: ErasureRow) -> bool:
-        """Note the key ids; whether the tenant's KEK was imported. The same text whoever writes it, since it is written once."""
-        statement = ErasureStatement.FromString(row.statement)
-        key_ids = [key.key_id.hex() for key in statement.keys]
-        text = json.dumps({"time_us": row.begin_us, "subject_uid": row.subject_uid.hex(), "key_ids": key_ids})
-        self._node.key_manager.note_destroyed(row.tenant_uid, row.uid, text)
+        """Note the key ids; whether the tenant's KEK was imported."""
+        self._node.key_manager.note_destroyed(row.tenant_uid, row.uid, note_of(row))
         return self._node.key_manager.kek(row.tenant_uid).imported
 
     async def _run(self, act: FinishErasure) -> None:

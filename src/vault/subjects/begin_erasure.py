@@ -21,6 +21,7 @@ from vault.store.runner import MoreRowsError
 from vault.store.sealing import check, sealed
 from vault.subjects.erasure_statement import Found, begun
 from vault.subjects.named import ERASING, lookups
+from vault.subjects.own_keys import check_own
 from vault.v1 import common_pb2
 from vault.v1.subject_service_pb2 import ErasureReceipt, ErasureStatement
 
@@ -68,7 +69,7 @@ def check_erasable(admitted: Admitted, known: Known, owned: Belongings) -> None:
     """Refuse to erase who is held, or is being erased.
 
     Raises:
-        VaultError: SUBJECT_HELD, WRONG_STATE, INTEGRITY.
+        VaultError: SUBJECT_HELD, WRONG_STATE; INTEGRITY, also if a key is not the subject's own.
     """
     for hold in owned.holds:
         check(admitted.keys.authority, hold)
@@ -81,6 +82,7 @@ def check_erasable(admitted: Admitted, known: Known, owned: Belongings) -> None:
             common_pb2.ERROR_REASON_WRONG_STATE,
             "the subject is being erased already; with the request_id that began it, the call answers the receipt",
         )
+    check_own(admitted.keys, owned.keys)
 
 
 def begin(

@@ -14,6 +14,7 @@ from vault.store.sealing import check, sealed
 from vault.store.writes import Writes
 from vault.subjects.begin_erasure import BEGUN, DONE
 from vault.subjects.erasure_statement import Found, Promises, done
+from vault.subjects.own_keys import check_own
 from vault.v1 import common_pb2
 from vault.v1.subject_service_pb2 import ErasureStatement
 
@@ -66,6 +67,7 @@ class FinishErasure(Act):
         if row.state != BEGUN:
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "another node has finished this erasure")
         found = Found(rows.belongings.get(row.subject_uid, Belongings()), tenant, rows.tenant_keys)
+        check_own(keys, found.owned.keys)
         statement = done(row.statement, found, self._promises, rows.schedule, rows.now_us, kek_imported=self._kek_imported)
         text = statement.SerializeToString(deterministic=True)
         after = row._replace(
