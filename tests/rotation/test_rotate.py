@@ -1,6 +1,7 @@
 """A rotation leaves nothing under old keys, loses nothing on the way, and says so in the log."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from tests.use_cases.requests import new_email, new_subject, tokenize
 
 from vault.errors import VaultError
 from vault.keys.operations import uid_of
+from vault.kms.local_administrator import LocalAdministrator
 from vault.store import tables as t
 from vault.store.rotation.census import census
 from vault.v1 import key_service_pb2 as v1
@@ -117,4 +119,20 @@ def test_an_altered_item_keeps_the_old_keys_and_is_named_as_such(open_vault: Ins
         states = set(connection.scalars(sa.select(t.tenant_key.c.state).where(t.tenant_key.c.tenant_uid == uid)))
     assert "OLD" in states
     open_vault.edit(t.item, {"tenant_uid": uid, "uid": item.uid}, purposes=item.purposes)
+    rotate(open_vault)
+
+
+def test_a_kek_that_was_imported_is_not_rotated_and_the_refusal_says_why(
+    open_vault: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, real = _tenant(open_vault), LocalAdministrator.kek
+    monkeypatch.setattr(LocalAdministrator, "kek", lambda *of: replace(real(*of), imported=True, may_rotate=False))
+    name = begin_rotation(open_vault).name
+    with worker(open_vault) as working:
+        working.look()
+    operation = found(open_vault, name)
+    assert operation.done
+    assert "imported" in operation.error.message
+    assert _tenant(open_vault) == before
+    monkeypatch.undo()
     rotate(open_vault)

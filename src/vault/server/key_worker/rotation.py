@@ -80,6 +80,11 @@ class Rotation:
 
     def _census(self) -> bool:
         kek = self._desk.administrator.kek(self._row.tenant_uid)
+        if not kek.may_rotate:
+            raise VaultError(
+                common_pb2.ERROR_REASON_WRONG_STATE,
+                "the tenant's KEK was imported, and so must be its new versions: the KMS can't make one, and nothing was changed",
+            )
         keys = self._desk.serving_keys(self._row.tenant_uid)
         epoch, index = max(keys.epochs), max(keys.indexes)
         counted = self._count(epoch + 1, index + 1)
@@ -161,7 +166,7 @@ class Rotation:
         self._attestation.retired_index_keys.extend(retired[1])
         self._attestation.kek_version = _BEFORE.unpack_from(self.place.cursor)[0] + 1
         self._attestation.done["rows"] = self.place.done
-        for name, count in left._asdict().items():
+        for name, count in left._replace(rekey_due=0)._asdict().items():
             self._attestation.left[name] = count
         return False
 
