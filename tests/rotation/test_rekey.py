@@ -1,12 +1,15 @@
 """Re-keying gives a subject new keys, keeps what is sealed under them, and leaves events by which rows agree with the log."""
 
+import pytest
 from tests.harness import context
-from tests.rotation.works import Stored, attested, worker
+from tests.rotation.works import Stored, attested, found, worker
 from tests.use_cases.inside import Inside
+from tests.use_cases.requests import new_email
 
 from vault.crypto.fingerprint import subject_lookup
+from vault.keys import rekeying
 from vault.store import tables as t
-from vault.v1 import audit_pb2
+from vault.v1 import audit_pb2, field_service_pb2
 from vault.v1 import key_service_pb2 as v1
 
 
@@ -74,3 +77,24 @@ def test_the_operation_names_the_subject_by_its_uid_alone(open_vault: Inside) ->
     _rekey(open_vault, stored.names[0])
     requests = [row.request for row in open_vault.rows(t.operation, tenant_uid=open_vault.tenant().uid)]
     assert not [request for request in requests if stored.names[0].encode() in request]
+
+
+def test_a_subject_gets_so_many_field_keys_and_a_refusal_instead_of_more(open_vault: Inside) -> None:
+    (name,) = Stored(open_vault, people=1).names
+    request = field_service_pb2.EncryptRequest(context=context())
+    request.items.add(subject_id=name, data_class="email").value.text = new_email()
+    ciphertext = open_vault.ask(request).results[0].ciphertext
+    where = {"subject_uid": _subject(open_vault, name).uid, "kind": "field"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rekeying, "MAX_FIELD_KEYS", 2)
+        _rekey(open_vault, name)
+        operation = open_vault.ask(v1.RekeyRequest(context=context("incident"), subject_id=name), "security").operation
+        before = open_vault.rows(t.subject_key, **where)
+        with worker(open_vault) as working:
+            working.look()
+        assert "WRONG_STATE" in str(found(open_vault, operation.name).error)
+    assert open_vault.rows(t.subject_key, **where) == before
+    assert len(before) == 2
+    decrypt = field_service_pb2.DecryptRequest(context=context())
+    decrypt.items.add(ciphertext=ciphertext)
+    assert open_vault.ask(decrypt, "plain").results
