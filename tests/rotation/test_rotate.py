@@ -136,3 +136,19 @@ def test_a_kek_that_was_imported_is_not_rotated_and_the_refusal_says_why(
     assert _tenant(open_vault) == before
     monkeypatch.undo()
     rotate(open_vault)
+
+
+def test_a_rotation_waits_for_whoever_is_being_erased(open_vault: Inside) -> None:
+    """Of whom something was deleted, too: their keys move nowhere, and are not given up as altered ones."""
+    stored = Stored(open_vault, people=2)
+    before = open_vault.rows(t.subject, tenant_uid=open_vault.tenant().uid, rekey_due=True)[0]
+    where = {"tenant_uid": before.tenant_uid, "uid": before.uid}
+    open_vault.reseal(t.subject, where, state="ERASING")
+    name = begin_rotation(open_vault).name
+    with worker(open_vault) as working:
+        working.look()
+        assert not found(open_vault, name).done
+        open_vault.reseal(t.subject, where, state="ACTIVE")
+        working.look()
+    assert attested(open_vault, name).retired_epochs
+    stored.check()

@@ -121,11 +121,12 @@ class Rotation:
         with reading(self._desk.engine, _PATIENCE_S) as connection:
             uids = list(connection.scalars(due.order_by(c.uid).limit(max(1, self._batch // 10))))
         calls = [Rekeying(self._caller, uid, self._details, with_field_key=False) for uid in uids]
-        for answer in self._desk.each(calls):
-            if isinstance(answer, VaultError) and answer.reason not in GONE:
-                raise answer
+        refused = [answer for answer in self._desk.each(calls) if isinstance(answer, VaultError)]
+        for error in refused:
+            if error.reason not in GONE:
+                raise error
         with self._desk.engine.begin() as connection:
-            place = self._advance(connection, Pass(len(uids), 0, uids[-1] if uids else None), REWRAP)
+            place = self._advance(connection, Pass(len(uids) - len(refused), len(refused), uids[-1] if uids else None), REWRAP)
         self.place = place
         return True
 
@@ -174,17 +175,33 @@ class Rotation:
         """Another pass over what was locked, or changed, in the one before.
 
         Raises:
-            VaultError: INTEGRITY, if some passes in a row moved nothing.
+            VaultError: INTEGRITY, if some passes in a row moved nothing; CONFLICT, if it has to wait for erasures.
         """
         self._idle = 0 if self.place.done > self._done_before else self._idle + 1
         self._done_before = self.place.done
         if self._idle == _IDLE_PASSES:
+            self._check_nobody_is_being_erased()
             raise VaultError(
                 common_pb2.ERROR_REASON_INTEGRITY,
                 f"rows that were altered or damaged can't be moved to the new keys, so the old ones stay: {left}; find them with "
                 "`pdvault audit verify --database`",
             )
         self._note(self.place._replace(phase=REKEY, cursor=self.place.cursor[: _BEFORE.size]))
+
+    def _check_nobody_is_being_erased(self) -> None:
+        """Wait for erasures under way: what is theirs goes with them, and is moved nowhere.
+
+        Raises:
+            VaultError: CONFLICT, if there is one.
+        """
+        c = t.subject.c
+        erasing = sa.exists().where(c.tenant_uid == self._row.tenant_uid, c.state == "ERASING")
+        with reading(self._desk.engine, _PATIENCE_S) as connection:
+            if connection.scalar(sa.select(erasing)):
+                raise VaultError(
+                    common_pb2.ERROR_REASON_CONFLICT,
+                    "subjects are being erased; what is theirs goes before the old keys are retired",
+                )
 
     @property
     def _new(self) -> tuple[int, int]:
