@@ -124,7 +124,7 @@ def test_a_name_that_is_linked_and_stored_for_in_one_group_leads_to_one_subject(
 
 def test_two_that_are_registered_with_each_other_s_names_in_one_group_are_one(open_vault: Inside) -> None:
     first, second = new_subject(), new_subject()
-    asked: list[Asked] = [(register(first, second), "app"), (register(second, first), "app")]
+    asked: list[Asked] = [(register(first, second), "all"), (register(second, first), "all")]
     assert together(open_vault, asked) == ["OK", "OK"]
     assert owners(open_vault, first) == owners(open_vault, second)
     assert len(owners(open_vault, first)) == 1

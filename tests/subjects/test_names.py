@@ -25,7 +25,7 @@ def test_registering_again_finds_the_subject_and_a_retry_answers_as_the_first_ti
     request = register(new_subject(), new_subject())
     made = open_vault.ask(request, "app")
     assert open_vault.ask(request, "app") == made
-    again = open_vault.ask(register(request.subject_id, *request.aliases), "app")
+    again = open_vault.ask(register(request.subject_id, *request.aliases), "all")
     assert (again.subject_uid, again.existed) == (made.subject_uid, True)
     changed = register(new_subject())
     changed.context.request_id = request.context.request_id
@@ -67,7 +67,7 @@ def test_linking_again_changes_nothing_and_the_first_name_needs_no_link(open_vau
         open_vault.ask(link(first, second), "admin")
     open_vault.ask(link(second, first), "admin")
     open_vault.ask(link(first, first), "admin")
-    open_vault.ask(register(first, first, second), "app")
+    open_vault.ask(register(first, first, second), "all")
     assert names_of(open_vault, first) == [second]
 
 
@@ -78,7 +78,7 @@ def test_a_name_that_leads_to_one_subject_is_never_given_to_another(open_vault: 
     before = open_vault.count()
     for taken in (first, alias):
         assert open_vault.refused(link(second, taken), "admin") == ALIAS_TAKEN
-        assert open_vault.refused(register(second, taken), "app") == ALIAS_TAKEN
+        assert open_vault.refused(register(second, taken), "all") == ALIAS_TAKEN
         assert open_vault.refused(register(new_subject(), taken), "app") == ALIAS_TAKEN
     assert {name: count for name, count in open_vault.count().items() if name != "audit_pending"} == {
         name: count for name, count in before.items() if name != "audit_pending"
@@ -126,11 +126,14 @@ def test_a_subject_has_at_most_so_many_names(open_vault: Inside) -> None:
     open_vault.ask(link(first, names_of(open_vault, first)[0]), "admin")
 
 
-def test_who_may_not_link_registers_no_name_for_a_subject_that_is_there(open_vault: Inside) -> None:
-    first = new_subject()
-    open_vault.ask(register(first), "app")
-    assert open_vault.refused(register(first, new_subject()), "app") == "POLICY_DENIED"
-    assert names_of(open_vault, first) == []
+def test_who_may_not_link_registers_no_name_for_a_subject_that_is_there_and_is_not_told_whose_it_is(open_vault: Inside) -> None:
+    first, alias, other = new_subject(), new_subject(), new_subject()
+    open_vault.ask(register(first, alias), "app")
+    open_vault.ask(register(other), "app")
+    for name in (alias, other, new_subject()):
+        assert open_vault.refused(register(first, name), "app") == "POLICY_DENIED"
+    assert names_of(open_vault, first) == [alias]
+    assert open_vault.ask(register(first), "app").existed
 
 
 @pytest.mark.parametrize("who", ["app", "masked", "plain", "auditor", "security"])

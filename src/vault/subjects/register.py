@@ -42,10 +42,11 @@ class Register:
 
     def _register(self, admitted: Admitted) -> Done:
         found = find(admitted, self._request.subject_id)
+        if found and self._aliases:
+            admitted.permit(LINK, "")  # before it is looked to whom they lead: whoever may not link isn't told who is whom
         known = need_lasting(admitted, found) if found else self._make(admitted)
         new = self._unused(admitted, found)
         if found and new:
-            admitted.permit(LINK, "")
             aliases.need_room(len(belongings(admitted, found).aliases) + len(new))
         for alias in new:
             aliases.add(admitted, known, alias)
