@@ -113,11 +113,9 @@ def make_identity(path: Path) -> str:
     """Make an age identity in a new file, readable for its owner only; its recipient.
 
     Raises:
-        ClickException: the file exists.
+        VaultError: the file exists.
         OSError: it can't be written.
     """
-    if path.exists():
-        raise click.ClickException(f"{path} exists and is not overwritten: give its recipient with --recipient")
     identity = pyrage.x25519.Identity.generate()
     recipient = str(identity.to_public())
     made = datetime.now(UTC).isoformat(timespec="seconds")

@@ -13,7 +13,6 @@ import click
 from vault.cli.options import READABLE
 
 if TYPE_CHECKING:
-    from pdvault_client import FieldClient, SubjectClient, VaultClient
     from pdvault_client.connection import Connection
 
     Client = TypeVar("Client", bound=Connection)
@@ -60,44 +59,6 @@ class Calling:
     purpose: str
     context: dict[str, Any]
 
-    def client(self) -> "VaultClient":
-        """A client; use it in ``with``.
-
-        Raises:
-            ClickException: a setting is missing, or a file does not hold what it should.
-        """
-        quiet_grpc()
-        from pdvault_client import VaultClient
-
-        return self.endpoint.client(VaultClient, self.purpose, "app")
-
-    def field_client(self) -> "FieldClient":
-        """A client that encrypts fields; use it in ``with``.
-
-        Raises:
-            ClickException: a setting is missing, or a file does not hold what it should.
-        """
-        quiet_grpc()
-        from pdvault_client import FieldClient
-
-        return self.endpoint.client(FieldClient, self.purpose, "app")
-
-    def subject_client(self) -> "SubjectClient":
-        """A client that looks after people; use it in ``with``.
-
-        Raises:
-            ClickException: a setting is missing, or a file does not hold what it should.
-        """
-        quiet_grpc()
-        from pdvault_client import SubjectClient
-
-        return self.endpoint.client(SubjectClient, self.purpose, "privacy")
-
-
-def quiet_grpc() -> None:
-    """Before gRPC is imported: keep its own words off stderr; they are about what our errors explain."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-
 
 @contextmanager
 def in_client_words() -> Iterator[None]:
@@ -129,6 +90,7 @@ def endpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--key", type=READABLE, envvar="PDVAULT_KEY", show_envvar=True, help="Its key (PEM, not encrypted).")
     @functools.wraps(command)
     def with_endpoint(*args: Any, address: str, ca: Path, cert: Path, key: Path, **kwargs: Any) -> Any:
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before gRPC is imported: its words are about what our errors explain
         return command(*args, endpoint=Endpoint(address, ca, cert, key), **kwargs)
 
     return with_endpoint

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vault.cli.calling import Calling, in_client_words
+from vault.cli.clients import field_client, vault_client
 from vault.cli.csv_ciphertexts import encrypt
 from vault.cli.csv_tokens import Batch, Plan, Row, batches, tokenise, where
 from vault.cli.failures import RefusedError
@@ -41,7 +42,7 @@ def tokenise_file(source: Path, out: Path, plan: Plan, series: uuid.UUID, callin
         )
         return f"{before}. To go on, run the same command again with --request-id {series} within 24 hours."
 
-    with calling.client() as client:
+    with vault_client(calling) as client:
         work = partial(tokenise, client, plan=plan, series=series, **calling.context)
         return _convert(source, out, plan, "tokens", work, how_to_go_on)
 
@@ -58,7 +59,7 @@ def encrypt_file(source: Path, out: Path, plan: Plan, bound_column: str | None, 
     def how_to_go_on(_batch: Batch) -> str:
         return f"Nothing is stored. Run the same command again: it begins anew, and writes over {_draft(out)}."
 
-    with calling.field_client() as client:
+    with field_client(calling) as client:
         work = partial(encrypt, client, plan=plan, bound_column=bound_column, **calling.context)
         return _convert(source, out, plan, "ciphertexts", work, how_to_go_on)
 
@@ -69,8 +70,6 @@ def _convert(
     from rich.console import Console
     from rich.progress import track
 
-    if out.exists():
-        raise click.ClickException(f"{out} exists and is not overwritten: choose another --out")
     begin, made = time.monotonic(), 0
     names, count = _check(source, plan)
     with _written(out, names) as writer:

@@ -15,6 +15,22 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 READABLE = click.Path(exists=True, readable=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
+
+class _NewFile(click.ParamType[Path]):
+    """Where a file is to be written. What is there already is never overwritten."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path."""
+        path = Path(value)
+        if path.exists():
+            self.fail(f"{path} exists and is not overwritten: choose another name", param, ctx)
+        return path
+
+
+NEW_FILE = _NewFile()
+
 _EXAMPLE = """\
 node = "node-1"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+_UID = re.compile(r"[0-9a-fA-F]{32}")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -36,6 +37,23 @@ class Duration(click.ParamType[timedelta]):
         if not found:
             self.fail("must be a number and s, m, h or d, such as 30d", param, ctx)
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+class HexUid(click.ParamType[bytes]):
+    """A uid of 16 bytes, in hexadecimal; ``hint`` says where to find it."""
+
+    name = "uid"
+
+    def __init__(self, hint: str) -> None:
+        self._hint = hint
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        """The bytes."""
+        if isinstance(value, bytes):
+            return value
+        if not _UID.fullmatch(value):
+            self.fail(f"must be 32 hexadecimal digits, {self._hint}", param, ctx)
+        return bytes.fromhex(value)
 
 
 class Uuid(click.ParamType[uuid.UUID]):

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vault.audit.note import encode_base64
 from vault.audit.receipt import VerifiedReceipt
-from vault.cli.output import Fields
+from vault.cli.output import Fields, iso
 from vault.v1.subject_service_pb2 import ErasureReceipt, ErasureStatement
+
+if TYPE_CHECKING:
+    from pdvault_client import ErasureReceipt as Receipt
 
 
 def told(receipt: ErasureReceipt, statement: ErasureStatement) -> Iterator[tuple[str, str]]:
@@ -26,6 +31,20 @@ def told(receipt: ErasureReceipt, statement: ErasureStatement) -> Iterator[tuple
         yield "Digits that live on in tokens", kept
     if statement.recipients:
         yield "Others to be told", ", ".join(statement.recipients)
+
+
+def row(receipt: "Receipt", file: Path) -> Fields:
+    """What is printed of a receipt; not whom it is about."""
+    return {
+        "erasure_uid": receipt.erasure_uid.hex(),
+        "keys": receipt.keys,
+        "items": sum(receipt.items.values()),
+        "tokens": receipt.tokens,
+        "clean_time": iso(receipt.clean_time),
+        "horizon_time": iso(receipt.horizon_time),
+        "proven": receipt.is_proven,
+        "receipt": str(file),
+    }
 
 
 def proven(found: VerifiedReceipt) -> Iterator[str]:

@@ -11,6 +11,7 @@ import click
 from vault.cli.audit.calling import AuditCalling
 from vault.cli.audit.times import Zone
 from vault.cli.calling import in_client_words
+from vault.cli.clients import audit_client
 from vault.cli.output import Fields, chosen, clean, emit, say
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def report(suspect: Suspect, with_subject_ids: bool, zone: Zone, calling: AuditC
         ClickException: something that was given can't be sent.
         VaultError: the vault refused.
     """
-    with calling.client() as client, in_client_words():
+    with audit_client(calling) as client, in_client_words():
         asked = client.breach_report(
             suspect.start,
             suspect.end,

@@ -17,6 +17,7 @@ import click
 import pyrage
 
 from vault.audit.verify_errors import UncheckedError
+from vault.cli import options
 
 Pieces = Iterable[tuple[str, bytes]]
 """(path in the bundle, next piece of that file): files one after the other, as AuditService.Export streams them."""
@@ -40,8 +41,7 @@ def write_bundle(path: Path, pieces: Pieces, recipients: Sequence[str] = ()) -> 
         ClickException: the path exists, or a recipient is none.
         OSError: it can't be written.
     """
-    if path.exists():
-        raise click.ClickException(f"{path} exists and is not overwritten: choose another name")
+    options.NEW_FILE.convert(path, None, None)
     keys = [_recipient(text) for text in recipients]
     draft = path.with_name(path.name + ".partial")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, _PRIVATE)

@@ -3,14 +3,11 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from vault.cli.calling import Endpoint, endpoint_options, quiet_grpc
-
-if TYPE_CHECKING:
-    from pdvault_client import AuditClient
+from vault.cli.calling import Endpoint, endpoint_options
 
 
 @dataclass(frozen=True)
@@ -26,17 +23,6 @@ class AuditCalling:
     def options(self) -> dict[str, Any]:
         """The options of a call that is answered at once."""
         return {**self.context, "timeout_s": self.timeout_s}
-
-    def client(self) -> "AuditClient":
-        """A client; use it in ``with``.
-
-        Raises:
-            ClickException: a setting is missing, or a file does not hold what it should.
-        """
-        quiet_grpc()
-        from pdvault_client import AuditClient
-
-        return self.endpoint.client(AuditClient, self.purpose, "auditor")
 
     def full_name(self, principal: str) -> str:
         """A principal's name; a short one is of somebody of whose URI only the last part differs from ours.

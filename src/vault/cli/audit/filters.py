@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vault.cli.audit.calling import AuditCalling
-from vault.cli.audit.parameters import Certificate, Uid, subject_id
+from vault.cli.audit.parameters import EVENT_UID, Certificate, subject_id
 from vault.cli.audit.times import FORMS, When, WhenType, Zone
 from vault.cli.parameters import Uuid
 
@@ -47,12 +47,12 @@ SUBJECTS = (
         metavar="ID|@FILE|-",
         help="Whom it is about, by your own name of the subject; @FILE and - (stdin) keep it out of the process list.",
     ),
-    click.option("--subject-uid", type=Uid(), metavar="UID", help="The same by the subject's uid, as events have it."),
+    click.option("--subject-uid", type=EVENT_UID, metavar="UID", help="The same by the subject's uid, as events have it."),
 )
 MENTIONS = (
     *SUBJECTS,
     click.option("--token", metavar="TOKEN", help="Which token was used."),
-    click.option("--token-uid", type=Uid(), metavar="UID", help="The same by the token's uid, as events have it."),
+    click.option("--token-uid", type=EVENT_UID, metavar="UID", help="The same by the token's uid, as events have it."),
     click.option("--request-id", type=Uuid(), metavar="UUID", help="One call, by its request id."),
 )
 

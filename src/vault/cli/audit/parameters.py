@@ -9,23 +9,12 @@ from typing import Any
 import click
 
 from vault.cli import values
+from vault.cli.parameters import HexUid
 
-_UID = re.compile(r"[0-9a-fA-F]{32}")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
-class Uid(click.ParamType[bytes]):
-    """16 bytes in hexadecimal, as events and receipts have them."""
-
-    name = "uid"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
-        """The bytes."""
-        if isinstance(value, bytes):
-            return value
-        if not _UID.fullmatch(value):
-            self.fail("must be 32 hexadecimal digits, as events have them", param, ctx)
-        return bytes.fromhex(value)
+EVENT_UID = HexUid("as events have them")
 
 
 class Certificate(click.ParamType[bytes]):

@@ -15,6 +15,7 @@ from vault.cli.audit.filters import Filters, matches
 from vault.cli.audit.story import alone
 from vault.cli.audit.times import Zone
 from vault.cli.calling import in_client_words
+from vault.cli.clients import audit_client
 from vault.cli.output import say
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ MAX_PAGE = 1000
 
 def found(filters: Filters, limit: int, zone: Zone, calling: AuditCalling) -> "Iterator[Event]":
     """Events that match, newest first; says on stderr if there are more."""
-    with calling.client() as client, in_client_words():
+    with audit_client(calling) as client, in_client_words():
         events = client.query(filters.event_filter(calling, zone), page_size=min(limit + 1, MAX_PAGE), **calling.options)
         yield from islice(events, limit)
         if next(events, None):
@@ -45,7 +46,7 @@ def followed(
         zone: of times.
         calling: who asks.
     """
-    with calling.client() as client, in_client_words():
+    with audit_client(calling) as client, in_client_words():
         wanted = filters.event_filter(calling, zone)
         if since_index is None and lines:
             page = client.query_page(wanted, page_size=lines, **calling.options)
@@ -80,7 +81,7 @@ def timeline(filters: Filters, zone: Zone, calling: AuditCalling) -> "Iterator[T
     Raises:
         UsageError: no subject is named.
     """
-    with calling.client() as client, in_client_words():
+    with audit_client(calling) as client, in_client_words():
         wanted = filters.event_filter(calling, zone)
         if not (wanted.subject_id or wanted.subject_uid):
             raise click.UsageError("give --subject-id or --subject-uid: whose story?")

@@ -4,8 +4,8 @@ import click
 
 from vault.cli import options
 from vault.cli.calling import Calling, calling_options, in_client_words
-from vault.cli.keys.clients import approval_client
-from vault.cli.keys.parameters import ApprovalUid
+from vault.cli.clients import approval_client
+from vault.cli.keys.parameters import APPROVAL_UID
 from vault.cli.keys.report import approval_fields
 from vault.cli.output import emit, say
 
@@ -28,7 +28,7 @@ def list_(calling: Calling, output: str | None) -> None:
 
 
 @approval.command(epilog=options.examples(f"pdvault approval approve {_UID} --purpose incident --reference INC-4711"))
-@click.argument("uid", type=ApprovalUid(), metavar="APPROVAL")
+@click.argument("uid", type=APPROVAL_UID, metavar="APPROVAL")
 @calling_options
 def approve(uid: bytes, calling: Calling) -> None:
     """Let it be done, once, by whoever asked. `pdvault approval list` says what it is: read that first."""
@@ -38,7 +38,7 @@ def approve(uid: bytes, calling: Calling) -> None:
 
 
 @approval.command(epilog=options.examples(f"pdvault approval deny {_UID} --purpose incident"))
-@click.argument("uid", type=ApprovalUid(), metavar="APPROVAL")
+@click.argument("uid", type=APPROVAL_UID, metavar="APPROVAL")
 @calling_options
 def deny(uid: bytes, calling: Calling) -> None:
     """Refuse it; also what was approved and is not done yet."""

@@ -12,6 +12,7 @@ from vault.cli.audit.export import PlaceType, Range, Watched, recipients
 from vault.cli.audit.times import When, Zone, zone_options
 from vault.cli.audit.trust import Trust, trust_options
 from vault.cli.calling import in_client_words
+from vault.cli.clients import audit_client
 from vault.cli.output import chosen, clean, emit, say
 
 
@@ -35,7 +36,7 @@ def checkpoint(note: bool, zone: Zone, trust: Trust, calling: AuditCalling, outp
     """
     from vault.cli.audit import checkpoint
 
-    with calling.client() as client, in_client_words():
+    with audit_client(calling) as client, in_client_words():
         found = client.checkpoint(**calling.options)
     signed = trust.opened(found.checkpoint, found.log_key)
     if note:
@@ -54,8 +55,8 @@ def checkpoint(note: bool, zone: Zone, trust: Trust, calling: AuditCalling, outp
     )
 )
 @click.argument("index", type=click.IntRange(0))
-@click.option("--out", type=options.FILE, help="Where to write the proof; entry-INDEX.tlog-proof by default. Must not exist.")
-@click.option("--leaf", type=options.FILE, help="Where to write the entry itself; entry-INDEX.leaf by default. Must not exist.")
+@click.option("--out", type=options.NEW_FILE, help="Where to write the proof; entry-INDEX.tlog-proof by default. Must not exist.")
+@click.option("--leaf", type=options.NEW_FILE, help="Where to write the entry itself; entry-INDEX.leaf by default. Must not exist.")
 @zone_options
 @trust_options
 @audit_calling_options
@@ -72,11 +73,9 @@ def prove(
     from vault.cli.audit.checkpoint import SOURCES
     from vault.cli.audit.rows import Names, brief
 
-    out, leaf = out or Path(f"entry-{index}.tlog-proof"), leaf or Path(f"entry-{index}.leaf")
-    for path in (out, leaf):
-        if path.exists():
-            raise click.ClickException(f"{path} exists and is not overwritten: choose another name")
-    with calling.client() as client, in_client_words():
+    out = out or options.NEW_FILE.convert(f"entry-{index}.tlog-proof", None, None)
+    leaf = leaf or options.NEW_FILE.convert(f"entry-{index}.leaf", None, None)
+    with audit_client(calling) as client, in_client_words():
         proof = client.inclusion_proof(index, **calling.options)
         offered = "" if trust.log_keys else client.checkpoint(**calling.options).log_key
     signed = trust.proven(proof, offered)
@@ -101,7 +100,7 @@ def prove(
 )
 @click.option("--from", "start", type=PlaceType(), metavar="TIME|INDEX", help="At or after this time, or this index.")
 @click.option("--to", "end", type=PlaceType(), metavar="TIME|INDEX", help="Before this time or index; a date is meant to its end.")
-@click.option("-o", "--out", type=options.FILE, required=True, help="Where to write the bundle. Must not exist.")
+@click.option("-o", "--out", type=options.NEW_FILE, required=True, help="Where to write the bundle. Must not exist.")
 @click.option(
     "--encrypt-to",
     multiple=True,
@@ -130,7 +129,7 @@ def export(
 
     keys = recipients(encrypt_to)
     asked = Range(start, end).options(zone)
-    with calling.client() as client, in_client_words():
+    with audit_client(calling) as client, in_client_words():
         newest = client.checkpoint(**calling.options)
         trust.opened(newest.checkpoint, newest.log_key)
         pieces = client.export(**asked, known_size=trust.known_size(newest.checkpoint), **calling.context)

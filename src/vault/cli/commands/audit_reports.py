@@ -13,6 +13,7 @@ from vault.cli.audit.filters import FACETS, TIMES, Filters, filter_options
 from vault.cli.audit.parameters import Certificate
 from vault.cli.audit.times import FORMS, When, WhenType, Zone, zone_options
 from vault.cli.calling import in_client_words
+from vault.cli.clients import audit_client
 from vault.cli.output import chosen, emit, say
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def stats(
     """
     from pdvault_client import Bucket, Dimension
 
-    with calling.client() as client, in_client_words():
+    with audit_client(calling) as client, in_client_words():
         wanted = filters.event_filter(calling, zone)
         if wanted.start_time is None:
             wanted = replace(wanted, start_time=(wanted.end_time or datetime.now(UTC)) - _WEEK)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vault.cli import failures, options
+from vault.cli import options
 from vault.cli.audit.trust import log_key_option, state_folder, state_option
+from vault.cli.verify_command import VerifyCommand
 
 if TYPE_CHECKING:
     from vault.audit.policy_file import Policy
@@ -26,38 +27,6 @@ Examples:
   pdvault audit verify bundle.zip.age --identity ~/.age/auditor.txt
   pdvault audit verify --proof reveal.tlog-proof --leaf reveal.leaf --log-key "$KEY"
   pdvault audit verify bundle.zip --database postgresql+psycopg://auditor@db/vault"""
-
-_UNCHECKED = 2
-"""``vault.cli.audit.verify.UNCHECKED``, which is not imported to say that an import failed."""
-
-
-class _UncheckedExit(failures.RefusedError):
-    """What hinders a verification: exit code 2."""
-
-
-class VerifyCommand(click.Command):
-    """A command in which 1 means that the log is wrong: whatever else goes wrong, usage included, is 2."""
-
-    def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
-    ) -> click.Context:
-        """Parse the command line."""
-        try:
-            return super().make_context(info_name, args, parent, **extra)
-        except click.UsageError as error:
-            raise _UncheckedExit(error.format_message()) from None
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; its exit code."""
-        try:
-            return super().invoke(ctx)
-        except click.exceptions.Exit:
-            raise
-        except KeyboardInterrupt:
-            failures.report(click.Abort())
-        except Exception as error:  # noqa: BLE001  none of them may end in exit code 1
-            failures.report(error)
-        return _UNCHECKED
 
 
 class LeafHash(click.ParamType[bytes]):

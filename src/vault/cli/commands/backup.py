@@ -33,7 +33,7 @@ def backup() -> None:
         "pdvault backup create -o vault.age --new-identity backup.key",
     )
 )
-@click.option("-o", "--out", type=options.FILE, required=True, help="Where to write the backup. Must not exist.")
+@click.option("-o", "--out", type=options.NEW_FILE, required=True, help="Where to write the backup. Must not exist.")
 @click.option(
     "--recipient",
     "recipients",
@@ -41,7 +41,7 @@ def backup() -> None:
     metavar="RECIPIENT|FILE",
     help="Who can open it: age1..., an SSH public key, or a file of these. May be repeated.",
 )
-@click.option("--new-identity", type=options.FILE, help="Make an age identity that can open it, in this new file (0600).")
+@click.option("--new-identity", type=options.NEW_FILE, help="Make an age identity that can open it, in this new file (0600).")
 @options.config_option
 def create(out: Path, recipients: tuple[str, ...], new_identity: Path | None, config_file: Path) -> None:
     """Make a backup of the vault, while it serves.
@@ -58,8 +58,6 @@ def create(out: Path, recipients: tuple[str, ...], new_identity: Path | None, co
 
     if not recipients and new_identity is None:
         raise click.UsageError("a backup is always encrypted: say to whom with --recipient, or make a key with --new-identity")
-    if out.exists():
-        raise click.ClickException(f"{out} exists and is not overwritten: choose another name")
     keys = read_recipients(recipients)
     if new_identity is not None:
         keys.append(backups.make_identity(new_identity))

@@ -7,6 +7,7 @@ import click
 
 from vault.cli import options
 from vault.cli.calling import Calling, calling_options, in_client_words
+from vault.cli.clients import field_client
 from vault.cli.forms import form_of, form_option, shown
 from vault.cli.output import Fields, emit
 from vault.cli.parameters import ValueCommand
@@ -46,7 +47,7 @@ def _decrypted(ciphertexts: Sequence[str], form: str, bound: bytes | None, calli
     from pdvault_client import DecryptItem
 
     chosen = form_of(form)
-    with calling.field_client() as client, in_client_words():
+    with field_client(calling) as client, in_client_words():
         for begin in range(0, len(ciphertexts), _BATCH):
             batch = [DecryptItem(text, bound, chosen) for text in ciphertexts[begin : begin + _BATCH]]
             for revealed in client.decrypt(batch, **calling.context):

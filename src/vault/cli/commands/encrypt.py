@@ -7,6 +7,7 @@ import click
 
 from vault.cli import options, values
 from vault.cli.calling import Calling, calling_options, in_client_words
+from vault.cli.clients import field_client
 from vault.cli.columns import ColumnType
 from vault.cli.csv_tokens import Column, Plan
 from vault.cli.output import emit
@@ -29,7 +30,7 @@ from vault.cli.parameters import ValueCommand
 @click.option("--bytes", "as_bytes", is_flag=True, help="Take the input as bytes, as it is: for classes such as face_template.")
 @click.option("--associated-data", metavar="TEXT", help="What the ciphertext is bound to, such as the row it will stand in.")
 @click.option("--csv", "csv_file", type=options.READABLE, help="A table whose values are to be encrypted (UTF-8, with a header).")
-@click.option("--out", type=options.FILE, help="With --csv: where to write the table with ciphertexts. Must not exist.")
+@click.option("--out", type=options.NEW_FILE, help="With --csv: where to write the table with ciphertexts. Must not exist.")
 @click.option("--subject-column", metavar="COLUMN", help="With --csv: the column that says whom a row is about.")
 @click.option(
     "--associated-data-column", metavar="COLUMN", help="With --csv: the column whose cell a row's ciphertexts are bound to."
@@ -76,7 +77,7 @@ def encrypt(
     from pdvault_client import FieldValue, ciphertext_to_text
 
     item = FieldValue(subject, data_class, value, bound, **_checks(lenient))
-    with calling.field_client() as client, in_client_words():
+    with field_client(calling) as client, in_client_words():
         (ciphertext,) = client.encrypt([item], **calling.context)
     emit(output, [{"ciphertext": ciphertext_to_text(ciphertext), "data_class": data_class}])
 

@@ -8,7 +8,8 @@ import click
 
 from vault.cli import options
 from vault.cli.calling import Calling, calling_options, in_client_words
-from vault.cli.output import emit, iso, say
+from vault.cli.clients import subject_client
+from vault.cli.output import emit, say
 from vault.cli.parameters import Uuid
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _LOOK_S = 1.0
     )
 )
 @click.option("--subject", metavar="ID", required=True, help="Who: your own opaque name of the person, no personal value.")
-@click.option("--out", type=options.FILE, required=True, help="Where to write the receipt. Must not exist.")
+@click.option("--out", type=options.NEW_FILE, required=True, help="Where to write the receipt. Must not exist.")
 @click.option("--yes", is_flag=True, help="Don't ask for the name once more.")
 @click.option("--request-id", type=Uuid(), help="Repeat a call under its first id: within 24 hours, the same receipt.")
 @click.option("--wait", "wait_s", type=click.IntRange(0, 600), default=15, show_default=True, help="Seconds to wait for the proof.")
@@ -38,13 +39,12 @@ def erase(
     The receipt is the only thing that leads from the name to the erasure: keep it. It is written as soon as the vault answers, and
     again with the log's proof, which takes some seconds. Role: privacy_officer.
     """
+    from vault.cli import receipt_words
     from vault.durable import create_file, replace_file
 
-    if out.exists():
-        raise click.ClickException(f"{out} exists and is not overwritten: choose another name")
     if not yes and click.prompt("This can't be undone. Type the subject's name once more", err=True) != subject:
         raise click.ClickException("that is another name: nothing was done")
-    with calling.subject_client() as client, in_client_words():
+    with subject_client(calling) as client, in_client_words():
         receipt = client.erase(subject, request_id=str(request_id or uuid.uuid4()), **calling.context)
         create_file(out, receipt.text)
         proven = _proven(client, receipt, calling, wait_s)
@@ -52,21 +52,7 @@ def erase(
         replace_file(out, proven.text)
     else:
         say(f"The log has no proof yet; later: pdvault erasure receipt {receipt.erasure_uid.hex()} --own {out} --out …")
-    emit(output, [row(proven, out)])
-
-
-def row(receipt: "ErasureReceipt", file: Path) -> dict[str, object]:
-    """What is printed of a receipt; not whom it is about."""
-    return {
-        "erasure_uid": receipt.erasure_uid.hex(),
-        "keys": receipt.keys,
-        "items": sum(receipt.items.values()),
-        "tokens": receipt.tokens,
-        "clean_time": iso(receipt.clean_time),
-        "horizon_time": iso(receipt.horizon_time),
-        "proven": receipt.is_proven,
-        "receipt": str(file),
-    }
+    emit(output, [receipt_words.row(proven, out)])
 
 
 def _proven(client: "SubjectClient", receipt: "ErasureReceipt", calling: Calling, wait_s: int) -> "ErasureReceipt":

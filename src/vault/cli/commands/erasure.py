@@ -1,16 +1,17 @@
 """``pdvault erasure``: receipts of erasures: got from the vault, checked by it, verified and shown without it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from vault.cli import options
 from vault.cli.audit.trust import log_key_option, state_folder, state_option
 from vault.cli.calling import Calling, calling_options, in_client_words
-from vault.cli.commands.audit_verify import VerifyCommand
-from vault.cli.commands.erase import row
+from vault.cli.clients import subject_client
 from vault.cli.output import clean, emit
+from vault.cli.parameters import HexUid
+from vault.cli.verify_command import VerifyCommand
 
 if TYPE_CHECKING:
     from vault.audit.receipt import VerifiedReceipt
@@ -26,22 +27,7 @@ Examples:
   pdvault erasure verify customer-17.receipt.json --policy acme.policy -o json"""
 
 
-class Uid(click.ParamType[bytes]):
-    """An erasure's uid: 32 hexadecimal digits."""
-
-    name = "uid"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
-        """The uid."""
-        if isinstance(value, bytes):
-            return value
-        try:
-            found = bytes.fromhex(value)
-        except ValueError:
-            found = b""
-        if len(found) != 16:
-            self.fail("must be 32 hexadecimal digits, as the receipt has them", param, ctx)
-        return found
+_UID = HexUid("as `pdvault erase` printed them")
 
 
 @click.group()
@@ -50,8 +36,8 @@ def erasure() -> None:
 
 
 @erasure.command(epilog=options.examples("pdvault erasure receipt 7a1c… --own first.json --out whole.json --purpose erasure"))
-@click.argument("uid", type=Uid())
-@click.option("--out", type=options.FILE, required=True, help="Where to write it. Must not exist.")
+@click.argument("uid", type=_UID)
+@click.option("--out", type=options.NEW_FILE, required=True, help="Where to write it. Must not exist.")
 @click.option("--own", type=options.READABLE, help="The receipt that `erase` wrote: the new one then says whom it is about.")
 @calling_options
 @options.output_option
@@ -60,18 +46,17 @@ def receipt(uid: bytes, out: Path, own: Path | None, calling: Calling, output: s
 
     Roles: privacy_officer, auditor.
     """
+    from vault.cli import receipt_words
     from vault.durable import create_file
 
-    if out.exists():
-        raise click.ClickException(f"{out} exists and is not overwritten: choose another name")
-    with calling.subject_client() as client, in_client_words():
+    with subject_client(calling) as client, in_client_words():
         found = client.erasure_receipt(uid, own=own.read_text("utf-8") if own else None, **calling.context)
     create_file(out, found.text)
-    emit(output, [row(found, out)])
+    emit(output, [receipt_words.row(found, out)])
 
 
 @erasure.command(epilog=options.examples("pdvault erasure check 7a1c… --purpose erasure"))
-@click.argument("uid", type=Uid())
+@click.argument("uid", type=_UID)
 @calling_options
 @options.output_option
 def check(uid: bytes, calling: Calling, output: str | None) -> int:
@@ -79,7 +64,7 @@ def check(uid: bytes, calling: Calling, output: str | None) -> int:
 
     Roles: privacy_officer, auditor.
     """
-    with calling.subject_client() as client, in_client_words():
+    with subject_client(calling) as client, in_client_words():
         found = client.verify_erasure(uid, **calling.context)
     left = ", ".join(f"{count} in {table}" for table, count in sorted(found.rows_left.items()))
     emit(output, [{"clean": found.is_clean, "left": left, "anchored": found.is_anchored, "past_horizon": found.is_past_horizon}])

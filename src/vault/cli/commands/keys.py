@@ -7,10 +7,10 @@ import click
 
 from vault.cli import options
 from vault.cli.calling import Calling, calling_options, in_client_words
+from vault.cli.clients import key_client
 from vault.cli.commands.keys_work import cancel, destroy, operations, pause, rekey, resume, rotate, wait
-from vault.cli.keys.clients import key_client
-from vault.cli.keys.parameters import ApprovalUid
-from vault.cli.keys.report import approval_fields, schedule_fields, show_status
+from vault.cli.keys.parameters import APPROVAL_UID
+from vault.cli.keys.report import schedule_fields, show_asked, show_status
 from vault.cli.output import emit, say
 from vault.cli.parameters import Duration
 
@@ -108,7 +108,7 @@ def seal(yes: bool, calling: Calling) -> None:
         "pdvault keys unseal --approval 0d9d5a9e6f0c4b0e8a5e0c7d1f0b6a11 --purpose incident",
     )
 )
-@click.option("--approval", "uid", type=ApprovalUid(), help="The approval, once another has given it.")
+@click.option("--approval", "uid", type=APPROVAL_UID, metavar="APPROVAL", help="The approval, once another has given it.")
 @calling_options
 @options.output_option
 def unseal(uid: bytes | None, calling: Calling, output: str | None) -> None:
@@ -119,6 +119,4 @@ def unseal(uid: bytes | None, calling: Calling, output: str | None) -> None:
             say("Unsealed: the tenant is served again.")
             return
         asked = client.ask_to_unseal(**calling.context)
-    emit(output, [approval_fields(asked)])
-    say(f"Another security officer approves it: pdvault approval approve {asked.uid.hex()}")
-    say(f"Then: pdvault keys unseal --approval {asked.uid.hex()}")
+    show_asked(asked, "pdvault keys unseal", output)

@@ -7,10 +7,10 @@ import click
 
 from vault.cli import options
 from vault.cli.calling import Calling, calling_options, in_client_words
-from vault.cli.keys.clients import key_client, operation_client
+from vault.cli.clients import key_client, operation_client
 from vault.cli.keys.following import followed
-from vault.cli.keys.parameters import ApprovalUid, OperationName
-from vault.cli.keys.report import approval_fields, operation_fields
+from vault.cli.keys.parameters import APPROVAL_UID, OperationName
+from vault.cli.keys.report import operation_fields, show_asked
 from vault.cli.output import clean, emit, iso, say
 
 _NAME = "0d9d5a9e6f0c4b0e8a5e0c7d1f0b6a11"
@@ -74,7 +74,7 @@ def rekey(
     )
 )
 @click.argument("keep_from", type=click.IntRange(2))
-@click.option("--approval", "uid", type=ApprovalUid(), help="The approval, once another has given it.")
+@click.option("--approval", "uid", type=APPROVAL_UID, metavar="APPROVAL", help="The approval, once another has given it.")
 @click.option("--confirm", metavar="TEXT", help="The tenant's name and KEEP_FROM, instead of typing them when asked.")
 @calling_options
 @options.output_option
@@ -93,9 +93,7 @@ def destroy(keep_from: int, uid: bytes | None, confirm: str | None, calling: Cal
                 say(f"  no backup within the restore window needs it from {iso(version.destroy_time) or 'never, as it stands'} on")
         if uid is None:
             asked = client.ask_to_destroy(keep_from, **calling.context)
-            emit(output, [approval_fields(asked)])
-            say(f"Another security officer approves it: pdvault approval approve {asked.uid.hex()}")
-            say(f"Then: pdvault keys destroy {keep_from} --approval {asked.uid.hex()}")
+            show_asked(asked, f"pdvault keys destroy {keep_from}", output)
             return
         _typed(f"{status.tenant} {keep_from}", confirm)
         begun = client.destroy(keep_from, uid, **calling.context)

@@ -7,6 +7,7 @@ import click
 
 from vault.cli import options
 from vault.cli.calling import Calling, calling_options, in_client_words
+from vault.cli.clients import vault_client
 from vault.cli.forms import form_of, form_option, shown
 from vault.cli.output import Fields, emit
 from vault.cli.parameters import ValueCommand
@@ -44,7 +45,7 @@ def reveal(tokens: tuple[str, ...], form: str, calling: Calling, output: str | N
 
 def _revealed(tokens: Sequence[str], form: str, calling: Calling) -> Iterator[Fields]:
     chosen = form_of(form)
-    with calling.client() as client, in_client_words():
+    with vault_client(calling) as client, in_client_words():
         for begin in range(0, len(tokens), _BATCH):
             batch = tokens[begin : begin + _BATCH]
             for token, revealed in zip(batch, client.reveal(batch, form=chosen, **calling.context), strict=True):

@@ -9,6 +9,7 @@ import click
 
 from vault.cli import options, values
 from vault.cli.calling import Calling, calling_options, in_client_words
+from vault.cli.clients import vault_client
 from vault.cli.output import Fields, emit, iso
 from vault.cli.parameters import ValueCommand
 
@@ -47,7 +48,7 @@ def search(
 
 
 def _found(data_class: str, subject: str | None, value: str, limit: int, calling: Calling) -> Iterator[Fields]:
-    with calling.client() as client, in_client_words():
+    with vault_client(calling) as client, in_client_words():
         size, context = min(limit, 100), calling.context
         items = (
             client.search_by_subject(subject, data_class, page_size=size, **context)

@@ -10,6 +10,7 @@ import click
 
 from vault.cli import options
 from vault.cli.calling import Calling, calling_options, in_client_words
+from vault.cli.clients import subject_client
 from vault.cli.output import Fields, emit, iso
 from vault.cli.parameters import Uuid
 
@@ -49,7 +50,7 @@ def register(name: str, aliases: tuple[str, ...], calling: Calling, output: str 
 
     Roles: tokenizer, admin. To give a subject that is there another name takes the role admin.
     """
-    with calling.subject_client() as client, in_client_words():
+    with subject_client(calling) as client, in_client_words():
         made = client.register(name, aliases=aliases, **calling.context)
     emit(output, [{"subject_uid": made.subject_uid.hex(), "existed": made.existed}])
 
@@ -88,7 +89,7 @@ def list_(limit: int | None, calling: Calling, output: str | None) -> None:
 @options.output_option
 def link(name: str, alias: str, calling: Calling, output: str | None) -> None:
     """Let another name lead to a subject. Role: admin."""
-    with calling.subject_client() as client, in_client_words():
+    with subject_client(calling) as client, in_client_words():
         client.link(name, alias, **calling.context)
     emit(output, [{"subject": name, "alias": alias}])
 
@@ -99,7 +100,7 @@ def link(name: str, alias: str, calling: Calling, output: str | None) -> None:
 @options.output_option
 def unlink(alias: str, calling: Calling, output: str | None) -> None:
     """Take a name away that was linked; the one that a subject was made with stays. Role: admin."""
-    with calling.subject_client() as client, in_client_words():
+    with subject_client(calling) as client, in_client_words():
         client.unlink(alias, **calling.context)
     emit(output, [{"unlinked": alias}])
 
@@ -113,7 +114,7 @@ def restrict(name: str, calling: Calling, output: str | None) -> None:
 
     It holds from the next call on, on every node. Roles: admin, privacy_officer.
     """
-    with calling.subject_client() as client, in_client_words():
+    with subject_client(calling) as client, in_client_words():
         client.restrict(name, **calling.context)
     emit(output, [{"subject": name, "state": "RESTRICTED"}])
 
@@ -124,7 +125,7 @@ def restrict(name: str, calling: Calling, output: str | None) -> None:
 @options.output_option
 def unrestrict(name: str, calling: Calling, output: str | None) -> None:
     """Let a subject's data be used again. Roles: admin, privacy_officer."""
-    with calling.subject_client() as client, in_client_words():
+    with subject_client(calling) as client, in_client_words():
         client.unrestrict(name, **calling.context)
     emit(output, [{"subject": name, "state": "ACTIVE"}])
 
@@ -146,7 +147,7 @@ def unrestrict(name: str, calling: Calling, output: str | None) -> None:
 def hold(name: str, until: datetime | None, calling: Calling, output: str | None) -> None:
     """Keep a subject from being erased. --reference says why and is required. Role: privacy_officer."""
     expire_time = until.replace(tzinfo=UTC) if until else None
-    with calling.subject_client() as client, in_client_words():
+    with subject_client(calling) as client, in_client_words():
         placed = client.place_hold(name, expire_time=expire_time, **calling.context)
     emit(output, [_hold(placed)])
 
@@ -163,18 +164,18 @@ def hold(name: str, until: datetime | None, calling: Calling, output: str | None
 @options.output_option
 def release(name: str, hold_uid: uuid.UUID, calling: Calling, output: str | None) -> None:
     """End a hold. Role: privacy_officer."""
-    with calling.subject_client() as client, in_client_words():
+    with subject_client(calling) as client, in_client_words():
         client.release_hold(name, hold_uid.bytes, **calling.context)
     emit(output, [{"released": hold_uid.hex}])
 
 
 def _get(name: str, calling: Calling) -> "Subject":
-    with calling.subject_client() as client, in_client_words():
+    with subject_client(calling) as client, in_client_words():
         return client.get_subject(name, **calling.context)
 
 
 def _listed(limit: int | None, calling: Calling) -> Iterator[Fields]:
-    with calling.subject_client() as client, in_client_words():
+    with subject_client(calling) as client, in_client_words():
         every = client.list_subjects(page_size=min(limit or _PAGE, _PAGE), **calling.context)
         yield from map(_who, islice(every, limit))
 

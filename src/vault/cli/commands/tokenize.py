@@ -9,6 +9,7 @@ import click
 
 from vault.cli import options, values
 from vault.cli.calling import Calling, calling_options, in_client_words
+from vault.cli.clients import vault_client
 from vault.cli.columns import ColumnType
 from vault.cli.csv_tokens import Column, Plan
 from vault.cli.output import emit, iso
@@ -29,7 +30,7 @@ from vault.cli.parameters import Duration, Uuid, ValueCommand
 @click.option("--value-file", type=options.READABLE, help="Where the value is, if not on stdin.")
 @click.option("--bytes", "as_bytes", is_flag=True, help="Take the input as bytes, as it is: for classes such as face_template.")
 @click.option("--csv", "csv_file", type=options.READABLE, help="A table whose values are to become tokens (UTF-8, with a header).")
-@click.option("--out", type=options.FILE, help="With --csv: where to write the table with tokens. Must not exist.")
+@click.option("--out", type=options.NEW_FILE, help="With --csv: where to write the table with tokens. Must not exist.")
 @click.option("--subject-column", metavar="COLUMN", help="With --csv: the column that says whom a row is about.")
 @click.option("--column", "columns", type=ColumnType(), multiple=True, metavar="COLUMN=CLASS", help="With --csv: what to tokenise.")
 @click.option("--ttl", type=Duration(), metavar="DURATION", help="How long tokens live, such as 30d; for ever if absent.")
@@ -81,7 +82,7 @@ def tokenize(
     from pdvault_client import NewValue
 
     item = NewValue(subject, data_class, value, **{**item_options, **_kinds(deterministic, lenient)})
-    with calling.client() as client, in_client_words():
+    with vault_client(calling) as client, in_client_words():
         (issued,) = client.tokenize([item], request_id=str(request_id), **calling.context)
     emit(output, [{"token": issued.token, "data_class": data_class, "expire_time": iso(issued.expire_time)}])
 

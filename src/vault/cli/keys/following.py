@@ -3,8 +3,8 @@
 import time
 from typing import TYPE_CHECKING, Any
 
+from vault.cli.clients import operation_client
 from vault.cli.failures import RefusedError
-from vault.cli.keys.clients import operation_client
 from vault.cli.keys.report import operation_fields
 from vault.cli.output import emit, say
 from vault.cli.progress import rows_bar

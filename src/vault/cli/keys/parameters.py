@@ -1,12 +1,14 @@
 """How operations and approvals are named on a command line, and spans of time written."""
 
-import re
 from datetime import timedelta
 from typing import Any
 
 import click
 
-_UID = "[0-9a-f]{32}"
+from vault.cli.parameters import HexUid
+
+APPROVAL_UID = HexUid("as `pdvault approval list` has them")
+_OPERATION_UID = HexUid("as `pdvault keys operations` has them")
 
 
 class OperationName(click.ParamType[str]):
@@ -16,24 +18,7 @@ class OperationName(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The whole name."""
-        digits = str(value).removeprefix("operations/")
-        if not re.fullmatch(_UID, digits):
-            self.fail("must be 32 hexadecimal digits: `pdvault keys operations` lists them", param, ctx)
-        return f"operations/{digits}"
-
-
-class ApprovalUid(click.ParamType[bytes]):
-    """An approval: its uid in hexadecimal."""
-
-    name = "approval"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
-        """16 bytes."""
-        if isinstance(value, bytes):
-            return value
-        if not re.fullmatch(_UID, value):
-            self.fail("must be 32 hexadecimal digits: `pdvault approval list` lists them", param, ctx)
-        return bytes.fromhex(value)
+        return f"operations/{_OPERATION_UID.convert(str(value).removeprefix('operations/'), param, ctx).hex()}"
 
 
 def written(span: timedelta | None) -> str | None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vault.cli.keys.parameters import written
-from vault.cli.output import Fields, chosen, clean, emit, iso
+from vault.cli.output import Fields, chosen, clean, emit, iso, say
 
 if TYPE_CHECKING:
     from pdvault_client import Approval, KekVersion, KeySchedule, KeyStatus, Operation, TenantKey
@@ -66,6 +66,13 @@ def approval_fields(approval: "Approval") -> Fields:
         "expire_time": iso(approval.expire_time),
         "summary": approval.summary,
     }
+
+
+def show_asked(approval: "Approval", then: str, output: str | None) -> None:
+    """Print what was asked for, and how it goes on: by whom it is approved, and by which command it is then done."""
+    emit(output, [approval_fields(approval)])
+    say(f"Another security officer approves it: pdvault approval approve {approval.uid.hex()}")
+    say(f"Then: {then} --approval {approval.uid.hex()}")
 
 
 def _summary(status: "KeyStatus") -> list[str]:
