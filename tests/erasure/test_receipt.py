@@ -25,19 +25,20 @@ def log_key(at_work: Working, tenant: str = "acme") -> Verifier:
     return verifier(f"{at_work.node.config.log.origin}/{uid.hex()}", at_work.node.key_manager.log_public_key(uid))
 
 
-def reach_horizon(at_work: Working, *erasure_uids: bytes, tenant: str = "acme") -> None:
+def reach_horizon(at_work: Working, *erasure_uids: bytes, tenant: str = "acme", oldest: str | None = None) -> None:
     """Have the log say so, as the key worker does."""
-    listed = {"erasures": ",".join(uid.hex() for uid in erasure_uids)}
+    after_all = str(at_work.node.key_manager.kek(at_work.inside.tenant(tenant).uid).latest + 1)
+    listed = {"erasures": ",".join(uid.hex() for uid in erasure_uids), "oldest": after_all if oldest is None else oldest}
     at_work.node.act(Act(Caller(at_work.inside.tenant(tenant).uid, ""), "HorizonReached", "", listed, nothing))
 
 
-def proven(at_work: Working) -> ErasureReceipt:
+def proven(at_work: Working, oldest: str | None = None) -> ErasureReceipt:
     """The holder's receipt of a new person's erasure, with both proofs."""
     subject_id = new_subject()
     stored(at_work, subject_id)
     receipt: ErasureReceipt = at_work.ask(erase(subject_id, ground="request", reference="T-1")).receipt
     uid = statement_of(receipt).erasure_uid
-    reach_horizon(at_work, bytes(16), uid)
+    reach_horizon(at_work, bytes(16), uid, oldest=oldest)
     at_work.integrate()
     later = at_work.receipt(uid, "auditor")
     receipt.erased.CopyFrom(later.erased)
@@ -114,6 +115,14 @@ def changed(proof: LeafProof) -> Iterator[LeafProof]:
         yield _with(proof, leaf_index=proof.leaf_index ^ 1 << number)
     yield LeafProof(leaf=proof.leaf, leaf_index=proof.leaf_index, hashes=proof.hashes[1:], checkpoint=proof.checkpoint)
     yield LeafProof(leaf=proof.leaf, leaf_index=proof.leaf_index, hashes=[*proof.hashes, bytes(32)], checkpoint=proof.checkpoint)
+
+
+@pytest.mark.parametrize("oldest", ["", "1", "-9", "9.5", "x", "٩"])
+def test_a_horizon_at_which_a_version_that_is_named_still_lives_is_refused(at_work: Working, check: Check, oldest: str) -> None:
+    receipt = proven(at_work, oldest)
+    assert check.refuses(receipt)
+    receipt.ClearField("horizon")
+    assert check(receipt).erased
 
 
 def test_a_changed_byte_of_a_proof_is_refused(good: ErasureReceipt, check: Check) -> None:

@@ -12,6 +12,7 @@ from vault.store import tables as t
 from vault.store.rows import ErasureRow
 from vault.store.sealing import sealed
 from vault.store.writes import insert
+from vault.v1.subject_service_pb2 import ErasureStatement
 
 
 def _destroy(inside: Inside, keep_from: int) -> operations_pb2.Operation:
@@ -33,7 +34,7 @@ def _erased(inside: Inside) -> bytes:
         uid,
         secrets.token_bytes(16),
         "DONE",
-        b"",
+        ErasureStatement(kek_versions=[_current(inside)]).SerializeToString(),
         tenant.epoch,
         tenant.index_key_version,
         1,
@@ -88,7 +89,7 @@ def test_a_key_said_to_be_retired_behind_the_vaults_back_is_not_destroyed(open_v
     now = open_vault.row(t.subject_key, **where)
     open_vault.edit(t.subject_key, where, epoch=epoch)
     operation = _destroy(open_vault, before + 1)
-    assert "subject_key" in operation.error.message
+    assert "1 subject keys" in operation.error.message
     open_vault.edit(t.subject_key, where, epoch=now.epoch)
     assert open_vault.node.key_manager.kek(uid).oldest <= before
     stored.check()

@@ -27,5 +27,11 @@ def reaches(event: AuditEvent, erasure_uid: bytes) -> bool:
     return (event.action, event.decision) == (HORIZON_REACHED, DECISION_ALLOWED) and erasure_uid.hex() in listed
 
 
+def oldest_kek(event: AuditEvent) -> int:
+    """The oldest KEK version that is not destroyed, as a ``HorizonReached`` says it; 0 if it does not say so."""
+    said = event.details.get("oldest", "")
+    return int(said) if said.isascii() and said.isdecimal() else 0
+
+
 def _uids(joined: bytes) -> list[bytes]:
     return [joined[at : at + 16] for at in range(0, len(joined), 16)]

@@ -1,7 +1,10 @@
 """What the key worker does to a tenant's keys, each an act with its event: new ones, their retirement, their end, and horizons."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
 
 from vault.administration import Act
 from vault.audit.events import Caller
@@ -14,6 +17,7 @@ from vault.store.rows import ErasureRow, TenantKeyRow, TenantRow
 from vault.store.sealing import check, sealed
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
+from vault.v1.subject_service_pb2 import ErasureStatement
 
 ROTATED, RETIRED, DESTROYED, HORIZON = "KeysRotated", "KeysRetired", "KeysDestroyed", "HorizonReached"
 MAX_HORIZONS = 1000
@@ -34,23 +38,49 @@ class KeyAct(Act):
         return Reads(tenant_keys=True, owning=True)
 
 
-class HorizonAct(Act):
-    """The act that says which erasures no copy can undo any more: those up to an epoch and an index key."""
+class Gone(NamedTuple):
+    """Up to where a tenant's keys are destroyed: the newest epoch and index key that are, the oldest KEK version that is not."""
 
-    def __init__(self, caller: Caller, details: Mapping[str, str], epoch: int, index: int) -> None:
-        """Make it; whatever is older than both was destroyed."""
-        super().__init__(caller, HORIZON, "", dict(details), self._reach)
-        self._bounds = (epoch, index)
+    epoch: int
+    index_key: int
+    oldest_kek: int
+
+    def covers(self, row: ErasureRow) -> bool:
+        """Whether an erasure is done of which no copy can be read any more: its row and its statement name what is gone alone."""
+        try:
+            versions = ErasureStatement.FromString(row.statement).kek_versions
+        except DecodeError:
+            return False
+        old = row.epoch <= self.epoch and row.index_key_version <= self.index_key
+        return row.state == "DONE" and old and bool(versions) and max(versions) < self.oldest_kek
+
+
+class HorizonAct(Act):
+    """The act that says which erasures no copy can undo any more."""
+
+    def __init__(self, caller: Caller, details: Mapping[str, str], erasures: Iterable[bytes], gone: Gone) -> None:
+        """Make it.
+
+        Args:
+            caller: who.
+            details: what the log says besides.
+            erasures: their uids, ``MAX_HORIZONS`` at most; looked at once more.
+            gone: what is destroyed, as the KMS says itself.
+        """
+        said = {"oldest": str(gone.oldest_kek), "epoch": str(gone.epoch), "index_key": str(gone.index_key)}
+        super().__init__(caller, HORIZON, "", {**details, **said}, self._reach)
+        self._erasures = frozenset(erasures)
+        self._gone = gone
 
     def reads(self, _keys: TenantKeys | None) -> Reads:
-        """The erasures that wait, and are covered."""
-        return Reads(covered_erasures=self._bounds)
+        """The erasures."""
+        return Reads(erasures=self._erasures)
 
     def _reach(self, rows: Rows, keys: TenantKeys) -> Writes:
-        reached: list[ErasureRow] = rows.covered_erasures[:MAX_HORIZONS]
+        reached = [row for row in rows.erasures.values() if not row.horizon_us and self._gone.covers(row)]
         for row in reached:
             check(keys.authority, row)
-        self.details["erasures"] = ",".join(row.uid.hex() for row in reached)
+        self.details["erasures"] = ",".join(sorted(row.uid.hex() for row in reached))
         return Writes(replaced=[(row, sealed(keys.authority, row._replace(horizon_us=rows.now_us))) for row in reached])
 
 
@@ -120,19 +150,20 @@ def destroy(caller: Caller, details: Mapping[str, str], keep_from: int) -> KeyAc
 def in_use(rows: Sequence[TenantKeyRow], keep_from: int) -> list[str]:
     """The keys that the end of KEK versions older than this would take with them though something hangs on them.
 
-    By which version a key was wrapped it says itself: what its row notes of that is under no MAC.
+    By which version a key was wrapped it says itself, and nothing is retired that is still there: what its row notes of that is
+    under no MAC.
     """
     return [
         f"{row.kind} key {row.version} ({row.state.lower()})"
         for row in rows
-        if row.state not in ("RETIRED", "DESTROYED") and outlives(row) < keep_from
+        if (row.wrapped or row.state not in ("RETIRED", "DESTROYED")) and outlives(row) < keep_from
     ]
 
 
 def outlives(row: TenantKeyRow) -> int:
-    """The oldest KEK version that has to stay for this key: 0 if that can't be told."""
+    """The KEK version that has to stay for this key: 0 if that can't be told."""
     try:
-        return min(row.kek_version, wrapped_by(row.wrapped))
+        return wrapped_by(row.wrapped)
     except ValueError:
         return 0
 

@@ -6,10 +6,9 @@ import sqlalchemy as sa
 
 from vault.store import tables as t
 from vault.store.reads import Head, Reads, Rows
-from vault.store.rows import ErasureRow, OperationRow, TenantKeyRow
+from vault.store.rows import OperationRow, TenantKeyRow
 
 _NEWEST = 100
-_AT_ONCE = 1000
 
 
 def fetch_lives(connection: sa.Connection, needs: Sequence[tuple[Head, Reads, Rows]]) -> None:
@@ -32,12 +31,3 @@ def fetch_lives(connection: sa.Connection, needs: Sequence[tuple[Head, Reads, Ro
         if reads.operations:
             named = sa.select(t.operation).where(operation.tenant_uid == head.tenant_uid, operation.uid.in_(reads.operations))
             rows.operations |= {row.uid: row for row in map(OperationRow._make, connection.execute(named))}
-        if reads.covered_erasures:
-            rows.covered_erasures = _covered(connection, head.tenant_uid, *reads.covered_erasures)
-
-
-def _covered(connection: sa.Connection, tenant_uid: bytes, epoch: int, index_key_version: int) -> list[ErasureRow]:
-    c = t.erasure.c
-    waiting = sa.select(t.erasure).where(c.tenant_uid == tenant_uid, c.horizon_us == 0, c.state == "DONE")
-    covered = waiting.where(c.epoch <= epoch, c.index_key_version <= index_key_version).order_by(c.begin_us, c.uid)
-    return list(map(ErasureRow._make, connection.execute(covered.limit(_AT_ONCE))))

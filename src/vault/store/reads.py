@@ -81,7 +81,7 @@ class Reads:
     pairs (subject uid, token uid), ``deterministic`` the keyed hashes of deterministic items, ``operations`` and ``erasures`` uids.
     ``tenant_keys`` are the tenant's keys, wrapped; ``live_operations`` its operations that have not ended, ``newest_operations``
     the last hundred; ``requested_erasures`` those that the call's request has begun before; ``schedule`` is how often keys rotate
-    and how long copies live; ``covered_erasures`` are those that wait for their horizon, as old as an epoch and an index key;
+    and how long copies live;
     ``approvals`` are uids, ``pending_approvals`` the newest hundred that are neither denied nor used; both come with
     whoever asked and decided.
     """
@@ -108,7 +108,6 @@ class Reads:
     erasures: frozenset[bytes] = frozenset()
     requested_erasures: bool = False
     schedule: bool = False
-    covered_erasures: tuple[int, int] | None = None
     approvals: frozenset[bytes] = frozenset()
     pending_approvals: bool = False
 
@@ -185,7 +184,6 @@ class Rows:
     erasures: dict[bytes, ErasureRow] = field(default_factory=dict)
     requested_erasures: list[ErasureRow] = field(default_factory=list)
     schedule: KeyScheduleRow | None = None
-    covered_erasures: list[ErasureRow] = field(default_factory=list)
     approvals: dict[bytes, ApprovalRow] = field(default_factory=dict)
     pending_approvals: list[ApprovalRow] = field(default_factory=list)
     principals: dict[bytes, PrincipalRow] = field(default_factory=dict)
