@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 from tests.erasure.test_erase import stored, uid_of
-from tests.erasure.test_interrupted import interrupted
+from tests.erasure.test_interrupted import interrupted, kms_down
 from tests.erasure.working import Working, statement_of
 from tests.harness import context
 from tests.use_cases.requests import new_subject
 
 from vault.store import tables as t
-from vault.v1.subject_service_pb2 import GetErasureReceiptRequest, VerifyErasureRequest
+from vault.v1.subject_service_pb2 import BulkEraseRequest, GetErasureReceiptRequest, VerifyErasureRequest
 
 DONE_LIES: dict[str, Any] = {
     "state": "BEGUN",
@@ -86,3 +86,21 @@ def test_a_column_does_not_reach_a_horizon(at_work: Working) -> None:
     at_work.integrate()
     assert not at_work.verify(uid).horizon_reached
     assert not at_work.receipt(uid).HasField("horizon")
+
+
+def test_many_are_said_to_be_erased_once_each_is_whatever_the_columns_say(at_work: Working) -> None:
+    names = [new_subject(), new_subject()]
+    first, second = (uid_of(at_work, stored(at_work, name)[0]) for name in names)
+    with kms_down(at_work):
+        operation = at_work.ask(BulkEraseRequest(context=context(), subject_ids=names)).operation
+    where = {"uid": bytes.fromhex(operation.name.partition("/")[2])}
+    at_work.inside.edit(t.operation, where, total=0)
+    at_work.inside.edit(t.erasure, {"subject_uid": second}, state="DONE")
+    at_work.resume()
+    assert at_work.left(second)
+    assert not at_work.left(first)
+    assert at_work.inside.row(t.operation, **where).state == "RUNNING"
+    at_work.inside.edit(t.erasure, {"subject_uid": second}, state="BEGUN")
+    at_work.resume()
+    assert at_work.inside.row(t.operation, **where).state == "DONE"
+    assert not at_work.left(second)

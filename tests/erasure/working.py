@@ -21,6 +21,7 @@ from vault.server import erasing, methods
 from vault.server.audit_service import AuditService
 from vault.server.dispatcher import Dispatcher
 from vault.server.erasing import Eraser
+from vault.server.erasure_checks import ErasureChecks
 from vault.server.erasure_flows import ErasureFlows
 from vault.server.intake import Intake
 from vault.server.lane import Lane
@@ -64,7 +65,8 @@ class Working:
         self._intake = Intake(BUILT_IN, PolicyEngine.built_in(on_error=_alert))
         self._audit = AuditService(node.engine, node.log_engine, node.key_manager.log_public_key, [])
         self.eraser = Eraser(node, self._submit, self._dispatcher, self.metrics)
-        self._flows = ErasureFlows(self.eraser, self._audit, lambda uid: node.key_manager.destroyed(uid)).by_method()
+        self._checks = ErasureChecks(node.engine, node.key_manager)
+        self._flows = ErasureFlows(self.eraser, self._audit, self._checks).by_method()
         self._kept = Kept(node)
         self._integrator = self._kept.integrator()
 
@@ -135,6 +137,7 @@ class Working:
         self._dispatcher.close()
         self._audit.close()
         self.eraser.close()
+        self._checks.close()
         self._loop.close()
 
     def _submit(self, call: Call, weight: int) -> "Future[Answer]":

@@ -21,6 +21,19 @@ def test_what_was_noted_is_listed_by_every_node(kms):
     assert kms.manager.destroyed(tenant) == kms.another().destroyed(tenant) == expected
 
 
+def test_one_note_is_read_by_itself(kms):
+    tenant, other = kms.tenant(), kms.tenant()
+    kms.manager.note_destroyed(tenant, ONE, "one")
+    kms.manager.note_destroyed(tenant, TWO, "two")
+    assert [kms.another().destroyed_by(tenant, uid) for uid in (ONE, TWO, bytes(16))] == ["one", "two", None]
+    assert kms.manager.destroyed_by(other, ONE) is None
+    kms.administrator.forget_destroyed(tenant, 2**62)
+    assert kms.manager.destroyed_by(tenant, ONE) is None
+    for wrong in (b"", b"1" * 15, b"1" * 17):
+        with pytest.raises(ValueError, match="16 bytes"):
+            kms.manager.destroyed_by(tenant, wrong)
+
+
 def test_each_tenant_has_notes_of_its_own(kms):
     tenants = [kms.tenant(), kms.tenant()]
     for tenant in tenants:

@@ -44,6 +44,7 @@ def path(folder):
 def refused_by_all(manager, keyring_path, wrong, why=""):
     for call in (
         lambda: manager.destroyed(TENANT),
+        lambda: manager.destroyed_by(TENANT, ONE),
         lambda: manager.note_destroyed(TENANT, ONE, "text"),
         lambda: LocalKeyManager(keyring_path, RAW).destroyed(TENANT),
         lambda: LocalAdministrator(keyring_path, RAW).forget_destroyed(TENANT, 2**62),

@@ -63,6 +63,7 @@ def test_a_deleted_entry_is_an_integrity_error(transit_kms, at_kms, operation):
     at_kms(operation, tenant, {"versions": [1]})
     for call in (
         lambda: transit_kms.manager.destroyed(tenant),
+        lambda: transit_kms.manager.destroyed_by(tenant, ONE),
         lambda: transit_kms.manager.note_destroyed(tenant, ONE, "text"),
         lambda: transit_kms.administrator.forget_destroyed(tenant, 2**62),
     ):
@@ -77,6 +78,7 @@ def test_an_entry_that_was_written_twice_is_an_integrity_error(transit_kms, at_k
     at_kms("data", tenant, {"options": {"cas": 1}, "data": {"destroyed": text}})
     for call in (
         lambda: transit_kms.manager.destroyed(tenant),
+        lambda: transit_kms.manager.destroyed_by(tenant, ONE),
         lambda: transit_kms.manager.note_destroyed(tenant, ONE, "text"),
     ):
         with pytest.raises(KmsIntegrityError, match="twice"):
@@ -106,7 +108,11 @@ def test_a_name_that_is_no_erasure_uid_is_an_integrity_error(transit_kms, at_kms
 
 def test_a_mount_that_is_not_there_is_no_empty_list(configure, transit_kms):
     manager, tenant = TransitKeyManager(configure(anchor_mount="elsewhere")), transit_kms.tenant()
-    for call in (lambda: manager.destroyed(tenant), lambda: manager.note_destroyed(tenant, ONE, "x")):
+    for call in (
+        lambda: manager.destroyed(tenant),
+        lambda: manager.destroyed_by(tenant, ONE),
+        lambda: manager.note_destroyed(tenant, ONE, "x"),
+    ):
         with pytest.raises(KmsDeniedError):
             call()
     manager.close()
@@ -126,3 +132,5 @@ def test_an_answer_that_is_no_list_is_refused(scripted, scripted_manager, status
     scripted.answer = (status, {}, reply)
     with pytest.raises(error):
         scripted_manager.destroyed(ONE)
+    with pytest.raises((KmsDeniedError, KmsIntegrityError)):
+        scripted_manager.destroyed_by(ONE, ONE)

@@ -44,13 +44,22 @@ def check_anchor(text: str, version: int) -> None:
         raise ValueError("an anchor's version must be 0, for a new one, or above")
 
 
+def check_erasure_uid(erasure_uid: bytes) -> None:
+    """Refuse what is no erasure's uid, before it becomes part of a path.
+
+    Raises:
+        ValueError: it is not 16 bytes.
+    """
+    if type(erasure_uid) is not bytes or len(erasure_uid) != ERASURE_UID_BYTES:
+        raise ValueError("an erasure uid must be exactly 16 bytes")
+
+
 def check_destroyed(erasure_uid: bytes, text: str) -> None:
     """Refuse what can be no note of an erasure, before it is written.
 
     Raises:
         ValueError: the erasure uid is not 16 bytes, or the text is empty or longer than MAX_DESTROYED_BYTES.
     """
-    if type(erasure_uid) is not bytes or len(erasure_uid) != ERASURE_UID_BYTES:
-        raise ValueError("an erasure uid must be exactly 16 bytes")
+    check_erasure_uid(erasure_uid)
     if not 0 < len(text.encode()) <= MAX_DESTROYED_BYTES:
         raise ValueError(f"what an erasure destroys must be said in 1 to {MAX_DESTROYED_BYTES} bytes")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from vault.crypto.keys import Key
-from vault.kms.arguments import check_destroyed, check_tenant_uid
+from vault.kms.arguments import check_destroyed, check_erasure_uid, check_tenant_uid
 from vault.kms.destroyed import KEY_LABEL, MAX_NOTE_BYTES, Note, decode, encode
 from vault.kms.key_manager import KmsIntegrityError, KmsUnavailableError
 from vault.kms.keyring_file import KeyringFile
@@ -49,6 +49,15 @@ class DestroyedFolder:
                 return
         if found.text != text:
             raise KmsIntegrityError("something else was noted for this erasure already: somebody must investigate")
+
+    def one(self, tenant_uid: bytes, erasure_uid: bytes) -> str | None:
+        """See ``KeyManager.destroyed_by``."""
+        check_tenant_uid(tenant_uid)
+        check_erasure_uid(erasure_uid)
+        try:
+            return self._read(tenant_uid, erasure_uid).text
+        except FileMissingError:
+            return None
 
     def all(self, tenant_uid: bytes) -> dict[bytes, str]:
         """See ``KeyManager.destroyed``."""

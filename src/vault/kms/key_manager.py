@@ -136,6 +136,14 @@ class KeyManager(Protocol):
             ValueError: the erasure uid is not 16 bytes, or the text is empty or longer than MAX_DESTROYED_BYTES.
         """
 
+    def destroyed_by(self, tenant_uid: bytes, erasure_uid: bytes) -> str | None:
+        """The text that ``note_destroyed`` wrote for one erasure; None if there is none, or it was forgotten.
+
+        Raises:
+            KmsIntegrityError: what is there is no entry, or was deleted or changed.
+            ValueError: the erasure uid is not 16 bytes.
+        """
+
     def destroyed(self, tenant_uid: bytes) -> dict[bytes, str]:
         """Each text that ``note_destroyed`` wrote and the key worker has not had forgotten, by erasure uid.
 

@@ -82,6 +82,10 @@ class LocalKeyManager:
         """See ``KeyManager.note_destroyed``."""
         self._destroyed.note(tenant_uid, erasure_uid, text)
 
+    def destroyed_by(self, tenant_uid: bytes, erasure_uid: bytes) -> str | None:
+        """See ``KeyManager.destroyed_by``."""
+        return self._destroyed.one(tenant_uid, erasure_uid)
+
     def destroyed(self, tenant_uid: bytes) -> dict[bytes, str]:
         """See ``KeyManager.destroyed``."""
         return self._destroyed.all(tenant_uid)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from vault.kms.arguments import check_destroyed, check_tenant_uid
+from vault.kms.arguments import check_destroyed, check_erasure_uid, check_tenant_uid
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
 from vault.kms.transit_http import Payload, Reply
 from vault.kms.transit_session import TransitSession
@@ -39,6 +39,13 @@ class TransitDestroyed:
             raise refused
         if _text(found) != text:
             raise KmsIntegrityError("the KMS has noted something else for this erasure already: somebody must investigate")
+
+    def one(self, tenant_uid: bytes, erasure_uid: bytes) -> str | None:
+        """See ``KeyManager.destroyed_by``."""
+        check_tenant_uid(tenant_uid)
+        check_erasure_uid(erasure_uid)
+        found = self._read(tenant_uid, erasure_uid)
+        return None if found is None else _text(found)
 
     def all(self, tenant_uid: bytes) -> dict[bytes, str]:
         """See ``KeyManager.destroyed``."""

@@ -99,42 +99,23 @@ class Eraser:
         Raises:
             VaultError: INTEGRITY; KMS or database refuse or do not answer.
         """
-        row = await self.in_thread(erasures.read, self._node.engine, tenant_uid, erasure_uid)
+        row = await self._in_thread(erasures.read, self._node.engine, tenant_uid, erasure_uid)
         if row is None:
             raise VaultError(common_pb2.ERROR_REASON_INTEGRITY, "the row of an erasure is missing; the operator must investigate")
         check((await self._dispatcher.keys_of(tenant_uid)).authority, row)
         return row
-
-    async def rows_left(self, tenant_uid: bytes, subject_uid: bytes) -> dict[str, int]:
-        """How many rows of a subject are left, by table.
-
-        Raises:
-            VaultError: the database refuses or does not answer.
-        """
-        return await self.in_thread(erasures.read_back, self._node.engine, tenant_uid, subject_uid)
-
-    async def in_thread(self, work: Callable[..., Result], *arguments: object) -> Result:
-        """What work that blocks comes to.
-
-        Raises:
-            VaultError: the database refuses or does not answer.
-        """
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
-        except DATABASE_ERRORS as error:
-            raise translate(error) from None
 
     def wake(self) -> None:
         """Look for what there is to finish at once."""
         self._woken.set()
 
     async def _finish(self, row: ErasureRow) -> ErasureRow:
-        is_imported = await self.in_thread(self._note_destroyed, row)
+        is_imported = await self._in_thread(self._note_destroyed, row)
         await self._run(FinishErasure(row, self._promises, kek_imported=is_imported))
         row = await self.row(row.tenant_uid, row.uid)
         if row.state == BEGUN:
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "other calls kept changing the same rows; retry the call")
-        left = await self.rows_left(row.tenant_uid, row.subject_uid)
+        left = await self._rows_left(row.tenant_uid, row.subject_uid)
         if left:
             self._metrics.erasures_unclean.inc()
             log.error("something is left of an erased subject", tenant=row.tenant_uid.hex(), size=sum(left.values()))
@@ -145,11 +126,26 @@ class Eraser:
         await self._clean()
         return row
 
+    async def _rows_left(self, tenant_uid: bytes, subject_uid: bytes) -> dict[str, int]:
+        """How many rows of a subject are left, by table."""
+        return await self._in_thread(erasures.read_back, self._node.engine, tenant_uid, subject_uid)
+
+    async def _in_thread(self, work: Callable[..., Result], *arguments: object) -> Result:
+        """What work that blocks comes to.
+
+        Raises:
+            VaultError: the database refuses or does not answer.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        except DATABASE_ERRORS as error:
+            raise translate(error) from None
+
     async def _clean(self) -> None:
         """Have the files hold nothing of it; if that can't be done now, in the next round."""
         self._is_clean = False
         with contextlib.suppress(VaultError):
-            self._is_clean = await self.in_thread(erasures.clean_files, self._node.engine)
+            self._is_clean = await self._in_thread(erasures.clean_files, self._node.engine)
 
     def _note_destroyed(self, row: ErasureRow) -> bool:
         """Note the key ids; whether the tenant's KEK was imported."""
@@ -180,7 +176,7 @@ class Eraser:
         """Finish what others began, in an order of this node's own, so that two nodes seldom meet."""
         if not self._is_clean:
             await self._clean()
-        found = await self.in_thread(erasures.begun, self._node.engine, LEFT_BEHIND_S)
+        found = await self._in_thread(erasures.begun, self._node.engine, LEFT_BEHIND_S)
         self._metrics.erasures_begun.set(len(found))
         random.shuffle(found)
         for start in range(0, len(found), _BETWEEN_LOOKS):
@@ -193,9 +189,14 @@ class Eraser:
 
     async def _note_progress(self) -> None:
         """Write down how far bulk erasures are; one that a killed node had finished ends here too."""
-        engine = self._node.engine
-        for tenant_uid, operation_uid in await self.in_thread(erasures.bulk_under_way, engine):
-            await self.in_thread(erasures.note_progress, engine, tenant_uid, operation_uid)
+        engine, failed = self._node.engine, list[tuple[bytes, BaseException]]()
+        for tenant_uid, operation_uid in await self._in_thread(erasures.bulk_under_way, engine):
+            try:
+                authority = (await self._dispatcher.keys_of(tenant_uid)).authority
+                await self._in_thread(erasures.note_progress, engine, authority, tenant_uid, operation_uid)
+            except VaultError as error:
+                failed.append((tenant_uid, error))
+        _tell(failed)
 
 
 def _tell(failed: list[tuple[bytes, BaseException]]) -> None:

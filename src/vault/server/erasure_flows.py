@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from vault.auditing import erasure_proofs
 from vault.auditing.log import AuditLog
@@ -11,6 +11,7 @@ from vault.errors import VaultError
 from vault.server.audit_service import AuditService
 from vault.server.edge import Flow
 from vault.server.erasing import Eraser
+from vault.server.erasure_checks import ErasureChecks
 from vault.store.rows import ErasureRow
 from vault.subjects import bulk_erase, erase, get_erasure
 from vault.v1 import common_pb2
@@ -20,11 +21,11 @@ from vault.v1 import subject_service_pb2 as v1
 class ErasureFlows:
     """The flows of four methods."""
 
-    def __init__(self, eraser: Eraser, audit: AuditService, destroyed: Callable[[bytes], dict[bytes, str]]) -> None:
-        """Make them; ``destroyed`` is the KMS's memory of a tenant's erasures (``KeyManager.destroyed``)."""
+    def __init__(self, eraser: Eraser, audit: AuditService, checks: ErasureChecks) -> None:
+        """Make them."""
         self._eraser = eraser
         self._audit = audit
-        self._destroyed = destroyed
+        self._checks = checks
 
     def by_method(self) -> Mapping[str, Flow]:
         """Each by the name of its method."""
@@ -78,15 +79,10 @@ class ErasureFlows:
         """What tables, KMS and log say now. A column says nothing of the horizon: the published log does, as in a receipt."""
         statement = v1.ErasureStatement.FromString(answer)
         tenant_uid = call.caller.tenant_uid
-        try:
-            async with asyncio.timeout(max(0.0, call.deadline - time.monotonic())):
-                left = await self._eraser.rows_left(tenant_uid, statement.subject_uid)
-                destroyed = await self._eraser.in_thread(self._destroyed, tenant_uid)
-        except TimeoutError:
-            raise VaultError(common_pb2.ERROR_REASON_DEADLINE_EXCEEDED, "the deadline passed while the KMS was asked") from None
+        seen = await self._checks.look(statement, call.deadline)
         leaf = await self._audit.read(tenant_uid, lambda log: erasure_proofs.horizon(log, statement.erasure_uid), call.deadline)
         response = v1.VerifyErasureResponse(
-            clean=not left, rows_left=left, anchored=statement.erasure_uid in destroyed, horizon_reached=leaf is not None
+            clean=not seen.left, rows_left=seen.left, anchored=seen.is_anchored, horizon_reached=leaf is not None
         )
         return response.SerializeToString()
 

@@ -24,6 +24,7 @@ from vault.server.config import Config, ConfigError
 from vault.server.dispatcher import Dispatcher
 from vault.server.edge import Edge
 from vault.server.erasing import Eraser
+from vault.server.erasure_checks import ErasureChecks
 from vault.server.erasure_flows import ErasureFlows
 from vault.server.intake import Intake
 from vault.server.journal import Journal
@@ -108,8 +109,9 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
     audit = AuditService(node.engine, node.log_engine, node.gate.public_key, witnesses)
     streams = Streams(audit, dispatcher, node.keys, lane.submit)
     eraser = Eraser(node, lane.submit, dispatcher, metrics)
+    checks = ErasureChecks(node.engine, node.key_manager)
     key_status = KeyStatus(node.engine, node.key_manager)
-    flows = {**ErasureFlows(eraser, audit, node.key_manager.destroyed).by_method(), **key_status.flows}
+    flows = {**ErasureFlows(eraser, audit, checks).by_method(), **key_status.flows}
     edge = Edge(trust, Intake(BUILT_IN, policy), dispatcher, audit, streams, flows, metrics, unheard)
     server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CONCURRENT)
     edge.register(server)
@@ -144,6 +146,7 @@ async def _serve(node: Node, logs: LogKeeping, ready: Callable[[str], None], end
     audit.close()
     key_status.close()
     eraser.close()
+    checks.close()
     logs.alarms.close()
     await asyncio.to_thread(lane.close)
     dispatcher.close()

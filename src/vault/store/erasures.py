@@ -1,6 +1,7 @@
 """Erasures that somebody has to finish, and how far the operations are that they are part of. Each function is short work.
 
-The serving role may do all of it. Nothing here decides anything: whoever finishes an erasure reads it again, with its MAC.
+The serving role may do all of it. Whoever finishes an erasure reads it again, with its MAC, and by MACs it is counted
+how many are done.
 """
 
 from typing import Any, NamedTuple
@@ -8,11 +9,14 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlcipher3 import dbapi2 as sqlcipher
 
+from vault.kms.tenant_keys import Authority
 from vault.store import tables as t
 from vault.store.engine import BUSY_S, reading
 from vault.store.erasing import rows_left
 from vault.store.queries import now_us
-from vault.store.rows import ErasureRow
+from vault.store.rows import ErasureRow, OperationRow
+from vault.store.sealing import check
+from vault.v1.subject_service_pb2 import BulkEraseResult
 
 BULK = "BulkErase"
 _LIMIT = 1000
@@ -75,26 +79,39 @@ def bulk_under_way(engine: sa.Engine) -> list[tuple[bytes, bytes]]:
         return [(row.tenant_uid, row.uid) for row in connection.execute(sa.select(c.tenant_uid, c.uid).where(c.live_kind == BULK))]
 
 
-def note_progress(engine: sa.Engine, tenant_uid: bytes, operation_uid: bytes) -> None:
-    """Write down how many of an operation's erasures are done; once all are, it has ended.
+def note_progress(engine: sa.Engine, authority: Authority, tenant_uid: bytes, operation_uid: bytes) -> None:
+    """Write down how many of an operation's erasures are done; once all are that it was asked for, it has ended.
 
     Raises:
+        VaultError: INTEGRITY, if the operation or one of them was altered.
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
-    c, e = t.operation.c, t.erasure.c
+    c = t.operation.c
     own = (c.tenant_uid == tenant_uid) & (c.uid == operation_uid) & (c.live_kind == BULK)
-    of_it = (e.tenant_uid == tenant_uid) & (e.operation_uid == operation_uid)
     with engine.begin() as connection:
-        row = connection.execute(sa.select(c.total, c.done, c.request).where(own).with_for_update()).first()
-        if row is None:
+        found = connection.execute(sa.select(t.operation).where(own).with_for_update()).first()
+        if found is None:
             return
-        done = connection.scalar(sa.select(sa.func.count()).where(of_it, e.state == "DONE")) or 0
-        if done == row.done and done < row.total:
+        row = OperationRow(*found)
+        check(authority, row)
+        asked = frozenset(BulkEraseResult.FromString(row.request).erasure_uids)
+        done = len(asked & _done(connection, authority, tenant_uid, operation_uid))
+        if done == row.done and done < len(asked):
             return
         changed: dict[str, object] = {"done": done, "update_us": now_us(connection)}
-        if done >= row.total:
+        if done == len(asked):
             changed |= {"state": "DONE", "live_kind": None, "result": row.request}
         connection.execute(t.operation.update().where(own).values(changed))
+
+
+def _done(connection: sa.Connection, authority: Authority, tenant_uid: bytes, operation_uid: bytes) -> frozenset[bytes]:
+    """Which of an operation's erasures are done, as their MACs say."""
+    c = t.erasure.c
+    of_it = (c.tenant_uid == tenant_uid) & (c.operation_uid == operation_uid) & (c.state == "DONE")
+    rows = list(map(ErasureRow._make, connection.execute(sa.select(t.erasure).where(of_it))))
+    for row in rows:
+        check(authority, row)
+    return frozenset(row.uid for row in rows)
 
 
 def clean_files(engine: sa.Engine) -> bool:
