@@ -10,6 +10,9 @@ BIN := $(VENV)/bin
 LOCK := deploy/requirements/dev.txt
 READY := $(VENV)/.ready
 
+# Tests start many processes: without bytecode on disk each would compile the vault anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test torture lint format proto lock clean
 
