@@ -169,6 +169,9 @@ class Rotation:
         self._attestation.done["rows"] = self.place.done
         for name, count in left._replace(rekey_due=0)._asdict().items():
             self._attestation.left[name] = count
+        self._note(
+            self.place._replace(total=self.place.done)
+        )  # re-keying has moved some rows along that were counted for themselves
         return False
 
     def _begin_again(self, left: Census) -> None:
