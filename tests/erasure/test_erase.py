@@ -155,7 +155,9 @@ def test_a_late_retry_of_what_was_stored_does_not_make_the_person_anew(at_work: 
     request = tokenize((subject_id, "email", new_email()))
     at_work.ask(request, "all")
     at_work.erase(subject_id)
-    assert at_work.refused(request, "all").reason_name == "REQUEST_ID_REUSED"
+    refusal = at_work.refused(request, "all")
+    assert refusal.reason_name == "REQUEST_ID_REUSED"
+    assert "eras" not in refusal.message  # nobody is told by it who is gone
     assert at_work.refused(erase(subject_id)).reason_name == "SUBJECT_NOT_FOUND"
 
 
