@@ -14,7 +14,7 @@ from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Head, Reads, Rows
 from vault.store.rows import TenantRow
 from vault.store.runner import Outcome
-from vault.store.sealing import check, sealed
+from vault.store.sealing import sealed, tenant_of
 from vault.store.writes import Writes
 from vault.v1 import audit_pb2, common_pb2
 
@@ -108,11 +108,9 @@ class Notice(Act):
 
 def next_authority(rows: Rows, keys: TenantKeys) -> tuple[TenantRow, TenantRow]:
     """The tenant's row, and the one that replaces it because who may do what has changed."""
-    if rows.tenant is None:
-        raise VaultError(common_pb2.ERROR_REASON_INTEGRITY, "the tenant's row is missing; the operator must investigate")
-    check(keys.authority, rows.tenant)
-    new = rows.tenant._replace(authority_version=rows.tenant.authority_version + 1)
-    return rows.tenant, sealed(keys.authority, new)
+    tenant = tenant_of(rows, keys)
+    new = tenant._replace(authority_version=tenant.authority_version + 1)
+    return tenant, sealed(keys.authority, new)
 
 
 def _present(keys: TenantKeys | None) -> TenantKeys:

@@ -11,9 +11,10 @@ from vault.audit.events import Caller, Draft
 from vault.crypto.keys import Key
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
-from vault.store.reads import Rows
+from vault.store.reads import Reads, Rows
 from vault.store.rows import PrincipalRow, SubjectKeyRow, SubjectRow, TenantRow
-from vault.store.sealing import check, sealed
+from vault.store.runner import MoreRowsError
+from vault.store.sealing import check, sealed, tenant_of
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
 
@@ -70,6 +71,15 @@ class Admitted:
         if not verdict.allowed:
             raise refusal(verdict, question)
 
+    def need(self, reads: Reads) -> None:
+        """Go on only with what these name.
+
+        Raises:
+            MoreRowsError: they have not been read; the call is decided anew once they are.
+        """
+        if reads not in self.rows.fetched:
+            raise MoreRowsError(reads)
+
     def collected(self, purposes: str) -> bool:
         """Whether an item with these purposes may be used for the call's purpose."""
         return self.draft.context.purpose in purposes.split(",")
@@ -115,12 +125,10 @@ def admit(caller: Caller, rows: Rows, keys: TenantKeys, draft: Draft, policy: Po
 
 
 def _tenant(rows: Rows, keys: TenantKeys, action: str) -> TenantRow:
-    if rows.tenant is None:
-        raise VaultError(common_pb2.ERROR_REASON_INTEGRITY, "the tenant's row is missing; the operator must investigate")
-    check(keys.authority, rows.tenant)
-    if rows.tenant.state != ACTIVE and not (rows.tenant.state == SEALED and action in WHILE_SEALED):
-        raise VaultError(common_pb2.ERROR_REASON_TENANT_SEALED, f"the tenant is {rows.tenant.state.lower()}; nothing is served")
-    return rows.tenant
+    tenant = tenant_of(rows, keys)
+    if tenant.state != ACTIVE and not (tenant.state == SEALED and action in WHILE_SEALED):
+        raise VaultError(common_pb2.ERROR_REASON_TENANT_SEALED, f"the tenant is {tenant.state.lower()}; nothing is served")
+    return tenant
 
 
 def _issuer(caller: Caller, rows: Rows, keys: TenantKeys) -> None:

@@ -15,7 +15,6 @@ from vault.kms.tenant_keys import TenantKeys
 from vault.prepared import find_class
 from vault.safe import open_value
 from vault.store.reads import Held, Reads
-from vault.store.runner import MoreRowsError
 from vault.store.sealing import sealed
 from vault.v1 import common_pb2, vault_service_pb2
 
@@ -112,8 +111,8 @@ def _read_large(admitted: Admitted, texts: Iterable[str]) -> None:
     held = ((text, rows.tokens[text]) for text in texts)
     large = {(one.subject.uid, one.token.uid): text for text, one in held if one.item.envelope is None}
     reads = Reads(token_ids=frozenset(large), envelopes=MAX_OPENED + _OVERHEAD)
-    if large and reads not in rows.fetched:
-        raise MoreRowsError(reads)
+    if large:
+        admitted.need(reads)
     for ids, text in large.items():
         again = rows.token_ids.get(ids)
         if again:
@@ -159,8 +158,8 @@ class _Spending:
         Raises:
             MoreRowsError: the tenant's keys must be kept from changing meanwhile.
         """
-        if self._spent and _PINNED not in self._admitted.rows.fetched:
-            raise MoreRowsError(_PINNED)
+        if self._spent:
+            self._admitted.need(_PINNED)
         for uid, count in self._spent.items():
             old = self._held[uid].token
             new = sealed(self._admitted.keys.authority, old._replace(reveals_used=old.reveals_used + count))

@@ -14,7 +14,6 @@ from vault.crypto.plaintext import PlaintextError, decode, encode
 from vault.errors import VaultError
 from vault.store.reads import STORE, Held, Known, Reads, Rows
 from vault.store.rows import ItemRow, SubjectKeyRow, SubjectRow
-from vault.store.runner import MoreRowsError
 from vault.store.sealing import check, sealed
 from vault.v1 import common_pb2
 
@@ -137,8 +136,7 @@ def current(admitted: Admitted, held: Held) -> Known:
     known = admitted.rows.subjects.get(held.subject.lookup)
     if known is None:
         reads = Reads(subjects=_behind(admitted.rows), locking=True)
-        if reads not in admitted.rows.fetched:
-            raise MoreRowsError(reads)
+        admitted.need(reads)
         raise VaultError(common_pb2.ERROR_REASON_TOKEN_NOT_FOUND, "no such token")
     if known.subject.uid != held.subject.uid:
         raise altered("subject")

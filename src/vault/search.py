@@ -21,7 +21,6 @@ from vault.named_subjects import Lookups, NamedSubjects, lookups_of
 from vault.prepared import Prepared, find_class, prepare
 from vault.safe import checked
 from vault.store.reads import Held, Page, Reads
-from vault.store.runner import MoreRowsError
 from vault.v1 import common_pb2, vault_service_pb2
 
 ACTION = "Search"
@@ -94,8 +93,8 @@ class Search:
         subjects = NamedSubjects(admitted, self._lookups)
         pages = [self._page(index, admitted.keys, subjects) for index in range(len(self._prepared))]
         reads = Reads(pages=tuple(page for page in pages if isinstance(page, Page) and page.column == "subject"))
-        if reads.pages and reads not in admitted.rows.fetched:
-            raise MoreRowsError(reads)
+        if reads.pages:
+            admitted.need(reads)
         return pages
 
     def _page(self, index: int, keys: TenantKeys, subjects: NamedSubjects) -> Page | VaultError | None:

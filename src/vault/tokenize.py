@@ -13,7 +13,6 @@ from vault.prepared import Prepared, find_class, prepare
 from vault.safe import checked, new_uid, seal_value, subject_key
 from vault.store.reads import Known, Reads
 from vault.store.rows import ItemRow, TokenRow
-from vault.store.runner import MoreRowsError
 from vault.store.sealing import sealed
 from vault.v1 import audit_pb2, common_pb2, vault_service_pb2
 
@@ -81,13 +80,12 @@ class Tokenize:
             for key in writing.deterministic_keys(item, prepared)
         )
         reads = Reads(deterministic=keys, locking=True)
-        if keys and reads not in admitted.rows.fetched:
-            raise MoreRowsError(reads)
+        if keys:
+            admitted.need(reads)
 
     def _replay(self, admitted: Admitted, done: list[Done]) -> vault_service_pb2.TokenizeResponse:
         reads = Reads(token_ids=frozenset((one.subject_uid, one.token_uid) for one in done if not one.reason))
-        if reads not in admitted.rows.fetched:
-            raise MoreRowsError(reads)
+        admitted.need(reads)
 
         def work(_index: int, one: Done) -> vault_service_pb2.TokenizeResult:
             if one.reason:

@@ -11,7 +11,6 @@ from vault.prepared import Prepared, prepare
 from vault.safe import current, seal_value, subject_key
 from vault.store.reads import Held, Reads
 from vault.store.rows import ItemRow
-from vault.store.runner import MoreRowsError
 from vault.store.sealing import sealed
 from vault.v1 import audit_pb2, common_pb2, vault_service_pb2
 
@@ -102,8 +101,8 @@ class Update:
             _deterministic_keys(admitted, held, prepared) for held, prepared in found if held and isinstance(prepared, Prepared)
         )
         reads = Reads(deterministic=frozenset(key for by_version in keys for key in by_version.values()), locking=True)
-        if reads.deterministic and reads not in admitted.rows.fetched:
-            raise MoreRowsError(reads)
+        if reads.deterministic:
+            admitted.need(reads)
 
     def _replay(self, admitted: Admitted, done: list[Done]) -> vault_service_pb2.UpdateResponse:
         def work(index: int, one: Done) -> vault_service_pb2.UpdateResult:

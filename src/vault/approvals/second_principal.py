@@ -15,7 +15,6 @@ from vault.errors import VaultError
 from vault.safe import new_uid
 from vault.store.reads import Reads
 from vault.store.rows import ApprovalRow
-from vault.store.runner import MoreRowsError
 from vault.store.sealing import check, sealed
 from vault.v1 import common_pb2
 from vault.v1 import key_service_pb2 as v1
@@ -61,8 +60,7 @@ def ask(admitted: Admitted, need: Need) -> v1.Approval:
         MoreRowsError: what is pending has to be read.
         VaultError: INTEGRITY.
     """
-    if _PENDING not in admitted.rows.fetched:
-        raise MoreRowsError(_PENDING)
+    admitted.need(_PENDING)
     digest = need.digest(admitted.tenant.uid)
     mine = (need.action, digest, admitted.principal.uid)
     row = next((row for row in pending(admitted) if (row.action, row.digest, row.asked_by) == mine), None)
@@ -106,8 +104,7 @@ def found(admitted: Admitted, approval_uid: bytes) -> ApprovalRow:
         VaultError: NOT_FOUND, INTEGRITY.
     """
     reads = Reads(approvals=frozenset({approval_uid}))
-    if reads not in admitted.rows.fetched:
-        raise MoreRowsError(reads)
+    admitted.need(reads)
     admitted.draft.details["approval"] = approval_uid.hex()
     row = admitted.rows.approvals.get(approval_uid)
     if row is None:

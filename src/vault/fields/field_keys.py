@@ -8,7 +8,6 @@ from vault.crypto.keys import LABEL_FIELD
 from vault.safe import altered, new_subject_key, subject_key
 from vault.store.reads import FIELD, FieldHeld, Reads
 from vault.store.rows import SubjectKeyRow
-from vault.store.runner import MoreRowsError
 
 
 def field_key(admitted: Admitted, held: FieldHeld) -> FieldKey:
@@ -37,8 +36,8 @@ class NewestFieldKeys:
         self._admitted = admitted
         self._keys: dict[bytes, FieldKey] = {}
         reads = Reads(newest_field_keys=frozenset(subject_uids))
-        if reads.newest_field_keys and reads not in admitted.rows.fetched:
-            raise MoreRowsError(reads)
+        if reads.newest_field_keys:
+            admitted.need(reads)
 
     def find(self, subject_uid: bytes) -> FieldKey | None:
         """The newest field key of a subject, if it has one.

@@ -16,7 +16,6 @@ from vault.kms.tenant_keys import Authority
 from vault.safe import new_uid
 from vault.store.reads import Reads, Rows
 from vault.store.rows import LIVE_STATES, OperationRow
-from vault.store.runner import MoreRowsError
 from vault.store.sealing import sealed
 from vault.v1 import common_pb2, key_service_pb2, subject_service_pb2
 
@@ -42,8 +41,7 @@ def begin(admitted: Admitted, kind: str, request: Message) -> OperationRow:
         VaultError: OPERATION_UNDER_WAY, if one of this kind has not ended.
         MoreRowsError: the tenant's operations have to be read.
     """
-    if _LIVE not in admitted.rows.fetched:
-        raise MoreRowsError(_LIVE)
+    admitted.need(_LIVE)
     check_none_live(admitted.rows, kind)
     row = new_row(admitted.keys.authority, admitted.tenant.uid, admitted.principal.uid, kind, request, admitted.rows.now_us)
     admitted.writes.inserted.append(row)

@@ -10,7 +10,8 @@ from typing import Any, TypeVar, cast
 
 from vault.crypto.mac import mac, verify
 from vault.errors import VaultError
-from vault.kms.tenant_keys import Authority
+from vault.kms.tenant_keys import Authority, TenantKeys
+from vault.store.reads import Rows
 from vault.store.rows import (
     TABLES,
     AliasRow,
@@ -71,6 +72,18 @@ def check(authority: Authority, row: SealedRow) -> None:
             common_pb2.ERROR_REASON_INTEGRITY,
             f"a stored {TABLES[type(row)].name} row was altered or moved; nothing of it is used; the operator must investigate",
         )
+
+
+def tenant_of(rows: Rows, keys: TenantKeys) -> TenantRow:
+    """The row of a call's tenant.
+
+    Raises:
+        VaultError: INTEGRITY, if it is missing or was altered.
+    """
+    if rows.tenant is None:
+        raise VaultError(common_pb2.ERROR_REASON_INTEGRITY, "the tenant's row is missing; the operator must investigate")
+    check(keys.authority, rows.tenant)
+    return rows.tenant
 
 
 def _fits(authority: Authority, row: SealedRow) -> bool:

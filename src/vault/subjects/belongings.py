@@ -4,7 +4,6 @@ from vault.admission import Admitted
 from vault.safe import altered
 from vault.store.reads import Belongings, Known, Reads
 from vault.store.rows import AliasRow, HoldRow
-from vault.store.runner import MoreRowsError
 from vault.store.sealing import check
 
 
@@ -16,8 +15,7 @@ def belongings(admitted: Admitted, known: Known) -> Belongings:
         VaultError: INTEGRITY.
     """
     reads = Reads(belongings=frozenset({known.subject.uid}))
-    if reads not in admitted.rows.fetched:
-        raise MoreRowsError(reads)
+    admitted.need(reads)
     owned = admitted.rows.belongings[known.subject.uid]
     rows: list[AliasRow | HoldRow] = [*owned.aliases, *owned.holds]
     for row in rows:

@@ -11,7 +11,6 @@ from vault.kms.tenant_keys import TenantKeys
 from vault.safe import new_uid
 from vault.store.reads import Known, Reads
 from vault.store.rows import OperationRow
-from vault.store.runner import MoreRowsError
 from vault.store.sealing import check
 from vault.subjects.begin_erasure import begin, check_erasable, is_of, named, not_found, owned_by, requested, reused
 from vault.subjects.named import find
@@ -51,8 +50,7 @@ class BulkErase:
         if uid is None:
             raise reused()
         reads = Reads(operations=frozenset({uid}))
-        if reads not in admitted.rows.fetched:
-            raise MoreRowsError(reads)
+        admitted.need(reads)
         operation = admitted.rows.operations.get(uid)
         if operation is None:
             raise reused()
