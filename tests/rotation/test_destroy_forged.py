@@ -13,6 +13,7 @@ from vault.store import tables as t
 from vault.store.rows import ErasureRow, TenantKeyRow
 from vault.store.sealing import sealed
 from vault.store.writes import insert
+from vault.v1.subject_service_pb2 import ErasureStatement
 
 _NOT_KEPT = {"request_id": None, "principal_uid": None, "opening": None, "operation_uid": None}
 
@@ -28,12 +29,13 @@ def _edit(inside: Inside, row: TenantKeyRow, **values: object) -> None:
 def _erased(inside: Inside) -> ErasureRow:
     """An erasure that is done, under the keys of now."""
     tenant = inside.row(t.tenant, uid=inside.tenant().uid)
+    latest = inside.node.key_manager.kek(tenant.uid).latest
     row = ErasureRow(
         tenant_uid=tenant.uid,
         uid=secrets.token_bytes(16),
         subject_uid=secrets.token_bytes(16),
         state="DONE",
-        statement=b"",
+        statement=ErasureStatement(kek_versions=[latest]).SerializeToString(),
         epoch=tenant.epoch,
         index_key_version=tenant.index_key_version,
         begin_us=1,
