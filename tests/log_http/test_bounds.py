@@ -311,14 +311,14 @@ def served_certificate(found: Site, ca: bytes) -> bytes | None:
         return None
 
 
-def test_certificates_and_tenants_that_come_later_are_taken_without_a_restart(new_vault: Vault, until: Until) -> None:
-    with site(new_vault, prelude=BOUNDS) as found:
-        with new_vault.node() as node:
-            new_vault.tenants["initech"] = add_tenant(node, "initech")
+def test_certificates_and_tenants_that_come_later_are_taken_without_a_restart(changing: Vault, until: Until) -> None:
+    with site(changing, prelude=BOUNDS) as found:
+        with changing.node() as node:
+            changing.tenants["initech"] = add_tenant(node, "initech")
         uid = found.uid("initech").hex()
 
         def lets_the_new_in() -> bool:
-            reader = found.reader(new_vault.tenants["initech"].clients["auditor"])
+            reader = found.reader(changing.tenants["initech"].clients["auditor"])
             try:
                 return reader.ask(f"/{uid}/checkpoint").status == 200
             except OSError:
@@ -330,10 +330,10 @@ def test_certificates_and_tenants_that_come_later_are_taken_without_a_restart(ne
 
         ca = create_ca("the next server CA", 30)
         new = issue_server(ca, ["127.0.0.1"], 30)
-        (new_vault.folder / "server.key").write_bytes(new.key_pem)  # for a moment the two do not fit
+        (changing.folder / "server.key").write_bytes(new.key_pem)  # for a moment the two do not fit
         until(lambda: any("can't be loaded anew" in line["event"] for line in lines_logged(found, "warning")))
-        assert served_certificate(found, new_vault.server_ca.certificate_pem)
-        (new_vault.folder / "server.pem").write_bytes(new.certificate_pem)
+        assert served_certificate(found, changing.server_ca.certificate_pem)
+        (changing.folder / "server.pem").write_bytes(new.certificate_pem)
         until(lambda: served_certificate(found, ca.certificate_pem))
         der = served_certificate(found, ca.certificate_pem)
         assert der
@@ -342,5 +342,5 @@ def test_certificates_and_tenants_that_come_later_are_taken_without_a_restart(ne
 
 
 @pytest.fixture
-def new_vault(tmp_path_factory: pytest.TempPathFactory, new_vault: NewVault) -> Vault:
+def changing(tmp_path_factory: pytest.TempPathFactory, new_vault: NewVault) -> Vault:
     return new_vault("postgres", tmp_path_factory.mktemp("changing"))
