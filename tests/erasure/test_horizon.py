@@ -35,6 +35,7 @@ def test_a_receipt_proves_it_once_the_keys_of_its_time_are_destroyed(vault: Vaul
         living = stored(at_work, new_subject())
         before = erased(at_work)
         uid = statement_of(before).erasure_uid
+        at_work.inside.edit(t.erasure, {"uid": uid}, opening=None, request_id=None, principal_uid=None)  # as after a day
         rotate(at_work.inside)
         after = statement_of(erased(at_work))
         assert (after.epoch, after.index_key_version, list(after.kek_versions)) == (2, 2, [1, 2])
