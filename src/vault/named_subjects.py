@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 
 from vault.admission import Admitted
 from vault.crypto.fingerprint import subject_lookup
+from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.safe import checked_known, new_subject
 from vault.store.reads import Known, Reads
+from vault.v1 import common_pb2
 
 Lookups = Mapping[str, Mapping[int, bytes]]
 """For each subject_id its look-up hashes, by the version of the index key."""
@@ -17,27 +19,45 @@ def lookups_of(subject_ids: Iterable[str], keys: TenantKeys) -> Lookups:
     return {name: {version: subject_lookup(key, name) for version, key in keys.indexes.items()} for name in set(subject_ids)}
 
 
-def reading(lookups: Lookups) -> Reads:
+def reading(by_name: Lookups) -> Reads:
     """What to read to find these subjects, and to keep them from being erased or made by somebody else meanwhile."""
-    return Reads(subjects=frozenset(lookup for by_version in lookups.values() for lookup in by_version.values()), locking=True)
+    return Reads(subjects=_every(by_name), locking=True)
 
 
-def find(admitted: Admitted, lookups: Iterable[bytes]) -> Known | None:
-    """The subject that was found under one of a name's look-up hashes, checked, if there is one.
+def lookups(keys: TenantKeys, names: Iterable[str]) -> frozenset[bytes]:
+    """Where names are looked up: a hash (32 bytes) of each under each live index key."""
+    return _every(lookups_of(names, keys))
+
+
+def find(admitted: Admitted, name: str) -> Known | None:
+    """The subject that a name leads to, checked, if it is among those that were read.
 
     Raises:
         VaultError: INTEGRITY.
     """
-    known = next(filter(None, map(admitted.rows.subjects.get, lookups)), None)
+    return _found(admitted, lookups(admitted.keys, [name]))
+
+
+def unknown(hint: str = "it was never stored or registered, or it was erased") -> VaultError:
+    """The refusal of a name that leads nowhere: the same for unknown, foreign and erased subjects."""
+    return VaultError(common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND, f"the tenant knows no such subject; {hint}")
+
+
+def _every(by_name: Lookups) -> frozenset[bytes]:
+    return frozenset(lookup for by_version in by_name.values() for lookup in by_version.values())
+
+
+def _found(admitted: Admitted, hashes: Iterable[bytes]) -> Known | None:
+    known = next(filter(None, map(admitted.rows.subjects.get, hashes)), None)
     return checked_known(admitted, known) if known else None
 
 
 class NamedSubjects:
     """The subjects that one call names, each checked or made once."""
 
-    def __init__(self, admitted: Admitted, lookups: Lookups) -> None:
+    def __init__(self, admitted: Admitted, by_name: Lookups) -> None:
         self._admitted = admitted
-        self._lookups = lookups
+        self._lookups = by_name
         self._known: dict[str, Known | None] = {}
 
     def find(self, subject_id: str) -> Known | None:
@@ -47,7 +67,7 @@ class NamedSubjects:
             VaultError: INTEGRITY.
         """
         if subject_id not in self._known:
-            self._known[subject_id] = find(self._admitted, self._lookups[subject_id].values())
+            self._known[subject_id] = _found(self._admitted, self._lookups[subject_id].values())
         return self._known[subject_id]
 
     def find_or_make(self, subject_id: str) -> Known:

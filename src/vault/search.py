@@ -47,7 +47,7 @@ class Search:
         """The pages of values, and the subjects: their pages are read once it is known to whom the names lead."""
         self._after = self._open_page_token(keys)
         self._lookups = lookups_of((query.subject_id for query in self._request.queries if query.subject_id), keys)
-        every = (lookup for lookups in self._lookups.values() for lookup in lookups.values())
+        every = (lookup for by_version in self._lookups.values() for lookup in by_version.values())
         of_values = (self._page_of_value(i, one, keys) for i, one in enumerate(self._prepared) if isinstance(one, Prepared))
         return Reads(subjects=frozenset(every), pages=tuple(of_values))
 

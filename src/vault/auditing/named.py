@@ -5,13 +5,11 @@ Read in the call's own transaction, like all that calls rest on. What auditors t
 
 from vault.admission import Admitted
 from vault.auditing.filter import noted
-from vault.crypto.fingerprint import subject_lookup
-from vault.errors import VaultError
 from vault.held_tokens import hold, well_formed
 from vault.kms.tenant_keys import TenantKeys
-from vault.named_subjects import find
+from vault.named_subjects import find, lookups, unknown
 from vault.store.reads import Reads
-from vault.v1 import audit_service_pb2, common_pb2
+from vault.v1 import audit_service_pb2
 
 
 class Named:
@@ -23,8 +21,7 @@ class Named:
     def reads(self, keys: TenantKeys) -> Reads:
         """The subject and the token."""
         subject_id, token = self._wanted.subject_id, self._wanted.token
-        lookups = [subject_lookup(key, subject_id) for key in keys.indexes.values()] if subject_id else []
-        return Reads(subjects=frozenset(lookups), tokens=well_formed([token] if token else []))
+        return Reads(subjects=lookups(keys, [subject_id] if subject_id else []), tokens=well_formed([token] if token else []))
 
     def admit(self, admitted: Admitted, action: str) -> audit_service_pb2.EventFilter:
         """Note the filter, let a policy decide, and find whom it names.
@@ -51,10 +48,7 @@ class Named:
         return resolved
 
     def _subject(self, admitted: Admitted) -> bytes:
-        known = find(admitted, (subject_lookup(key, self._wanted.subject_id) for key in admitted.keys.indexes.values()))
+        known = find(admitted, self._wanted.subject_id)
         if known:
             return known.subject.uid
-        raise VaultError(
-            common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND,
-            "the tenant knows no such subject; of one that was erased, the uid in a receipt still finds the history",
-        )
+        raise unknown("of one that was erased, the uid in a receipt still finds the history")

@@ -3,13 +3,10 @@
 from google.longrunning import operations_pb2
 
 from vault.admission import Admitted
-from vault.crypto.fingerprint import subject_lookup
-from vault.errors import VaultError
 from vault.keys.operations import begin, described
 from vault.kms.tenant_keys import TenantKeys
-from vault.named_subjects import find
+from vault.named_subjects import find, lookups, unknown
 from vault.store.reads import Reads
-from vault.v1 import common_pb2
 from vault.v1 import key_service_pb2 as v1
 
 ROTATE, REKEY = "Rotate", "Rekey"
@@ -36,14 +33,10 @@ class Rekey:
 
     def __init__(self, request: v1.RekeyRequest) -> None:
         self._request = request
-        self._lookups: tuple[bytes, ...] = ()
 
     def reads(self, keys: TenantKeys) -> Reads:
         """The subject, if one is named."""
-        if not self._request.subject_id:
-            return Reads()
-        self._lookups = tuple(subject_lookup(key, self._request.subject_id) for key in keys.indexes.values())
-        return Reads(subjects=frozenset(self._lookups))
+        return Reads(subjects=lookups(keys, [self._request.subject_id] if self._request.subject_id else []))
 
     def decide(self, admitted: Admitted) -> v1.RekeyResponse:
         """Ask for it; the operation's row names the subject by its uid."""
@@ -54,9 +47,9 @@ class Rekey:
         return v1.RekeyResponse(operation=_begun(admitted, REKEY, wanted))
 
     def _subject_uid(self, admitted: Admitted) -> bytes:
-        known = find(admitted, self._lookups)
+        known = find(admitted, self._request.subject_id)
         if known is None:
-            raise VaultError(common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND, "the tenant knows no such subject")
+            raise unknown()
         uid = known.subject.uid
         admitted.draft.look_into(uid)
         return uid

@@ -1,22 +1,15 @@
 """The subjects that calls name: by any of their names, under any live index key. Whom a call finds, its event names by uid."""
 
-from collections.abc import Iterable
-
 from vault import named_subjects
 from vault.admission import Admitted
-from vault.crypto.fingerprint import subject_lookup
 from vault.errors import VaultError
-from vault.kms.tenant_keys import TenantKeys
+from vault.named_subjects import lookups as lookups
+from vault.named_subjects import unknown
 from vault.store.reads import Known
 from vault.v1 import common_pb2
 
 ERASING = "ERASING"
 """The state of a subject whose erasure has begun."""
-
-
-def lookups(keys: TenantKeys, names: Iterable[str]) -> frozenset[bytes]:
-    """Where names are looked up: a hash (32 bytes) of each under each live index key."""
-    return frozenset(subject_lookup(key, name) for name in names for key in keys.indexes.values())
 
 
 def find(admitted: Admitted, name: str) -> Known | None:
@@ -25,7 +18,7 @@ def find(admitted: Admitted, name: str) -> Known | None:
     Raises:
         VaultError: INTEGRITY.
     """
-    known = named_subjects.find(admitted, lookups(admitted.keys, [name]))
+    known = named_subjects.find(admitted, name)
     if known:
         admitted.draft.touch_subject("", known.subject.uid)
     return known
@@ -39,10 +32,7 @@ def need(admitted: Admitted, name: str) -> Known:
     """
     known = find(admitted, name)
     if known is None:
-        raise VaultError(
-            common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND,
-            "the tenant knows no such subject; it was never stored or registered, or it was erased",
-        )
+        raise unknown()
     return known
 
 
