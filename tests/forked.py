@@ -1,6 +1,7 @@
 """Servers as processes that start within a moment: forked from one that has imported everything (see ``tests/nursery.py``)."""
 
 import atexit
+import json
 import os
 import select
 import signal
@@ -57,12 +58,12 @@ class Nursery:
         theirs.close()
         self._turn = threading.Lock()
 
-    def fork(self, settings: Path, log: int) -> Forked:
-        """A server with that configuration; ``log`` is its stderr."""
+    def fork(self, settings: Path, log: int, prelude: str) -> Forked:
+        """A server with that configuration; ``log`` is its stderr, and ``prelude`` Python that it runs first."""
         stdout, its_stdout = os.pipe()
         told, its_end = os.pipe()
         with self._turn:  # orders do not run into each other: the next one comes after the answer
-            socket.send_fds(self._orders, [str(settings).encode()], [its_stdout, log, its_end])
+            socket.send_fds(self._orders, [json.dumps([str(settings), prelude]).encode()], [its_stdout, log, its_end])
             os.close(its_stdout)
             os.close(its_end)
             return Forked(stdout, told)

@@ -3,26 +3,23 @@
 import base64
 import contextlib
 import json
-import os
 import secrets
 import shutil
 import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from tests.forked import Forked, nursery
+from tests.forked import nursery
 
 from vault import principals
 from vault.access.issuing import Issued, create_ca, issue_client, issue_server, principal_uri, write_private
@@ -145,30 +142,15 @@ def add_tenant(node: Node, name: str) -> Tenant:
     return tenant
 
 
-def _started(vault: Vault, environment: Mapping[str, str], prelude: str, log: IO[bytes]) -> "subprocess.Popen[bytes]":
-    """A server in a new interpreter, for what must be done before anything is imported."""
-    code = (
-        f"import sys\n{prelude}\nfrom pathlib import Path\nfrom vault.server import config, logs, serve\nlogs.configure()\n"
-        "serve.serve(config.load(Path(sys.argv[1])), lambda address: print(address, flush=True))\n"
-    )
-    command = [sys.executable, "-c", code, str(vault.folder / "vault.toml")]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env={**os.environ, **environment})
-
-
 class Server:
     """The vault served by a process of its own; killed at the end if it still runs."""
 
-    def __init__(self, vault: Vault, environment: Mapping[str, str] | None = None, prelude: str = "") -> None:
+    def __init__(self, vault: Vault, prelude: str = "") -> None:
         """Start and wait until it takes calls; ``prelude`` is Python run in the process first, to inject faults."""
         self.vault = vault
         self.log = vault.folder / "server.log"
-        self.process: Forked | subprocess.Popen[bytes]
         with self.log.open("ab") as log:
-            if prelude or environment:
-                self.process = _started(vault, environment or {}, prelude, log)
-            else:
-                self.process = nursery().fork(vault.folder / "vault.toml", log.fileno())
-        assert self.process.stdout
+            self.process = nursery().fork(vault.folder / "vault.toml", log.fileno(), prelude)
         self.address = self.process.stdout.readline().decode().strip()
         if not self.address:
             raise AssertionError(f"the server did not start: {self.log.read_text()}")
@@ -180,8 +162,7 @@ class Server:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        if self.process.stdout:
-            self.process.stdout.close()
+        self.process.stdout.close()
 
     def stop(self) -> int:
         """End it as an operator does; its exit code."""

@@ -1,9 +1,11 @@
 """The process from which servers are forked, in which all that they import is there: ``python -m tests.nursery SOCKET``.
 
-An order is the path of a vault's configuration, with three files: the server's stdout, its stderr, and where a parent of its own
-tells its pid and, once it is gone, its exit code. A server that is told to end ends as any Python process does.
+An order is the path of a vault's configuration and the Python that a server runs first, in JSON, with three files: the server's
+stdout, its stderr, and where a parent of its own tells its pid and, once it is gone, its exit code. A server that is told to end
+ends as any Python process does.
 """
 
+import json
 import os
 import signal
 import socket
@@ -13,18 +15,21 @@ from pathlib import Path
 import vault.kms.transit  # noqa: F401  which a server imports only if its keys are there
 from vault.server import config, logs, serve
 
+ORDER_BYTES = 64 * 1024
 
-def next_server(orders: socket.socket) -> Path:
-    """Obey until nobody gives orders; returns only in the servers, with the configuration."""
+
+def next_server(orders: socket.socket) -> tuple[str, str]:
+    """Obey until nobody gives orders; returns only in the servers, with the order."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the parents
     while True:
-        order, files, _, _ = socket.recv_fds(orders, 4096, 3)
+        order, files, _, _ = socket.recv_fds(orders, ORDER_BYTES, 3)
         if not order:
             sys.exit()
         if not os.fork():
             orders.close()
             _become_server_of_a_parent(*files)
-            return Path(order.decode())
+            settings, prelude = json.loads(order)
+            return settings, prelude
         for file in files:
             os.close(file)
 
@@ -47,6 +52,8 @@ def _become_server_of_a_parent(stdout: int, stderr: int, told: int) -> None:
 
 
 if __name__ == "__main__":
-    settings = next_server(socket.socket(fileno=int(sys.argv[1])))
+    settings_file, first = next_server(socket.socket(fileno=int(sys.argv[1])))
+    sys.argv[1] = settings_file
+    exec(first)  # noqa: S102  a test's own words
     logs.configure()
-    serve.serve(config.load(settings), lambda address: print(address, flush=True))  # noqa: T201  to whoever started it
+    serve.serve(config.load(Path(settings_file)), lambda address: print(address, flush=True))  # noqa: T201  to whoever started it
