@@ -4,7 +4,7 @@ Copies of the database are the attacker's at any moment, here between any two st
 end: what is tried is whether these open those.
 """
 
-from collections.abc import Iterator
+import struct
 
 import pytest
 from tests.erasure.working import Working, statement_of
@@ -13,8 +13,10 @@ from tests.use_cases.inside import Inside
 from tests.use_cases.requests import delete, new_email, new_subject, reveal, tokenize, tokens_of
 
 from vault.crypto.envelope import key_version
+from vault.errors import VaultError
+from vault.keys.operations import uid_of
 from vault.store import tables as t
-from vault.store.rows import SubjectKeyRow
+from vault.store.rows import SubjectKeyRow, SubjectRow
 from vault.store.writes import insert
 
 
@@ -91,17 +93,84 @@ def test_whose_opening_moves_on_waits_for_the_new_epoch_too(at_work: Working) ->
 
 
 @pytest.fixture
-def erased_key(at_work: Working) -> Iterator[SubjectKeyRow]:
-    """The key of somebody who was erased, back in the database; gone again in the end."""
+def erased_key(at_work: Working) -> SubjectKeyRow:
+    """The key of somebody who was erased."""
     inside = at_work.inside
     subject = new_subject()
     (token,) = tokens_of(inside.ask(tokenize((subject, "email", new_email()))))
-    key = inside.row(t.subject_key, subject_uid=_subject_of(inside, token))
+    key: SubjectKeyRow = inside.row(t.subject_key, subject_uid=_subject_of(inside, token))
     at_work.erase(subject)
-    _put(inside, key)
-    yield key
-    inside.remove(t.subject_key, subject_uid=key.subject_uid)
+    return key
+
+
+def test_no_rotation_begins_while_somebody_is_back_who_was_erased(at_work: Working, erased_key: SubjectKeyRow) -> None:
+    inside = at_work.inside
+    before = inside.row(t.tenant, uid=erased_key.tenant_uid)
+    _put(inside, erased_key)
+    assert "restore reconcile" in _failed(inside)
+    assert inside.row(t.tenant, uid=erased_key.tenant_uid) == before
+    inside.remove(t.subject_key, subject_uid=erased_key.subject_uid)
     rotate(inside)
+
+
+@pytest.mark.parametrize("with_subject", [False, True])
+def test_the_key_of_somebody_erased_moves_nowhere_and_keeps_the_old_keys_from_being_retired(
+    at_work: Working, erased_key: SubjectKeyRow, with_subject: bool
+) -> None:
+    inside = at_work.inside
+    name = begin_rotation(inside).name
+    going = phases(inside, batch=1)
+    assert next(phase for phase in going if phase == "REKEY")
+    _put(inside, erased_key)
+    subject = SubjectRow(erased_key.tenant_uid, erased_key.subject_uid, bytes(32), 1, 1, b"", "ACTIVE", rekey_due=False)
+    if with_subject:
+        with inside.engine.begin() as connection:
+            insert(connection, t.subject, [subject])
+    with pytest.raises(VaultError) as refusal:
+        list(going)
+    assert refusal.value.reason_name == "INTEGRITY"
+    assert inside.rows(t.tenant_key, tenant_uid=erased_key.tenant_uid, kind="epoch", state="OLD")
+    assert inside.row(t.subject_key, subject_uid=erased_key.subject_uid) == erased_key
+    inside.remove(t.subject_key, subject_uid=erased_key.subject_uid)
+    if with_subject:
+        inside.remove(t.subject, uid=subject.uid)
+    _go_on(inside, name)
+
+
+def _go_on(inside: Inside, name: str) -> None:
+    """Let another worker end what one has left."""
+    inside.edit(t.operation, {"uid": uid_of(name)}, until_us=0)
+    with worker(inside, "key-worker:another") as working:
+        working.look()
+    assert attested(inside, name).retired_epochs
+
+
+@pytest.mark.parametrize("phase", ["KEYS", "REWRAP", "RETIRE"])
+def test_a_rotation_retires_nothing_by_a_place_that_somebody_wrote(open_vault: Inside, phase: str) -> None:
+    (token,) = tokens_of(open_vault.ask(tokenize((new_subject(), "email", new_email()))))
+    uid = open_vault.tenant().uid
+    rotate(open_vault)
+    before = [row for row in open_vault.rows(t.tenant_key, tenant_uid=uid) if row.kind != "authority" and row.wrapped]
+    tenant, kek = open_vault.row(t.tenant, uid=uid), open_vault.node.key_manager.kek(uid)
+    name = begin_rotation(open_vault).name
+    back = 0 if phase == "KEYS" else 2
+    forged = struct.pack(">III", kek.latest - 1, tenant.epoch - back, tenant.index_key_version - back)
+    open_vault.edit(t.operation, {"uid": uid_of(name)}, phase=phase, cursor=forged)
+    with worker(open_vault) as working:
+        working.look()
+    assert "rotate anew" in found(open_vault, name).error.message
+    assert [row for row in open_vault.rows(t.tenant_key, tenant_uid=uid) if row.kind != "authority" and row.wrapped] == before
+    assert open_vault.ask(reveal(token)).results[0].value.text
+
+
+def test_an_attestation_names_the_keys_that_were_retired(open_vault: Inside) -> None:
+    uid = open_vault.tenant().uid
+    old = {
+        (row.kind, row.version) for row in open_vault.rows(t.tenant_key, tenant_uid=uid, state="ACTIVE") if row.kind != "authority"
+    }
+    attestation = rotate(open_vault)
+    named = {("epoch", version) for version in attestation.retired_epochs}
+    assert named | {("index", version) for version in attestation.retired_index_keys} == old
 
 
 def _put(inside: Inside, key: SubjectKeyRow) -> None:

@@ -42,7 +42,7 @@ def erase_again(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping
             not erased: nothing is erased, since nothing may be left out, and nobody may go by mistake.
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
-    found = _found(connection, tenant_uid, destroyed)
+    found = come_back(connection, tenant_uid, destroyed)
     return [_erase(connection, tenant_uid, subject_uid, found[subject_uid]) for subject_uid in sorted(found)]
 
 
@@ -55,11 +55,16 @@ def is_any_back(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping
     """
     c = t.subject.c
     select = sa.select(c.uid).where(c.tenant_uid == tenant_uid, c.state == "ERASING")
-    return not _found(connection, tenant_uid, destroyed).keys() <= set(connection.scalars(select))
+    return not come_back(connection, tenant_uid, destroyed).keys() <= set(connection.scalars(select))
 
 
-def _found(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping[bytes, str]) -> dict[bytes, bytes]:
-    """The erased subjects that are there, and by which erasure they were erased."""
+def come_back(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping[bytes, str]) -> dict[bytes, bytes]:
+    """The erased of whom there is a subject or a key, and by which erasure they were erased.
+
+    Raises:
+        VaultError: INTEGRITY, as ``erase_again``.
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
     by_subject, gone = dict[bytes, bytes](), set[bytes]()
     for erasure_uid, text in destroyed.items():
         subject_uid, key_ids = _parse(erasure_uid, text)
@@ -69,6 +74,15 @@ def _found(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping[byte
     if not owners <= by_subject.keys():
         raise _misplaced()
     return {uid: by_subject[uid] for uid in owners.union(_subjects(connection, tenant_uid, by_subject))}
+
+
+def subjects_of(destroyed: Mapping[bytes, str]) -> Iterator[bytes]:
+    """The subjects that these entries say were erased.
+
+    Raises:
+        VaultError: INTEGRITY, if one can't be read.
+    """
+    return (_parse(erasure_uid, text)[0] for erasure_uid, text in destroyed.items())
 
 
 def _erase(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes, erasure_uid: bytes) -> Repeated:

@@ -32,6 +32,8 @@ class KeyAct(Act):
     def __init__(self, caller: Caller, action: str, details: Mapping[str, str], effect: Effect) -> None:
         """Make it."""
         super().__init__(caller, action, "", dict(details), effect)
+        self.ended: list[TenantKeyRow] = []
+        """Once it has run: the keys that it retired or destroyed, as they were."""
 
     def reads(self, _keys: TenantKeys | None) -> Reads:
         """The tenant's keys."""
@@ -99,6 +101,11 @@ def rotate(caller: Caller, details: Mapping[str, str], epoch: int, fresh: Mappin
         if tenant.epoch != epoch:
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "the tenant's keys were rotated by somebody else meanwhile")
         epoch_key, index_key = fresh[EPOCH, tenant.epoch + 1], fresh[INDEX, tenant.index_key_version + 1]
+        if any(outlives(row) >= epoch_key.kek_version for row in rows.tenant_keys if row.kind != AUTHORITY and row.wrapped):
+            raise VaultError(
+                common_pb2.ERROR_REASON_INTEGRITY,
+                "the new keys are not under a new KEK version: somebody has altered how far the rotation is; rotate anew",
+            )
         new = tenant._replace(
             epoch=tenant.epoch + 1, index_key_version=tenant.index_key_version + 1, key_generation=tenant.key_generation + 1
         )
@@ -117,15 +124,24 @@ def rotate(caller: Caller, details: Mapping[str, str], epoch: int, fresh: Mappin
 
 
 def retire(caller: Caller, details: Mapping[str, str], epoch: int, index: int) -> KeyAct:
-    """The act that retires every key older than these: a scan has found nothing under them, and nobody writes under them."""
+    """The act that retires every key older than these: a scan has found nothing under them, and nobody writes under them.
+
+    Refused with INTEGRITY if these are not the current ones.
+    """
 
     def effect(rows: Rows, keys: TenantKeys) -> Writes:
         tenant = _tenant(rows, keys)
+        if (tenant.epoch, tenant.index_key_version) != (epoch, index):
+            raise VaultError(
+                common_pb2.ERROR_REASON_INTEGRITY,
+                "the keys that were looked for are not the current ones: somebody has altered how far the rotation is; rotate anew",
+            )
         old = [row for row in rows.tenant_keys if row.state == "OLD" and row.version < {EPOCH: epoch, INDEX: index}[row.kind]]
         writes = Writes(keys=[(row, row._replace(state="RETIRED", wrapped=b"", end_us=rows.now_us)) for row in old])
         if old:
             new = tenant._replace(key_generation=tenant.key_generation + 1)
             writes.replaced.append((tenant, sealed(keys.authority, new)))
+        act.ended = old
         for row in old:
             act.details[f"{row.kind}_{row.version}"] = sha256(row.wrapped).hexdigest()
         return writes
@@ -140,6 +156,7 @@ def destroy(caller: Caller, details: Mapping[str, str], keep_from: int) -> KeyAc
     def effect(rows: Rows, keys: TenantKeys) -> Writes:
         _tenant(rows, keys)
         ended = [row for row in rows.tenant_keys if row.kek_version < keep_from and row.state == "RETIRED"]
+        act.ended = ended
         act.details["keys"] = ",".join(f"{row.kind}_{row.version}" for row in ended)
         return Writes(keys=[(row, row._replace(state="DESTROYED")) for row in ended])
 

@@ -182,6 +182,8 @@ class _Renewed:
         return binding.subject_id(self._tenant.uid, self._every.subject.uid, version)
 
     def _unwrapped(self, row: SubjectKeyRow) -> Key:
+        if row.epoch not in self._keys.epochs:  # they are of the tenant's generation, so that what names another was put back
+            raise DecryptionError
         bound = binding.subject_key(row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id, row.epoch)
         return unwrap(self._keys.epoch(row.epoch).derive(LABEL_WRAP), row.wrapped, bound)
 

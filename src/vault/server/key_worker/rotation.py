@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cached_property
 
 import sqlalchemy as sa
 
@@ -15,6 +16,7 @@ from vault.keys.rekeying import GONE, Rekeying
 from vault.kms.key_manager import Wrapped
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, KeysMissingError, TenantKeys
 from vault.server.key_worker.desk import Desk
+from vault.server.key_worker.erased import check_nobody_is_back, check_nobody_is_being_erased, erased_subjects
 from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.rotation import reindex, rewrap
@@ -54,7 +56,7 @@ class Rotation:
             CENSUS: self._census,
             KEYS: self._keys,
             REKEY: self._rekey,
-            REWRAP: self._by(REQUESTS, lambda part: rewrap.rewrap_subject_keys(part, self._new[0])),
+            REWRAP: self._rewrap,
             REQUESTS: self._by(OPENINGS, lambda part: rewrap.rewrap_requests(part, self._new[0])),
             OPENINGS: self._by(SUBJECTS, lambda part: rewrap.rewrap_openings(part, *self._new)),
             SUBJECTS: self._by(ALIASES, lambda part: reindex.reindex_subjects(part, self._new[1])),
@@ -80,21 +82,41 @@ class Rotation:
 
     def _census(self) -> bool:
         kek = self._desk.administrator.kek(self._row.tenant_uid)
-        if not kek.may_rotate:
-            raise VaultError(
-                common_pb2.ERROR_REASON_WRONG_STATE,
-                "the tenant's KEK was imported, and so must be its new versions: the KMS can't make one, and nothing was changed",
-            )
         keys = self._desk.serving_keys(self._row.tenant_uid)
+        check_nobody_is_back(self._desk, keys, _PATIENCE_S)
         epoch, index = max(keys.epochs), max(keys.indexes)
         counted = self._count(epoch + 1, index + 1)
-        self._note(Place(KEYS, _BEFORE.pack(kek.latest, epoch, index), 0, sum(counted)))
+        self._note(Place(KEYS, _BEFORE.pack(self._wrapping(kek, epoch), epoch, index), 0, sum(counted)))
         return True
+
+    def _wrapping(self, kek: Kek, epoch: int) -> int:
+        """The KEK version before the rotation. Of a KEK that was brought along, the next one must be there already.
+
+        Raises:
+            VaultError: WRONG_STATE, if it is not.
+        """
+        if kek.may_rotate:
+            return kek.latest
+        c = t.tenant_key.c
+        current = (c.tenant_uid == self._row.tenant_uid) & (c.kind == EPOCH) & (c.version == epoch)
+        with reading(self._desk.engine, _PATIENCE_S) as connection:
+            version = kek_version_of(connection.scalar(sa.select(c.wrapped).where(current)) or b"")
+        if kek.latest != version + 1:
+            raise VaultError(
+                common_pb2.ERROR_REASON_WRONG_STATE,
+                "the tenant's KEK was imported, and so must be its next version: `pdvault tenant import-kek`; nothing was changed",
+            )
+        return version
+
+    def _next_kek_version(self, before: int) -> int:
+        """The version that wraps from now on: made by the KMS, or brought along."""
+        kek = self._desk.administrator.kek(self._row.tenant_uid)
+        return kek.latest if not kek.may_rotate else self._desk.administrator.rotate(self._row.tenant_uid, before)
 
     def _keys(self) -> bool:
         kek_version, epoch, index = _BEFORE.unpack_from(self.place.cursor)
         tenant_uid = self._row.tenant_uid
-        new_version = self._desk.administrator.rotate(tenant_uid, kek_version)
+        new_version = self._next_kek_version(kek_version)
         keys = self._desk.serving_keys(tenant_uid)
         if max(keys.epochs) == epoch:
             fresh = self._fresh(keys, epoch + 1, index + 1, new_version)
@@ -130,6 +152,10 @@ class Rotation:
         self.place = place
         return True
 
+    def _rewrap(self) -> bool:
+        erased = self._erased  # before the transaction, since the KMS is asked
+        return self._by(REQUESTS, lambda part: rewrap.rewrap_subject_keys(part, self._new[0], erased))()
+
     def _by(self, following: str, make: Callable[[Part], Pass]) -> Callable[[], bool]:
         def step() -> bool:
             keys = self._loaded()
@@ -158,13 +184,14 @@ class Rotation:
         if not left.is_empty:
             self._begin_again(left)
             return True
-        retired = sorted(set(keys.epochs) - {epoch}), sorted(set(keys.indexes) - {index})
+        check_nobody_is_back(self._desk, keys, _PATIENCE_S)
         details = self._details | {f"left_{name}": str(count) for name, count in left._asdict().items() if name != "rekey_due"}
         details["rows_done"] = str(self.place.done)
-        self._desk.act(acts.retire(self._caller, details, epoch, index))
+        retirement = acts.retire(self._caller, details, epoch, index)
+        self._desk.act(retirement)
         self._desk.keys(self._row.tenant_uid)
-        self._attestation.retired_epochs.extend(retired[0])
-        self._attestation.retired_index_keys.extend(retired[1])
+        self._attestation.retired_epochs.extend(row.version for row in retirement.ended if row.kind == EPOCH)
+        self._attestation.retired_index_keys.extend(row.version for row in retirement.ended if row.kind == INDEX)
         self._attestation.kek_version = _BEFORE.unpack_from(self.place.cursor)[0] + 1
         self._attestation.done["rows"] = self.place.done
         for name, count in left._replace(rekey_due=0)._asdict().items():
@@ -183,7 +210,7 @@ class Rotation:
         self._idle = 0 if self.place.done > self._done_before else self._idle + 1
         self._done_before = self.place.done
         if self._idle == _IDLE_PASSES:
-            self._check_nobody_is_being_erased()
+            check_nobody_is_being_erased(self._desk, self._row.tenant_uid, _PATIENCE_S)
             raise VaultError(
                 common_pb2.ERROR_REASON_INTEGRITY,
                 f"rows that were altered or damaged can't be moved to the new keys, so the old ones stay: {left}; find them with "
@@ -191,20 +218,10 @@ class Rotation:
             )
         self._note(self.place._replace(phase=REKEY, cursor=self.place.cursor[: _BEFORE.size]))
 
-    def _check_nobody_is_being_erased(self) -> None:
-        """Wait for erasures under way: what is theirs goes with them, and is moved nowhere.
-
-        Raises:
-            VaultError: CONFLICT, if there is one.
-        """
-        c = t.subject.c
-        erasing = sa.exists().where(c.tenant_uid == self._row.tenant_uid, c.state == "ERASING")
-        with reading(self._desk.engine, _PATIENCE_S) as connection:
-            if connection.scalar(sa.select(erasing)):
-                raise VaultError(
-                    common_pb2.ERROR_REASON_CONFLICT,
-                    "subjects are being erased; what is theirs goes before the old keys are retired",
-                )
+    @cached_property
+    def _erased(self) -> frozenset[bytes]:
+        """Who was erased before the new keys were made; whoever was since had keys under the new epoch, and waits for its end."""
+        return erased_subjects(self._desk, self._row.tenant_uid)
 
     @property
     def _new(self) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.store import tables as t
 from vault.store.reads import STORE
-from vault.store.rotation.part import Part, Pass
+from vault.store.rotation.part import Part, Pass, living_epoch
 from vault.store.rows import TABLES, AliasRow, ItemRow, SubjectKeyRow, SubjectRow
 from vault.store.sealing import check, sealed
 
@@ -147,4 +147,4 @@ def _cells(which: str, row: ItemRow | SubjectRow | AliasRow, names: Iterable[str
 
 def _opened(keys: TenantKeys, row: SubjectKeyRow) -> Key:
     bound = binding.subject_key(row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id, row.epoch)
-    return unwrap(keys.epoch(row.epoch).derive(LABEL_WRAP), row.wrapped, bound)
+    return unwrap(living_epoch(keys, row.epoch).derive(LABEL_WRAP), row.wrapped, bound)

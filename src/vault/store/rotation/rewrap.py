@@ -4,19 +4,19 @@ Rows are updated by key and old content, never inserted, so what was erased mean
 locked are left for another pass.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import sqlalchemy as sa
 
 from vault.crypto import binding
 from vault.crypto.envelope import DecryptionError, key_version
-from vault.crypto.keys import LABEL_DIGEST_KEY, LABEL_OPENING, LABEL_WRAP, Key, unwrap, wrap
+from vault.crypto.keys import LABEL_DIGEST_KEY, LABEL_OPENING, LABEL_WRAP, unwrap, wrap
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.store import tables as t
 from vault.store.reads import STORE
 from vault.store.rotation.census import under_another, under_older_epoch
-from vault.store.rotation.part import Part, Pass
+from vault.store.rotation.part import Part, Pass, living_epoch
 from vault.store.rows import ErasureRow, IdempotencyRow, SubjectKeyRow
 from vault.store.sealing import check, sealed
 
@@ -28,18 +28,19 @@ _UPDATE_ON_POSTGRESQL = (
 )
 
 
-def rewrap_subject_keys(part: Part, epoch: int) -> Pass:
+def rewrap_subject_keys(part: Part, epoch: int, erased: Container[bytes] = frozenset()) -> Pass:
     """Move the next subject keys to the current epoch, in the order of subjects' uids; all keys of a subject at once.
 
-    A key without a subject is of somebody who was erased, and a store key of which something was deleted is to be replaced: neither
-    moves.
+    Two kinds don't move: a key of somebody who was erased, which was put back there, and a store key of a subject that is to get a
+    new one, since something under it was deleted.
 
     Args:
         part: which; its cursor is the uid of the last subject (16 bytes).
         epoch: the current one.
+        erased: the uids of subjects that were erased, besides those of whom there is no row.
 
     Raises:
-        KeysMissingError: an epoch is not among the keys.
+        KeysMissingError: the current epoch is not among the keys.
         sqlalchemy.exc.SQLAlchemyError, psycopg.Error: the database refuses or does not answer.
     """
     c, tenant_uid = t.subject_key.c, part.keys.tenant_uid
@@ -53,7 +54,7 @@ def rewrap_subject_keys(part: Part, epoch: int) -> Pass:
     theirs = sa.select(t.subject_key).join(t.subject, owner).where(older, c.subject_uid.in_(chosen), lasting)
     locked = theirs.with_for_update(of=t.subject_key, skip_locked=part.passes_by)
     rows = list(map(SubjectKeyRow._make, part.connection.execute(locked)))
-    moved = [new for row in rows if (new := _moved(part.keys, row, epoch))]
+    moved = [new for row in rows if row.subject_uid not in erased and (new := _moved(part.keys, row, epoch))]
     _update(part.connection, tenant_uid, epoch, moved)
     return Pass(len(moved), len(rows) - len(moved), chosen[-1])
 
@@ -119,7 +120,7 @@ def _moved(keys: TenantKeys, row: SubjectKeyRow, epoch: int) -> SubjectKeyRow | 
     place = (row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id)
     try:
         under = key_version(row.wrapped)
-        key = unwrap(_epoch(keys, under).derive(LABEL_WRAP), row.wrapped, binding.subject_key(*place, under))
+        key = unwrap(living_epoch(keys, under).derive(LABEL_WRAP), row.wrapped, binding.subject_key(*place, under))
     except DecryptionError:
         return None
     wrapped = wrap(keys.epoch(epoch).derive(LABEL_WRAP), epoch, key, binding.subject_key(*place, epoch))
@@ -132,7 +133,7 @@ def _moved_request(keys: TenantKeys, row: IdempotencyRow, epoch: int) -> Idempot
         check(keys.authority, row)
         under = key_version(row.digest_key)
         place = (row.tenant_uid, row.request_id, row.principal_uid)
-        key = unwrap(_epoch(keys, under).derive(LABEL_DIGEST_KEY), row.digest_key, binding.digest_key(*place, under))
+        key = unwrap(living_epoch(keys, under).derive(LABEL_DIGEST_KEY), row.digest_key, binding.digest_key(*place, under))
     except (DecryptionError, VaultError):
         return None
     wrapped = wrap(keys.epoch(epoch).derive(LABEL_DIGEST_KEY), epoch, key, binding.digest_key(*place, epoch))
@@ -145,22 +146,11 @@ def _moved_opening(keys: TenantKeys, row: ErasureRow, epoch: int, index: int) ->
         check(keys.authority, row)
         under = key_version(row.opening or b"")
         bound = binding.opening(row.tenant_uid, row.uid, under)
-        key = unwrap(_epoch(keys, under).derive(LABEL_OPENING), row.opening or b"", bound)
+        key = unwrap(living_epoch(keys, under).derive(LABEL_OPENING), row.opening or b"", bound)
     except (DecryptionError, VaultError):
         return None
     opening = wrap(keys.epoch(epoch).derive(LABEL_OPENING), epoch, key, binding.opening(row.tenant_uid, row.uid, epoch))
     return sealed(keys.authority, row._replace(opening=opening, epoch=epoch, index_key_version=index))
-
-
-def _epoch(keys: TenantKeys, version: int) -> Key:
-    """The epoch key of a version. Those that are not retired are all here; what names another was put back, or altered.
-
-    Raises:
-        DecryptionError: it is not here.
-    """
-    if version not in keys.epochs:
-        raise DecryptionError
-    return keys.epochs[version]
 
 
 def _update(connection: sa.Connection, tenant_uid: bytes, epoch: int, rows: Sequence[SubjectKeyRow]) -> None:

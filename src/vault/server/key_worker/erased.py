@@ -1,0 +1,72 @@
+"""The erased while keys rotate: nothing of theirs may be there that could move to the new keys, or that only waits to go."""
+
+import sqlalchemy as sa
+
+from vault.backup.erasures import come_back, subjects_of
+from vault.errors import VaultError
+from vault.kms.tenant_keys import TenantKeys
+from vault.server.key_worker.desk import Desk
+from vault.store import tables as t
+from vault.store.engine import reading
+from vault.store.rows import ErasureRow
+from vault.store.sealing import check
+from vault.v1 import common_pb2
+
+
+def check_nobody_is_back(desk: Desk, keys: TenantKeys, patience_s: float) -> None:
+    """Refuse if rows of somebody are there who was erased, as the KMS remembers it. Whose erasure is under way does not count.
+
+    Args:
+        desk: what it takes to look.
+        keys: the tenant's.
+        patience_s: how long one statement may take.
+
+    Raises:
+        VaultError: INTEGRITY; of the KMS.
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    destroyed = desk.manager.destroyed(keys.tenant_uid)  # before the rows: whoever is erased meanwhile is not among these
+    with reading(desk.engine, patience_s) as connection:
+        back = come_back(connection, keys.tenant_uid, destroyed)
+        if not all(_is_under_way(connection, keys, erasure_uid) for erasure_uid in back.values()):
+            raise VaultError(
+                common_pb2.ERROR_REASON_INTEGRITY,
+                "somebody who was erased is back in the database, and keys stay until nothing of theirs is there: after a restore, "
+                "`pdvault restore reconcile` erases them again; else the operator must investigate who put it there",
+            )
+
+
+def erased_subjects(desk: Desk, tenant_uid: bytes) -> frozenset[bytes]:
+    """The uids of all subjects that were erased, or are being erased, as the KMS remembers it.
+
+    Raises:
+        VaultError: INTEGRITY, if an entry can't be read; of the KMS.
+    """
+    return frozenset(subjects_of(desk.manager.destroyed(tenant_uid)))
+
+
+def check_nobody_is_being_erased(desk: Desk, tenant_uid: bytes, patience_s: float) -> None:
+    """Wait for erasures under way: what is theirs goes with them, and is moved nowhere.
+
+    Raises:
+        VaultError: CONFLICT, if there is one.
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    c = t.subject.c
+    erasing = sa.exists().where(c.tenant_uid == tenant_uid, c.state == "ERASING")
+    with reading(desk.engine, patience_s) as connection:
+        if connection.scalar(sa.select(erasing)):
+            raise VaultError(
+                common_pb2.ERROR_REASON_CONFLICT,
+                "subjects are being erased; what is theirs goes before the old keys are retired",
+            )
+
+
+def _is_under_way(connection: sa.Connection, keys: TenantKeys, erasure_uid: bytes) -> bool:
+    c = t.erasure.c
+    found = connection.execute(sa.select(t.erasure).where(c.tenant_uid == keys.tenant_uid, c.uid == erasure_uid)).first()
+    if found is None:
+        return False
+    row = ErasureRow(*found)
+    check(keys.authority, row)
+    return row.state == "BEGUN"
