@@ -19,11 +19,10 @@ from vault.crypto.envelope import DecryptionError, key_version
 from vault.crypto.fingerprint import request_digest
 from vault.crypto.keys import LABEL_DIGEST_KEY, Key, unwrap, wrap
 from vault.errors import VaultError
+from vault.store.rows import RETENTION_US as RETENTION_US
 from vault.store.rows import IdempotencyRow, IdempotencySubjectRow
 from vault.store.sealing import check, sealed
 from vault.v1 import common_pb2
-
-RETENTION_US = 24 * 3600 * 1_000_000
 
 _RESULT = struct.Struct(">16s16sIH")
 

@@ -8,7 +8,7 @@ import pytest
 
 from vault.audit.events import Caller
 from vault.errors import VaultError
-from vault.server.turnstile import MAX_BYTES, MAX_CALLS, Turnstile
+from vault.server.in_flight import MAX_BYTES, MAX_CALLS, InFlight
 from vault.server.waitlist import MAX_GROUP, MAX_GROUP_WEIGHT, Waiting, Waitlist
 from vault.store.reads import Head
 from vault.v1 import common_pb2
@@ -85,7 +85,7 @@ def test_after_the_end_who_waits_is_served_and_nobody_else_let_in() -> None:
 
 
 def test_a_certificate_has_a_bounded_number_of_calls_under_way_and_another_is_not_concerned() -> None:
-    gate, one, other = Turnstile(), Caller(ACME, "a", b"ca", b"1"), Caller(ACME, "b", b"ca", b"2")
+    gate, one, other = InFlight(), Caller(ACME, "a", b"ca", b"1"), Caller(ACME, "b", b"ca", b"2")
     passing = [gate.passing(one, 10) for _ in range(MAX_CALLS)]
     for call in passing:
         call.__enter__()
@@ -100,7 +100,7 @@ def test_a_certificate_has_a_bounded_number_of_calls_under_way_and_another_is_no
 
 
 def test_a_certificate_has_a_bounded_number_of_bytes_under_way_but_always_one_call() -> None:
-    gate, one = Turnstile(), Caller(ACME, "a", b"ca", b"1")
+    gate, one = InFlight(), Caller(ACME, "a", b"ca", b"1")
     with gate.passing(one, MAX_BYTES + 1), pytest.raises(VaultError), gate.passing(one, 1):
         pass
     with gate.passing(one, 1):
@@ -109,7 +109,7 @@ def test_a_certificate_has_a_bounded_number_of_bytes_under_way_but_always_one_ca
 
 def test_a_tenant_is_parsed_one_request_at_a_time_beside_another_tenant() -> None:
     async def scene() -> list[str]:
-        gate, seen, go = Turnstile(), [], asyncio.Event()
+        gate, seen, go = InFlight(), [], asyncio.Event()
 
         async def parse(caller: Caller, name: str) -> None:
             async with gate.parsing(caller):

@@ -22,8 +22,8 @@ from vault import principals
 from vault.access.issuing import principal_uri
 from vault.errors import VaultError
 from vault.server.config import Config, ConfigError
+from vault.server.in_flight import MAX_CALLS
 from vault.server.serve import serve
-from vault.server.turnstile import MAX_CALLS
 from vault.store import tables as t
 from vault.v1 import vault_service_pb2 as v1
 

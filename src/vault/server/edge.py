@@ -24,13 +24,13 @@ from vault.errors import VaultError
 from vault.server import audit_methods
 from vault.server.audit_service import AuditService
 from vault.server.dispatcher import Dispatcher
+from vault.server.in_flight import InFlight
 from vault.server.intake import Intake
 from vault.server.methods import SERVICES, Method
 from vault.server.metrics import Metrics
 from vault.server.streams.running import Streams
 from vault.server.streams.slots import StreamSlots
 from vault.server.trust import Trust
-from vault.server.turnstile import Turnstile
 from vault.server.unheard import Unheard
 from vault.v1 import common_pb2
 
@@ -76,7 +76,7 @@ class Edge:
         self._metrics = metrics
         self._unheard = unheard
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="intake")
-        self._turnstile = Turnstile()
+        self._in_flight = InFlight()
         self._under_way = 0
         self._last_arrival = 0.0
         self._ending = False
@@ -165,8 +165,8 @@ class Edge:
                     raise VaultError(
                         common_pb2.ERROR_REASON_SHUTTING_DOWN, "the server is shutting down; retry elsewhere", retry_after_s=1.0
                     )
-                under_way.enter_context(self._turnstile.passing(caller, len(raw)))
-                async with self._turnstile.parsing(caller):
+                under_way.enter_context(self._in_flight.passing(caller, len(raw)))
+                async with self._in_flight.parsing(caller):
                     loop = asyncio.get_running_loop()
                     call, weight = await loop.run_in_executor(
                         self._threads, self._intake.call, caller, method, raw, context.time_remaining(), time.monotonic()

@@ -55,6 +55,10 @@ class TenantKeyRow(NamedTuple):
     end_us: int = 0
 
 
+UNKNOWN_S = 30 * 24 * 3600
+"""What is assumed of how long keys and copies live, where nobody has said so."""
+
+
 class KeyScheduleRow(NamedTuple):
     """How often a tenant's keys rotate, and how long copies of old ones live."""
 
@@ -334,6 +338,10 @@ class CosignatureRow(NamedTuple):
     line: str
     time_us: int
     problem: str
+
+
+RETENTION_US = 24 * 3600 * 1_000_000
+"""How long it is kept what a request did, so that its retries do nothing twice."""
 
 
 class IdempotencyRow(NamedTuple):

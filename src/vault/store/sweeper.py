@@ -8,11 +8,9 @@ import sqlalchemy as sa
 
 from vault.store import tables as t
 from vault.store.queries import now_us
-from vault.store.rows import LIVE_STATES
+from vault.store.rows import LIVE_STATES, RETENTION_US
 
-_KEPT_US = 24 * 3600 * 1_000_000
-"""``vault.idempotency.RETENTION_US``: what erasures keep of their requests has no column for its end."""
-_SHOWN_US = 90 * _KEPT_US
+_SHOWN_US = 90 * 24 * 3600 * 1_000_000
 
 
 def sweep(engine: sa.Engine) -> int:
@@ -23,7 +21,7 @@ def sweep(engine: sa.Engine) -> int:
     """
     with engine.begin() as connection:
         now = now_us(connection)
-        _close_erasures(connection, now - _KEPT_US)
+        _close_erasures(connection, now - RETENTION_US)  # they have no column for its end
         _forget(connection, now - _SHOWN_US)
         connection.execute(t.idempotency_subject.delete().where(t.idempotency_subject.c.expire_us <= now))
         return connection.execute(t.idempotency.delete().where(t.idempotency.c.expire_us <= now)).rowcount

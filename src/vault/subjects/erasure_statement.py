@@ -13,13 +13,11 @@ from vault.crypto.keys import Key
 from vault.kms.tenant_keys import EPOCH, INDEX
 from vault.kms.wrapped_by import wrapped_by
 from vault.store.reads import Belongings
-from vault.store.rows import KeyScheduleRow, SubjectKeyRow, TenantKeyRow, TenantRow
+from vault.store.rows import UNKNOWN_S, KeyScheduleRow, SubjectKeyRow, TenantKeyRow, TenantRow
 from vault.v1 import common_pb2
 from vault.v1.subject_service_pb2 import ClassCount, DestroyedKey, ErasureStatement
 
 FORMAT = 1
-UNKNOWN_S = 30 * 24 * 3600
-"""What is assumed of how long keys and copies live, where nobody has said so."""
 
 _US = 1_000_000
 

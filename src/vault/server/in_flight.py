@@ -17,7 +17,7 @@ MAX_CALLS = 128
 MAX_BYTES = 16 * 1024 * 1024
 
 
-class Turnstile:
+class InFlight:
     """Counts what is under way. Used on the event loop only."""
 
     def __init__(self) -> None:
