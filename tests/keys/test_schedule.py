@@ -10,9 +10,10 @@ from tests.use_cases.inside import Inside
 
 from vault.audit.events import Caller
 from vault.errors import VaultError
-from vault.keys.schedule import UNKNOWN_S, DueRotation
+from vault.keys.schedule import DueRotation, next_rotation_us
 from vault.store import tables as t
 from vault.store.key_usage import overdue, rotations_to_begin
+from vault.store.rows import UNKNOWN_S
 from vault.v1 import audit_pb2
 
 
@@ -161,3 +162,20 @@ def test_what_is_not_due_is_not_begun_whoever_says_so(open_vault: Inside) -> Non
         working._desk.act(DueRotation(Caller(open_vault.tenant().uid, "key-worker:test")))
     with worker(open_vault) as working, pytest.raises(VaultError, match="no schedule"):
         working._desk.act(DueRotation(Caller(open_vault.tenant("globex").uid, "key-worker:test")))
+
+
+def test_a_key_that_says_it_was_made_in_the_future_puts_no_rotation_off(due: Inside) -> None:
+    where = {"tenant_uid": due.tenant().uid, "kind": "epoch", "state": "ACTIVE"}
+    old = due.row(t.tenant_key, **where).create_us
+    for create_us, is_due in ((old + 3650 * DAY_S * 1_000_000, True), (old + 30 * DAY_S * 1_000_000, False)):
+        due.edit(t.tenant_key, where, create_us=create_us)
+        assert (due.tenant().uid in overdue(due.engine)) == is_due
+        keys, now_us = due.rows(t.tenant_key, tenant_uid=due.tenant().uid), old + 30 * DAY_S * 1_000_000
+        assert ((next_rotation_us(30 * DAY_S, keys, now_us) or 0) <= now_us) == is_due
+    due.edit(t.tenant_key, where, create_us=old)
+
+
+def test_an_operation_that_says_it_was_tried_in_the_future_puts_no_rotation_off(due: Inside) -> None:
+    begin_rotation(due)
+    due.edit(t.operation, {"kind": "Rotate"}, state="CANCELLED", live_kind=None, update_us=2**60)
+    assert due.tenant().uid in rotations_to_begin(due.engine)

@@ -109,3 +109,13 @@ def test_a_worker_that_is_stopped_gives_back_what_it_ran(open_vault: Inside, mon
         assert another.look() == 1
     assert found(open_vault, name).done
     stored.check()
+
+
+def test_nobody_holds_an_operation_for_ever(open_vault: Inside) -> None:
+    name = begin_rotation(open_vault).name
+    now_us = open_vault.row(t.operation, live_kind="Rotate").create_us
+    for until_us, runs in ((now_us + 600 * 1_000_000, 0), (2**62, 1)):
+        open_vault.edit(t.operation, {"live_kind": "Rotate"}, state="RUNNING", holder="key-worker:gone", until_us=until_us)
+        with worker(open_vault) as one:
+            assert one.look() == runs
+    assert found(open_vault, name).done

@@ -9,16 +9,15 @@ from vault.errors import VaultError
 from vault.keys.operations import check_none_live, new_row
 from vault.keys.rotate import ROTATE
 from vault.kms.tenant_keys import EPOCH, TenantKeys
+from vault.store.key_usage import SKEW_US
 from vault.store.reads import Reads, Rows
-from vault.store.rows import KeyScheduleRow, TenantKeyRow
+from vault.store.rows import UNKNOWN_S, KeyScheduleRow, TenantKeyRow
 from vault.store.sealing import check, sealed
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
 from vault.v1 import key_service_pb2 as v1
 
 ACTION = "SetSchedule"
-UNKNOWN_S = 30 * 24 * 3600
-"""What is assumed of how long copies live, where nobody has said so."""
 
 _US = 1_000_000
 _BY_NOBODY = bytes(16)
@@ -65,7 +64,7 @@ class DueRotation(Act):
             raise _not_due("it has no schedule")
         for row in (rows.tenant, rows.schedule):
             check(keys.authority, row)
-        due_us = next_rotation_us(rows.schedule.rotate_every_s, rows.tenant_keys)
+        due_us = next_rotation_us(rows.schedule.rotate_every_s, rows.tenant_keys, rows.now_us)
         if rows.tenant.state != ACTIVE:
             raise _not_due(f"it is {rows.tenant.state.lower()}")
         if due_us is None or due_us > rows.now_us:
@@ -76,11 +75,15 @@ class DueRotation(Act):
         return Writes(inserted=[operation])
 
 
-def next_rotation_us(rotate_every_s: int, keys: Iterable[TenantKeyRow]) -> int | None:
-    """When the next rotation is due, in microseconds since 1970; None with 0 seconds, which mean: never by itself."""
+def next_rotation_us(rotate_every_s: int, keys: Iterable[TenantKeyRow], now_us: int) -> int | None:
+    """When the next rotation is due, in microseconds since 1970; None with 0 seconds, which mean: never by itself.
+
+    Ages of keys are under no MAC. One that says it was made in the future would put it off for ever, and so it is due now.
+    """
     if not rotate_every_s:
         return None
-    return max(row.create_us for row in keys if row.kind == EPOCH) + rotate_every_s * _US
+    newest_us = max(row.create_us for row in keys if row.kind == EPOCH)
+    return now_us if newest_us > now_us + SKEW_US else newest_us + rotate_every_s * _US
 
 
 def told(row: KeyScheduleRow | None) -> v1.KeySchedule:

@@ -57,7 +57,7 @@ def tell(response: v1.StatusResponse, usage: KeyUsage, kek: Kek) -> None:
     response.rekey_due = usage.rekey_due
     response.erasures_waiting = usage.erasures_waiting
     response.kek_imported = kek.imported
-    due_us = next_rotation_us(response.schedule.rotate_every.seconds, usage.keys)
+    due_us = next_rotation_us(response.schedule.rotate_every.seconds, usage.keys, usage.now_us)
     if due_us is not None:
         response.next_rotation_time.FromMicroseconds(due_us)
         response.overdue = due_us <= usage.now_us

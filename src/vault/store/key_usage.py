@@ -13,6 +13,8 @@ from vault.store.engine import reading
 from vault.store.queries import now_us
 from vault.store.rows import LIVE_STATES, TenantKeyRow
 
+SKEW_US = 60_000_000
+"""How far in the future a time in a row may be, as after a change of the database's host; one beyond that nobody of us wrote."""
 _PATIENCE_S = 5.0
 _LEFT_ALONE_US = 24 * 3600 * 1_000_000
 """A rotation that failed, or was cancelled, would most likely be so again at once; each has made a KEK version."""
@@ -90,7 +92,8 @@ def rotations_to_begin(engine: sa.Engine) -> list[bytes]:
     schedule, operation = t.key_schedule.c.tenant_uid, t.operation.c
     served = (t.tenant.c.uid == schedule) & (t.tenant.c.state == "ACTIVE")
     with reading(engine, _PATIENCE_S) as connection:
-        recent = operation.state.in_(LIVE_STATES) | (operation.update_us > now_us(connection) - _LEFT_ALONE_US)
+        now = now_us(connection)
+        recent = operation.state.in_(LIVE_STATES) | operation.update_us.between(now - _LEFT_ALONE_US, now + SKEW_US)
         tried = (operation.tenant_uid == schedule) & (operation.kind == "Rotate") & recent
         idle = ~sa.exists().where(tried).correlate(t.key_schedule) & sa.exists().where(served).correlate(t.key_schedule)
         return list(connection.scalars(_overdue(connection).where(idle)))
@@ -104,5 +107,6 @@ def _overdue(connection: sa.Connection) -> sa.Select[tuple[bytes]]:
         .correlate(t.key_schedule)
         .scalar_subquery()
     )
-    due = newest + schedule.rotate_every_s * 1_000_000 <= now_us(connection)
+    now = now_us(connection)
+    due = (newest + schedule.rotate_every_s * 1_000_000 <= now) | (newest > now + SKEW_US)
     return sa.select(schedule.tenant_uid).where(schedule.rotate_every_s > 0, due).order_by(schedule.tenant_uid)

@@ -18,6 +18,8 @@ from vault.v1.key_service_pb2 import OperationProgress
 
 LEASE_US = 30_000_000
 """How long whoever runs an operation may say nothing before another takes it over."""
+MAX_STEP_S = 600.0
+"""How long one step may take: an operation that is held for longer than that is not believed to be."""
 
 _LATELY_S = 10.0
 
@@ -65,7 +67,9 @@ def runnable(connection: sa.Connection) -> list[OperationRow]:
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
     c = t.operation.c
-    waiting = (c.state == "WAITING") | ((c.state == "RUNNING") & (c.until_us < now_us(connection)))
+    now = now_us(connection)
+    held = c.until_us.between(now, now + LEASE_US + _us(MAX_STEP_S))
+    waiting = (c.state == "WAITING") | ((c.state == "RUNNING") & ~held)
     served = sa.exists().where(t.tenant.c.uid == c.tenant_uid, t.tenant.c.state == "ACTIVE")
     return list(map(OperationRow._make, connection.execute(sa.select(t.operation).where(waiting, served).order_by(c.create_us))))
 
@@ -97,14 +101,14 @@ def advance(connection: sa.Connection, row: OperationRow, holder: str, place: Pl
 
 
 def keep(engine: sa.Engine, row: OperationRow, holder: str, seconds: float) -> None:
-    """Keep it for as long as the next step may take, if that is longer than usual.
+    """Keep it for as long as the next step may take, if that is longer than usual: ``MAX_STEP_S`` at most.
 
     Raises:
         NotOursError: stop.
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
     with engine.begin() as connection:
-        _set(connection, row, holder, {"until_us": now_us(connection) + LEASE_US + int(seconds * 1_000_000)})
+        _set(connection, row, holder, {"until_us": now_us(connection) + LEASE_US + _us(min(seconds, MAX_STEP_S))})
 
 
 def give_back(engine: sa.Engine, row: OperationRow, holder: str) -> None:
@@ -132,6 +136,10 @@ def _set(connection: sa.Connection, row: OperationRow, holder: str, values: dict
     ours = _one(row) & (t.operation.c.state == "RUNNING") & (t.operation.c.holder == holder)
     if connection.execute(t.operation.update().where(ours).values(values)).rowcount != 1:
         raise NotOursError
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * 1_000_000)
 
 
 def _one(row: OperationRow) -> sa.ColumnElement[bool]:
