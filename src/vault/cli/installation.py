@@ -14,8 +14,8 @@ from vault.access.authority import check_authority
 from vault.access.identity import TrustedCa
 from vault.access.issuing import principal_uri, write_private
 from vault.audit.events import SYSTEM_TENANT
-from vault.cli import opening, registry
-from vault.crypto.keys import KEY_BYTES
+from vault.cli import opening, own_kek, registry
+from vault.crypto.keys import KEY_BYTES, Key
 from vault.kms.local_provisioner import LocalProvisioner
 from vault.safe import new_uid
 from vault.server.backends import create_database_key, database_key_path, postgres_engine, provisioner
@@ -90,8 +90,14 @@ def _make_keys(config: Config, tell: Callable[[str], None]) -> None:
     create_database_key(config)
 
 
-def create_tenant(node: Node, name: str, cas: Sequence[x509.Certificate]) -> bytes:
+def create_tenant(node: Node, name: str, cas: Sequence[x509.Certificate], kek: Key | None = None) -> bytes:
     """Make a tenant with its keys and issuing CAs; its uid (16 bytes).
+
+    Args:
+        node: the vault.
+        name: what it is called.
+        cas: who issues its clients' certificates.
+        kek: its own KEK; the KMS makes one if it brings none.
 
     Raises:
         ClickException: there is a tenant of this name.
@@ -101,7 +107,10 @@ def create_tenant(node: Node, name: str, cas: Sequence[x509.Certificate]) -> byt
     if name == "system" or any(row.name == name for row in registry.tenants(node)):
         raise click.ClickException(f"there is a tenant {name} already: choose another name")
     uid, known = new_uid(), registry.authorities(node)
-    node.create_tenant(uid, name, [(ca.sha256, _der(ca)) for ca in _checked(uid, cas, known)])
+    checked = _checked(uid, cas, known)
+    if kek:
+        own_kek.bring_first(node.config, uid, kek)
+    node.create_tenant(uid, name, [(ca.sha256, _der(ca)) for ca in checked])
     return uid
 
 

@@ -7,6 +7,7 @@ import click
 
 from vault.cli import options
 from vault.cli.output import emit
+from vault.cli.parameters import HexUid
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -20,26 +21,31 @@ def tenant() -> None:
 @tenant.command(
     epilog=options.examples(
         "pdvault tenant create acme --ca acme-ca.pem",
+        "pdvault tenant create acme --ca acme-ca.pem --kek acme.kek",
     )
 )
 @click.argument("name")
 @click.option(
     "--ca", "ca_files", type=options.READABLE, multiple=True, required=True, help="A CA that issues its clients' certificates."
 )
+@click.option("--kek", "kek_file", type=options.READABLE, help="The tenant's own KEK: 32 random bytes, mode 0600.")
 @options.config_option
 @options.output_option
-def create(name: str, ca_files: tuple[Path, ...], config_file: Path, output: str | None) -> None:
+def create(name: str, ca_files: tuple[Path, ...], kek_file: Path | None, config_file: Path, output: str | None) -> None:
     """Make a tenant: 1 to 63 of a-z, 0-9 and -.
 
-    Its clients are whoever has a certificate of one of its CAs. docs/access.md says what such a CA must be.
+    Its clients are whoever has a certificate of one of its CAs. docs/access.md says what such a CA must be. With --kek, the
+    tenant brings its own KEK, now and for each rotation (docs/keys.md); that needs `[kms.key_worker]` in the configuration.
     """
     config = options.read_config(config_file)
     from vault.cli.installation import create_tenant
     from vault.cli.opening import administered
+    from vault.cli.own_kek import read_kek
 
     cas = [certificate for path in ca_files for certificate in _certificates(path)]
+    kek = read_kek(kek_file) if kek_file else None
     with administered(config) as node:
-        uid = create_tenant(node, name, cas)
+        uid = create_tenant(node, name, cas, kek)
     emit(output, [{"tenant": name, "uid": uid.hex(), "cas": len(cas)}])
 
 
@@ -70,6 +76,28 @@ def trust(name: str, ca_files: tuple[Path, ...], config_file: Path, output: str 
         found = registry.find_tenant(node, name)
         installation.trust(node, found, cas)
     emit(output, [{"tenant": name, "uid": found.uid.hex(), "added": len(cas)}])
+
+
+@tenant.command(
+    "import-kek",
+    epilog=options.examples("pdvault tenant import-kek 0b9cf1d2a3e44f5a8b7c6d5e4f3a2b1c --kek acme-2.kek --config key-worker.toml"),
+)
+@click.argument("uid", type=HexUid("as `pdvault tenant list` prints it"))
+@click.option("--kek", "kek_file", type=options.READABLE, required=True, help="Its next KEK: 32 random bytes, mode 0600.")
+@options.config_option
+@options.output_option
+def import_kek(uid: bytes, kek_file: Path, config_file: Path, output: str | None) -> None:
+    """Bring the next version of a tenant's own KEK, which `pdvault keys rotate` then takes into use.
+
+    For tenants made with --kek; the KMS itself makes the versions of all others. Run it where the key worker runs, with its
+    configuration: it needs the KMS and no database, so it does not disturb a server. Whoever brings keys keeps copies, and has to
+    destroy these too before anything is beyond recovery.
+    """
+    config = options.read_config(config_file)
+    from vault.cli.own_kek import bring_next, read_kek
+
+    version = bring_next(config, uid, read_kek(kek_file))
+    emit(output, [{"tenant_uid": uid.hex(), "kek_version": version}])
 
 
 @tenant.command(
