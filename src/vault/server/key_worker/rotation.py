@@ -13,8 +13,10 @@ from vault.crypto.keys import Key
 from vault.errors import VaultError
 from vault.keys import acts
 from vault.keys.rekeying import GONE, Rekeying
+from vault.kms.kek import Kek
 from vault.kms.key_manager import Wrapped
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, KeysMissingError, TenantKeys
+from vault.kms.wrapped_by import wrapped_by
 from vault.server.key_worker.desk import Desk
 from vault.server.key_worker.erased import check_nobody_is_back, check_nobody_is_being_erased, erased_subjects
 from vault.store import tables as t
@@ -100,7 +102,7 @@ class Rotation:
         c = t.tenant_key.c
         current = (c.tenant_uid == self._row.tenant_uid) & (c.kind == EPOCH) & (c.version == epoch)
         with reading(self._desk.engine, _PATIENCE_S) as connection:
-            version = kek_version_of(connection.scalar(sa.select(c.wrapped).where(current)) or b"")
+            version = wrapped_by(connection.scalar(sa.select(c.wrapped).where(current)) or b"")
         if kek.latest != version + 1:
             raise VaultError(
                 common_pb2.ERROR_REASON_WRONG_STATE,
