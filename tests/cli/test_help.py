@@ -69,6 +69,7 @@ def test_no_command_takes_a_value_or_a_secret_as_an_argument() -> None:
     arguments = {f"{name} {p.name}" for name, command in COMMANDS.items() for p in command.params if isinstance(p, click.Argument)}
     assert arguments == {
         "pdvault tenant create name",
+        "pdvault tenant import-kek uid",
         "pdvault tenant trust name",
         "pdvault principal add tenant",
         "pdvault principal add name",
