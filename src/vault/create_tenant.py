@@ -15,8 +15,9 @@ from vault.errors import VaultError
 from vault.kms.key_manager import AnchorMovedError, KeyManager, KeyProvisioner
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, Authority, TenantKeys
 from vault.store.key_loader import Boot
+from vault.store.log.rows import LogRow
 from vault.store.reads import Rows
-from vault.store.rows import CaRow, LogRow, TenantKeyRow, TenantRow
+from vault.store.rows import CaRow, TenantKeyRow, TenantRow
 from vault.store.runner import Outcome
 from vault.store.sealing import sealed
 from vault.store.writes import Writes

@@ -36,7 +36,7 @@ from vault.server.unheard import Unheard
 from vault.store import tables as t
 from vault.store.log.integrator import Integrator
 from vault.store.log.lease import Lease
-from vault.store.rows import EntryRow, PendingRow
+from vault.store.log.rows import EntryRow, PendingRow
 from vault.store.writes import insert
 from vault.v1 import audit_pb2, audit_service_pb2
 

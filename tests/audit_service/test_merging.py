@@ -11,7 +11,7 @@ from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.log import queries
 from vault.store.log.queries import LogQueries, Spot, Window
-from vault.store.rows import EventRow
+from vault.store.log.rows import EventRow
 from vault.store.writes import insert
 
 FACETS = range(1, 9)

@@ -10,7 +10,7 @@ from tests.harness import context
 
 from vault.auditing import walk
 from vault.call import MAX_RESPONSE
-from vault.store.rows import EntryRow
+from vault.store.log.rows import EntryRow
 from vault.v1 import audit_pb2, audit_service_pb2
 from vault.v1.audit_service_pb2 import EventFilter, QueryRequest
 

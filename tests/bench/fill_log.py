@@ -20,7 +20,7 @@ from vault.audit.merkle import CompactRange
 from vault.server import config as configuration
 from vault.server.node import Node
 from vault.store import tables as t
-from vault.store.rows import CountRow, FacetRow, NodeRow
+from vault.store.log.rows import CountRow, FacetRow, NodeRow
 from vault.store.writes import insert
 
 BULK = (t.audit_entry, t.audit_event, t.audit_mention)

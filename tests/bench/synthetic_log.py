@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from vault.audit.index import HOUR_US, Facet, index, number_of
 from vault.audit.merkle import leaf_hash
-from vault.store.rows import CountRow, EntryRow, EventRow, FacetRow, MentionRow
+from vault.store.log.rows import CountRow, EntryRow, EventRow, FacetRow, MentionRow
 from vault.v1.audit_pb2 import AuditEvent
 
 CHUNK = 10_000

@@ -11,7 +11,7 @@ from vault.audit.chain import MAX_LEAF
 from vault.store import tables as t
 from vault.store.log import pending
 from vault.store.log.pending import MAX_BATCH, MAX_BATCH_BYTES, read
-from vault.store.rows import PendingRow
+from vault.store.log.rows import PendingRow
 from vault.store.writes import insert
 
 

@@ -12,7 +12,7 @@ from tests.log.kept import Kept, Writer
 
 from vault.audit.leaf_form import MAX_TEXT, is_well_formed
 from vault.store import tables as t
-from vault.store.rows import PendingRow
+from vault.store.log.rows import PendingRow
 from vault.store.writes import insert
 from vault.v1.audit_pb2 import AuditEvent, Touched
 

@@ -11,7 +11,7 @@ from tests.log.kept import Kept, Writer
 
 from vault.store import tables as t
 from vault.store.log.integrator import Integrator
-from vault.store.rows import PendingRow
+from vault.store.log.rows import PendingRow
 from vault.store.writes import insert
 from vault.v1.audit_pb2 import AuditEvent
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from tests.log_http import rfc6962
 
 from vault.store import tables as t
-from vault.store.rows import EntryRow, NodeRow
+from vault.store.log.rows import EntryRow, NodeRow
 from vault.store.writes import insert
 
 _WIDTH = 256

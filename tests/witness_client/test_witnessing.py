@@ -21,7 +21,7 @@ from vault.server.witnessing.client import Witnessing
 from vault.server.witnessing.exchange import MAX_ANSWER, Witness, new_session
 from vault.store import tables as t
 from vault.store.log import cosignatures
-from vault.store.rows import CosignatureRow
+from vault.store.log.rows import CosignatureRow
 
 PUBLIC_CAS = ssl.create_default_context()  # once: it reads hundreds of certificates
 

@@ -6,7 +6,7 @@ from vault.audit.note import Verifier
 from vault.auditing.log import AuditLog, cosignatures_by
 from vault.auditing.permitted import Permitted
 from vault.store.log.queries import altered
-from vault.store.rows import CosignatureRow
+from vault.store.log.rows import CosignatureRow
 from vault.v1 import audit_service_pb2 as v1
 
 ACTION = "GetCheckpoint"

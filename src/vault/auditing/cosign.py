@@ -6,7 +6,7 @@ from vault.audit.note import Note, NoteError, Verifier, parse_note
 from vault.auditing.log import AuditLog, Published
 from vault.auditing.permitted import Permitted
 from vault.errors import VaultError
-from vault.store.rows import CosignatureRow
+from vault.store.log.rows import CosignatureRow
 from vault.v1 import audit_service_pb2 as v1
 from vault.v1 import common_pb2
 

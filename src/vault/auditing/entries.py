@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from vault.audit.index import Indexed, index, number_of
 from vault.audit.merkle import leaf_hash
 from vault.store.log.queries import LogQueries, altered
-from vault.store.rows import EntryRow, EventRow, MentionRow
+from vault.store.log.rows import EntryRow, EventRow, MentionRow
 from vault.v1 import audit_service_pb2
 from vault.v1.audit_pb2 import AuditEvent
 

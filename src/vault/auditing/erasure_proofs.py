@@ -9,7 +9,7 @@ from vault.auditing import proofs
 from vault.auditing.entries import Found, found_by
 from vault.auditing.log import AuditLog
 from vault.store.log.queries import END_OF_TIME, Spot, Window
-from vault.store.rows import EventRow, MentionRow
+from vault.store.log.rows import EventRow, MentionRow
 from vault.v1 import audit_service_pb2
 from vault.v1.subject_service_pb2 import ErasureStatement, LeafProof
 

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from vault.audit.tiles import TILE_WIDTH
 from vault.auditing.log import Snapshots
 from vault.store.log.queries import altered
-from vault.store.rows import BootRow, EntryRow
+from vault.store.log.rows import BootRow, EntryRow
 from vault.v1.audit_pb2 import AuditEvent
 
 _AT_ONCE = 500

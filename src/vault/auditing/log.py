@@ -11,7 +11,7 @@ from vault.audit.cosignature import verify_cosignature
 from vault.audit.note import Note, NoteError, Verifier, parse_note, verifier
 from vault.errors import VaultError
 from vault.store.log.queries import LogQueries, altered
-from vault.store.rows import CosignatureRow, LogRow
+from vault.store.log.rows import CosignatureRow, LogRow
 from vault.v1 import common_pb2
 
 

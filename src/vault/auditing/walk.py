@@ -11,7 +11,7 @@ from vault.auditing.filter import Selection
 from vault.auditing.log import AuditLog
 from vault.auditing.page import Place
 from vault.store.log.queries import Spot, Window
-from vault.store.rows import EventRow, MentionRow
+from vault.store.log.rows import EventRow, MentionRow
 
 DEFAULT_PAGE_SIZE = 100
 MAX_LOOKED_AT = 10_000

@@ -24,8 +24,8 @@ from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.log.chains import Trouble
 from vault.store.log.check import check_log
+from vault.store.log.rows import LogRow, PendingRow
 from vault.store.queries import now_us
-from vault.store.rows import LogRow, PendingRow
 from vault.store.writes import insert
 from vault.v1 import common_pb2
 from vault.v1.audit_pb2 import CHANGE_DELETED

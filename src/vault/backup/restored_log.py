@@ -14,8 +14,8 @@ from vault.store.engine import reading
 from vault.store.log.chains import Trouble
 from vault.store.log.check import verify_log
 from vault.store.log.reader import LogReader
+from vault.store.log.rows import LogRow
 from vault.store.log.takeover import read_again
-from vault.store.rows import LogRow
 from vault.v1 import common_pb2
 
 PATIENCE_S = 3600.0

@@ -30,9 +30,9 @@ from vault.store.faults import (
     is_refused_commit,
     translate,
 )
+from vault.store.log.rows import PendingRow
 from vault.store.queries import ShadowedRowError, fetch, fetch_data, now_us
 from vault.store.reads import Head, Reads, Rows
-from vault.store.rows import PendingRow
 from vault.store.writes import RowsSwallowedError, Writes, apply
 from vault.v1 import common_pb2
 

@@ -26,7 +26,7 @@ from vault.store.faults import DATABASE_ERRORS
 from vault.store.log import cosignatures
 from vault.store.log.queries import altered
 from vault.store.log.reader import LogReader
-from vault.store.rows import CosignatureRow
+from vault.store.log.rows import CosignatureRow
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from vault.audit.note import Note, NoteError, parse_note
 from vault.server.witnessing.exchange import Witness
 from vault.store import tables as t
 from vault.store.log.queries import altered
-from vault.store.rows import CosignatureRow
+from vault.store.log.rows import CosignatureRow
 
 
 @dataclass(frozen=True)

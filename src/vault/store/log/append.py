@@ -12,9 +12,9 @@ from vault.store.log.check import Verified
 from vault.store.log.limits import is_locked, limit
 from vault.store.log.past import Past
 from vault.store.log.pending import read, take
+from vault.store.log.rows import NodeRow
 from vault.store.log.takeover import Seen
 from vault.store.log.upserts import add_counts, insert_facets, put_boots
-from vault.store.rows import NodeRow
 from vault.store.writes import insert
 
 _MAX_BOOTS = 1000

@@ -13,7 +13,7 @@ from vault.audit.index import HOUR_US, index, number_of
 from vault.audit.leaf_form import is_well_formed
 from vault.audit.merkle import leaf_hash
 from vault.store.log.chains import Chains, Trouble
-from vault.store.rows import CountRow, EntryRow, EventRow, FacetRow, MentionRow, PendingRow
+from vault.store.log.rows import CountRow, EntryRow, EventRow, FacetRow, MentionRow, PendingRow
 from vault.v1.audit_pb2 import AuditEvent
 
 _BY_TIME = itemgetter(3, 1, 2)

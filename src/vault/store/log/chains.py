@@ -10,7 +10,7 @@ from typing import NamedTuple
 from vault.audit.chain import CHAIN_START, announcement, ends_signed, signed_by
 from vault.audit.endorsement import needs_endorsement
 from vault.audit.note import NoteError, Verifier, verifier
-from vault.store.rows import BootRow, PendingRow
+from vault.store.log.rows import BootRow, PendingRow
 from vault.v1.audit_pb2 import AuditEvent
 
 

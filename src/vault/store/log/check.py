@@ -15,7 +15,7 @@ from vault.errors import VaultError
 from vault.kms.key_manager import Anchored
 from vault.store import tables as t
 from vault.store.log.reader import LogReader
-from vault.store.rows import LogRow
+from vault.store.log.rows import LogRow
 from vault.v1 import common_pb2
 
 

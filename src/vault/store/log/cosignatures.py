@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from vault.store import tables as t
-from vault.store.rows import CosignatureRow
+from vault.store.log.rows import CosignatureRow
 
 CONFLICT = "CONFLICT"
 """The witness has seen a larger log than we have, or another one."""

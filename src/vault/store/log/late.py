@@ -17,8 +17,8 @@ from vault.store import tables as t
 from vault.store.log.check import Verified, damaged
 from vault.store.log.committed import Due
 from vault.store.log.reader import LogReader
+from vault.store.log.rows import LogRow
 from vault.store.queries import now_us
-from vault.store.rows import LogRow
 from vault.v1 import common_pb2
 from vault.v1.audit_pb2 import AuditEvent
 

@@ -15,7 +15,7 @@ from vault.store import tables as t
 from vault.store.log.batch import parse
 from vault.store.log.chains import Boot
 from vault.store.log.reader import LogReader
-from vault.store.rows import BootRow, EntryRow, PendingRow
+from vault.store.log.rows import BootRow, EntryRow, PendingRow
 from vault.v1.audit_pb2 import AuditEvent
 
 _TILE = 256

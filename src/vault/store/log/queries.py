@@ -15,7 +15,7 @@ from vault.errors import VaultError
 from vault.store import tables as t
 from vault.store.log.counts import LogCounts
 from vault.store.log.reader import missing
-from vault.store.rows import BootRow, EntryRow, EventRow, MentionRow
+from vault.store.log.rows import BootRow, EntryRow, EventRow, MentionRow
 from vault.v1 import common_pb2
 
 END_OF_TIME = 2**63 - 1

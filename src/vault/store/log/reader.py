@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 
 from vault.errors import VaultError
 from vault.store import tables as t
-from vault.store.rows import CosignatureRow, EntryRow, LogRow
+from vault.store.log.rows import CosignatureRow, EntryRow, LogRow
 from vault.v1 import common_pb2
 
 

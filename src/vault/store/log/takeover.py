@@ -19,7 +19,7 @@ from vault.store.log.chains import Boot, Chains, Trouble
 from vault.store.log.check import Verified, check_log, damaged
 from vault.store.log.past import Past
 from vault.store.log.reader import LogReader
-from vault.store.rows import EntryRow, PendingRow
+from vault.store.log.rows import EntryRow, PendingRow
 
 _AT_ONCE = 256
 """Entries in memory at once: each may have 64 KiB."""

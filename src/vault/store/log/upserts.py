@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vault.store import tables as t
-from vault.store.rows import BootRow, CountRow, FacetRow
+from vault.store.log.rows import BootRow, CountRow, FacetRow
 from vault.store.writes import RowsSwallowedError
 
 
