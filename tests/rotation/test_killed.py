@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from tests.harness import NewVault, Vault, context
 from tests.log.kept import Kept
-from tests.rotation.works import Stored, begin_rotation, worker
+from tests.rotation.works import Stored, begin_destruction, begin_rotation, rotate, worker
 from tests.use_cases.inside import Inside, inside
 
 from vault.store import tables as t
@@ -24,6 +24,9 @@ from vault.v1 import key_service_pb2 as v1
 ROUNDS = int(os.environ.get("PDVAULT_TORTURE_ROUNDS", "10")) // 2
 POINTS = 250
 """Within which the process is killed: some more than one rotation has."""
+
+POINTS_OF_DESTRUCTION = 80
+"""The same of a destruction."""
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
@@ -46,6 +49,28 @@ def test_whatever_statement_was_the_last_nothing_is_lost_and_another_worker_ends
     with inside(vault) as opened:
         _end(opened, "in the end")
         _check_log(opened)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_a_destruction_that_was_cut_off_anywhere_takes_nothing_living_along_and_is_ended_by_another_worker(
+    database: str, new_vault: NewVault, tmp_path: Path
+) -> None:
+    vault = new_vault(database, tmp_path)
+    with inside(vault) as opened:
+        stored = Stored(opened, people=2)
+        keep_from = rotate(opened).kek_version
+        begin_destruction(opened, keep_from)
+    for _ in range(max(1, ROUNDS // 3)):
+        point = 1 + secrets.randbelow(POINTS_OF_DESTRUCTION)
+        _kill(vault, point)
+        with inside(vault) as opened:
+            stored.of(opened).check()
+            with opened.engine.begin() as connection:
+                connection.execute(t.operation.update().values(until_us=0))
+    with inside(vault) as opened:
+        _end(opened, "in the end")
+        assert opened.node.key_manager.kek(opened.tenant().uid).oldest == keep_from
+        stored.of(opened).check()
 
 
 def _begin(opened: Inside, number: int) -> None:

@@ -37,7 +37,7 @@ def main(folder: Path, fatal: int) -> None:
     """Run all operations, or as far as the fatal point lets."""
     working.BATCH = 3  # so that a few people make many steps
     points = Points(fatal)
-    for name in ("rotate", "destroy_before"):
+    for name in ("rotate", "suspend_before", "destroy_before"):
         _surround(name, points)
     vault = Vault(folder, config.load(folder / "vault.toml"), {"acme": Tenant("acme", b"", None, {})})  # type: ignore[arg-type]
     node = Node(vault.config)
