@@ -4,7 +4,6 @@ A subject is found by its uid: in a backup that is older than a re-keying it has
 that was, and is there with somebody who wasn't erased, stops it: one of the two was written by nobody of us.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
@@ -14,9 +13,9 @@ import sqlalchemy as sa
 from vault.errors import VaultError
 from vault.store import tables as t
 from vault.store.erasing import erase_subject
+from vault.subjects.destroyed_note import read_note
 from vault.v1 import common_pb2
 
-_UID_BYTES = 16
 _AT_ONCE = 500
 """Ids in one statement."""
 
@@ -67,7 +66,7 @@ def come_back(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping[b
     """
     by_subject, gone = dict[bytes, bytes](), set[bytes]()
     for erasure_uid, text in destroyed.items():
-        subject_uid, key_ids = _parse(erasure_uid, text)
+        subject_uid, key_ids = read_note(erasure_uid, text)
         by_subject[subject_uid] = erasure_uid
         gone.update(key_ids)
     owners = set(_owners(connection, tenant_uid, gone))
@@ -82,7 +81,7 @@ def subjects_of(destroyed: Mapping[bytes, str]) -> Iterator[bytes]:
     Raises:
         VaultError: INTEGRITY, if one can't be read.
     """
-    return (_parse(erasure_uid, text)[0] for erasure_uid, text in destroyed.items())
+    return (read_note(erasure_uid, text).subject_uid for erasure_uid, text in destroyed.items())
 
 
 def _erase(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes, erasure_uid: bytes) -> Repeated:
@@ -120,18 +119,3 @@ def _groups(uids: Iterable[bytes]) -> Iterator[list[bytes]]:
     rest = iter(uids)
     while group := list(islice(rest, _AT_ONCE)):
         yield group
-
-
-def _parse(erasure_uid: bytes, text: str) -> tuple[bytes, list[bytes]]:
-    try:
-        said = json.loads(text)
-        subject_uid, key_ids = bytes.fromhex(said["subject_uid"]), [bytes.fromhex(key_id) for key_id in said["key_ids"]]
-        if any(len(uid) != _UID_BYTES for uid in (subject_uid, *key_ids)):
-            raise ValueError
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise VaultError(
-            common_pb2.ERROR_REASON_INTEGRITY,
-            f"what the KMS remembers of the erasure {erasure_uid.hex()} can't be read; nothing was erased again, and nothing is "
-            "served; the operator must investigate",
-        ) from None
-    return subject_uid, key_ids

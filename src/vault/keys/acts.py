@@ -13,8 +13,8 @@ from vault.kms.key_manager import Wrapped
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, TenantKeys
 from vault.kms.wrapped_by import wrapped_by
 from vault.store.reads import Reads, Rows
-from vault.store.rows import ErasureRow, TenantKeyRow, TenantRow
-from vault.store.sealing import check, sealed
+from vault.store.rows import ErasureRow, TenantKeyRow
+from vault.store.sealing import check, sealed, tenant_of
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
 from vault.v1.subject_service_pb2 import ErasureStatement
@@ -97,7 +97,7 @@ def rotate(caller: Caller, details: Mapping[str, str], epoch: int, fresh: Mappin
     """
 
     def effect(rows: Rows, keys: TenantKeys) -> Writes:
-        tenant = _tenant(rows, keys)
+        tenant = tenant_of(rows, keys)
         if tenant.epoch != epoch:
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "the tenant's keys were rotated by somebody else meanwhile")
         epoch_key, index_key = fresh[EPOCH, tenant.epoch + 1], fresh[INDEX, tenant.index_key_version + 1]
@@ -130,7 +130,7 @@ def retire(caller: Caller, details: Mapping[str, str], epoch: int, index: int) -
     """
 
     def effect(rows: Rows, keys: TenantKeys) -> Writes:
-        tenant = _tenant(rows, keys)
+        tenant = tenant_of(rows, keys)
         if (tenant.epoch, tenant.index_key_version) != (epoch, index):
             raise VaultError(
                 common_pb2.ERROR_REASON_INTEGRITY,
@@ -154,7 +154,7 @@ def destroy(caller: Caller, details: Mapping[str, str], keep_from: int) -> KeyAc
     """The act that notes the end of KEK versions older than this, once the KMS has destroyed them."""
 
     def effect(rows: Rows, keys: TenantKeys) -> Writes:
-        _tenant(rows, keys)
+        tenant_of(rows, keys)
         ended = [row for row in rows.tenant_keys if row.kek_version < keep_from and row.state == "RETIRED"]
         act.ended = ended
         act.details["keys"] = ",".join(f"{row.kind}_{row.version}" for row in ended)
@@ -183,10 +183,3 @@ def outlives(row: TenantKeyRow) -> int:
         return wrapped_by(row.wrapped)
     except ValueError:
         return 0
-
-
-def _tenant(rows: Rows, keys: TenantKeys) -> TenantRow:
-    if rows.tenant is None:
-        raise VaultError(common_pb2.ERROR_REASON_INTEGRITY, "the tenant's row is missing; the operator must investigate")
-    check(keys.authority, rows.tenant)
-    return rows.tenant
