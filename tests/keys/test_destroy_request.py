@@ -113,7 +113,7 @@ def test_the_worker_believes_neither_a_keys_state_nor_what_it_notes_of_its_kek_v
     open_vault.edit(t.tenant_key, {"tenant_uid": uid, "kind": "epoch", "version": retired}, kek_version=newest)
     with worker(open_vault) as working:
         working.look()
-    assert "rows of subject_key" in found(open_vault, name).error.message
+    assert "subject keys under older keys (1)" in found(open_vault, name).error.message
     assert open_vault.node.key_manager.kek(uid).oldest < newest
     open_vault.edit(t.subject_key, where, epoch=subject.epoch)
     open_vault.edit(t.tenant_key, {"tenant_uid": uid, "kind": "epoch", "version": retired}, kek_version=newest - 1)

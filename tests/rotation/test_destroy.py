@@ -89,7 +89,7 @@ def test_a_key_said_to_be_retired_behind_the_vaults_back_is_not_destroyed(open_v
     now = open_vault.row(t.subject_key, **where)
     open_vault.edit(t.subject_key, where, epoch=epoch)
     operation = _destroy(open_vault, before + 1)
-    assert "1 subject keys" in operation.error.message
+    assert "subject keys under older keys (1)" in operation.error.message
     open_vault.edit(t.subject_key, where, epoch=now.epoch)
     assert open_vault.node.key_manager.kek(uid).oldest <= before
     stored.check()
