@@ -23,9 +23,8 @@ def due(open_vault: Inside) -> Iterator[Inside]:
     open_vault.ask(schedule(rotate_every=30 * DAY_S), "security")
     uid, us = open_vault.tenant().uid, 1_000_000
     newest = max(row.version for row in open_vault.rows(t.tenant_key, tenant_uid=uid, kind="epoch"))
-    where = {"tenant_uid": uid, "kind": "epoch", "version": newest}
-    old = open_vault.row(t.tenant_key, **where).create_us
-    open_vault.edit(t.tenant_key, where, create_us=old - (30 * DAY_S + 3600) * us)
+    old = open_vault.row(t.tenant_key, tenant_uid=uid, kind="epoch", version=newest).create_us
+    open_vault.edit(t.tenant_key, {"tenant_uid": uid, "kind": "epoch"}, create_us=old - (30 * DAY_S + 3600) * us)
     _forget_operations(open_vault)
     yield open_vault
     open_vault.ask(schedule(), "security")

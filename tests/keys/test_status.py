@@ -39,9 +39,8 @@ def _told(*keys: TenantKeyRow, window_s: int = 0, rotate_every_s: int = 0) -> v1
 
 
 def _key(kind: str, version: int, kek_version: int, state: str, end_us: int = 0) -> TenantKeyRow:
-    return TenantKeyRow(
-        bytes(16), kind, version, kek_version, b"vault:v%d:" % kek_version, NOW_US - (10 - version) * DAY_S * US, state, end_us
-    )
+    blob = b"" if state in ("RETIRED", "DESTROYED") else b"vault:v%d:" % kek_version
+    return TenantKeyRow(bytes(16), kind, version, kek_version, blob, NOW_US - (10 - version) * DAY_S * US, state, end_us)
 
 
 def test_a_new_tenant_has_one_key_of_each_kind_and_nothing_is_due(open_vault: Inside) -> None:
@@ -74,7 +73,7 @@ def test_while_keys_rotate_old_ones_are_told_with_what_still_hangs_on_them(open_
     uid = open_vault.tenant().uid
     with worker(open_vault) as working:
         (row,) = (row for row in open_vault.rows(t.operation, tenant_uid=uid) if row.live_kind)
-        work = _work_until_rewrap(working, row)
+        work = _work_until_rekey(working, row)
         told = _status(open_vault)
         assert [key.state for key in told.epochs[:2]] == [v1.KEY_STATE_ACTIVE, v1.KEY_STATE_OLD]
         assert told.epochs[0].live == 0 < told.epochs[1].live
@@ -89,13 +88,13 @@ def test_while_keys_rotate_old_ones_are_told_with_what_still_hangs_on_them(open_
     open_vault.edit(t.operation, {"uid": row.uid}, state="DONE", live_kind=None)
 
 
-def _work_until_rewrap(working, row):
-    from vault.server.key_worker.rotation import REWRAP, Rotation
+def _work_until_rekey(working, row):
+    from vault.server.key_worker.rotation import REKEY, Rotation
     from vault.store.rotation.progress import take
 
     assert take(working._desk.engine, row, working._desk.name)
     work = Rotation(working._desk, row, 500)
-    while work.place.phase != REWRAP:
+    while work.place.phase != REKEY:
         work.step()
     return work
 
@@ -111,7 +110,7 @@ def test_a_version_may_end_once_nothing_hangs_on_it_and_on_none_before_it() -> N
     newest = [_key(kind, 3, 3, "ACTIVE") for kind in ("epoch", "index", "authority")]
     retired = [_key(kind, version, version, "RETIRED", NOW_US) for kind in ("epoch", "index") for version in (1, 2)]
     assert [one.destroyable for one in _told(*newest, *retired).kek_versions] == [False, True, True]
-    old = [*retired[1:], retired[0]._replace(state="OLD", end_us=0)]
+    old = [*retired[1:], _key("epoch", 1, 1, "OLD")]
     assert [one.destroyable for one in _told(*newest, *old).kek_versions] == [False, False, False]
     gone = [row._replace(state="DESTROYED") if row.version == 1 else row for row in retired]
     assert [one.destroyable for one in _told(*newest, *gone).kek_versions] == [False, True, False]
