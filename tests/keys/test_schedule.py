@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.keys.requests import DAY_S, schedule, seal, status, unsealed
@@ -13,7 +14,7 @@ from vault.errors import VaultError
 from vault.keys.schedule import DueRotation, next_rotation_us
 from vault.store import tables as t
 from vault.store.key_usage import overdue, rotations_to_begin
-from vault.store.rows import UNKNOWN_S
+from vault.store.rows import UNKNOWN_S, TenantKeyRow
 from vault.v1 import audit_pb2
 
 
@@ -21,13 +22,19 @@ from vault.v1 import audit_pb2
 def due(open_vault: Inside) -> Iterator[Inside]:
     """A vault of which a tenant's keys are due since an hour, for the time of a test."""
     open_vault.ask(schedule(rotate_every=30 * DAY_S), "security")
-    uid, us = open_vault.tenant().uid, 1_000_000
-    newest = max(row.version for row in open_vault.rows(t.tenant_key, tenant_uid=uid, kind="epoch"))
-    old = open_vault.row(t.tenant_key, tenant_uid=uid, kind="epoch", version=newest).create_us
-    open_vault.edit(t.tenant_key, {"tenant_uid": uid, "kind": "epoch"}, create_us=old - (30 * DAY_S + 3600) * us)
+    aged = open_vault.rows(t.tenant_key, tenant_uid=open_vault.tenant().uid, kind="epoch")
+    for row in aged:
+        open_vault.edit(t.tenant_key, _one(row), create_us=row.create_us - (30 * DAY_S + 3600) * 1_000_000)
     _forget_operations(open_vault)
     yield open_vault
+    for row in aged:
+        open_vault.edit(t.tenant_key, _one(row), create_us=row.create_us)
+    _forget_operations(open_vault)
     open_vault.ask(schedule(), "security")
+
+
+def _one(row: TenantKeyRow) -> dict[str, Any]:
+    return {"tenant_uid": row.tenant_uid, "kind": row.kind, "version": row.version}
 
 
 def _forget_operations(inside: Inside) -> None:

@@ -247,7 +247,7 @@ def _among(columns: Sequence[sa.Column[Any]], keys: Iterable[tuple[Any, ...]]) -
         *(
             sa.and_(columns[0] == first, *(c.in_(set(v)) for c, v in zip(columns[1:], zip(*rests, strict=True), strict=False)))
             for first, rests in by_tenant.items()
-        )
+        ),
     )
 
 
