@@ -41,7 +41,7 @@ class Desk:
         manager: the KMS as the key worker's identity, for wrapping.
         administrator: the same, for making and ending KEK versions.
         taxonomy: what values are, for their fingerprints.
-        name: who this is, in the log and in operations' rows; another one in each run.
+        name: who this is in operations' rows; another one in each run.
     """
 
     node: Node
@@ -50,6 +50,11 @@ class Desk:
     administrator: KeyAdministrator
     taxonomy: Taxonomy
     name: str
+
+    @property
+    def principal(self) -> str:
+        """Who this is in the log, run after run."""
+        return f"key-worker:{self.node.config.node}"
 
     @property
     def engine(self) -> sa.Engine:

@@ -33,7 +33,7 @@ class Destruction:
         self.place = Place(row.phase or LOOK, row.cursor, row.done, row.total)
         self._keep_from = key_service_pb2.DestroyRequest.FromString(row.request).keep_from_version
         self._look = LastLook(desk, row.tenant_uid, self._keep_from, _PATIENCE_S)
-        self._caller = Caller(row.tenant_uid, desk.name)
+        self._caller = Caller(row.tenant_uid, desk.principal)
         self._details = {"operation": row.uid.hex(), "keep_from": str(self._keep_from)}
 
     def step(self) -> bool:

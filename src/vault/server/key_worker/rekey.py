@@ -44,7 +44,7 @@ class Rekey:
             uids = list(connection.scalars(following))
         if not uids:
             return False
-        caller, details = Caller(self._row.tenant_uid, self._desk.name), {"operation": self._row.uid.hex()}
+        caller, details = Caller(self._row.tenant_uid, self._desk.principal), {"operation": self._row.uid.hex()}
         for answer in self._desk.each([Rekeying(caller, uid, details, with_field_key=True) for uid in uids]):
             if isinstance(answer, VaultError) and answer.reason not in GONE:
                 raise answer

@@ -50,7 +50,7 @@ class Rotation:
         """Go on from where it is; ``batch`` is how many rows a step takes."""
         self._desk, self._row, self._batch = desk, row, batch
         self.place = Place(row.phase or CENSUS, row.cursor, row.done, row.total)
-        self._caller = Caller(row.tenant_uid, desk.name)
+        self._caller = Caller(row.tenant_uid, desk.principal)
         self._details = {"operation": row.uid.hex()}
         self._idle, self._done_before = 0, row.done
         self._pace = Pace()

@@ -90,7 +90,7 @@ class Worker:
         begun = 0
         for tenant_uid in rotations_to_begin(self._desk.engine):
             try:
-                self._desk.act(DueRotation(Caller(tenant_uid, self._desk.name)))
+                self._desk.act(DueRotation(Caller(tenant_uid, self._desk.principal)))
                 begun += 1
             except VaultError as error:
                 log.warning("a rotation that is due can't begin", tenant=tenant_uid.hex(), reason=error.reason_name)
