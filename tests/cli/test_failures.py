@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from tests.cli.conftest import Run
 
 from vault.cli import failures, main
+from vault.cli.options import NEW_FILE
 
 SECRET = "s3cr3t-value"
 
@@ -99,3 +101,8 @@ def test_a_reader_that_has_seen_enough_ends_the_command_quietly() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1
+
+
+def test_a_file_that_can_not_be_written_is_refused_before_anybody_is_called(tmp_path: Path) -> None:
+    with pytest.raises(click.BadParameter, match="can't be written"):
+        NEW_FILE.convert(str(tmp_path / "missing" / "receipt.json"), None, None)

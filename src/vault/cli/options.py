@@ -1,5 +1,6 @@
 """Options that several commands share, and what they stand for."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +27,8 @@ class _NewFile(click.ParamType[Path]):
         path = Path(value)
         if path.exists():
             self.fail(f"{path} exists and is not overwritten: choose another name", param, ctx)
+        if not os.access(path.absolute().parent, os.W_OK | os.X_OK):  # known before a person is erased, not after
+            self.fail(f"{path} can't be written: its folder is missing, or not yours to write into", param, ctx)
         return path
 
 

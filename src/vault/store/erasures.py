@@ -42,7 +42,8 @@ def begun(engine: sa.Engine, older_than_s: float) -> list[Begun]:
     with reading(engine, _PATIENCE_S) as connection:
         before = now_us(connection) - round(older_than_s * 1e6)
         due = (c.state == "BEGUN") & ((c.begin_us <= before) | c.operation_uid.is_not(None))
-        rows = connection.execute(sa.select(c.tenant_uid, c.uid).where(due).order_by(c.begin_us, c.uid).limit(_LIMIT))
+        served = sa.exists().where(t.tenant.c.uid == c.tenant_uid, t.tenant.c.state == "ACTIVE")  # a sealed one's keys can't be had
+        rows = connection.execute(sa.select(c.tenant_uid, c.uid).where(due, served).order_by(c.begin_us, c.uid).limit(_LIMIT))
         return [Begun(row.tenant_uid, row.uid) for row in rows]
 
 

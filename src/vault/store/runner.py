@@ -194,7 +194,7 @@ class Runner:
             self._run_again(plans, error, tries)
 
     def _run_again(self, plans: list[_Plan], error: Exception, tries: int) -> None:
-        if is_outage(error):
+        if is_outage(error) and not isinstance(error, SlowTransactionError):  # fewer calls take less time
             for plan in plans:
                 plan.answer = translate(error)
         elif len(plans) > 1:  # by halves: one call in two hundred that can't be run costs some sixteen transactions, not as many

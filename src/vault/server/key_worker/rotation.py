@@ -103,7 +103,7 @@ class Rotation:
         current = (c.tenant_uid == self._row.tenant_uid) & (c.kind == EPOCH) & (c.version == epoch)
         with reading(self._desk.engine, _PATIENCE_S) as connection:
             version = wrapped_by(connection.scalar(sa.select(c.wrapped).where(current)) or b"")
-        if kek.latest != version + 1:
+        if kek.latest <= version:
             raise VaultError(
                 common_pb2.ERROR_REASON_WRONG_STATE,
                 "the tenant's KEK was imported, and so must be its next version: `pdvault tenant import-kek`; nothing was changed",
