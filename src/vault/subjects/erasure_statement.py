@@ -134,7 +134,8 @@ def _wrapped_by(row: TenantKeyRow) -> set[int]:
 def _touched(row: TenantKeyRow, tenant: TenantRow) -> bool:
     """Whether a key may have wrapped or fingerprinted anything of anybody who is erased now, and is not gone yet."""
     newest = {EPOCH: tenant.epoch, INDEX: tenant.index_key_version}
-    return row.version <= newest.get(row.kind, 0) and row.state != "DESTROYED"
+    is_gone = row.state == "DESTROYED" and not row.wrapped  # one with a blob is alive, whatever its row says of it
+    return row.version <= newest.get(row.kind, 0) and not is_gone
 
 
 def _copies_s(schedule: KeyScheduleRow | None) -> int:

@@ -115,5 +115,10 @@ def _gone(rows: list[TenantKeyRow], kind: str, oldest: int) -> int:
     Rows of keys are under no MAC, so the KMS has the last word: a key's version is never above that of the KEK that wrapped it,
     since each rotation makes one of both. A version without a row is not known to be gone.
     """
-    ended = {row.version for row in rows if row.kind == kind and row.state == "DESTROYED" and row.kek_version < oldest}
+    ended = {row.version for row in rows if row.kind == kind and _is_destroyed(row) and row.kek_version < oldest}
     return next(version for version in range(oldest) if version + 1 not in ended or version + 1 >= oldest)
+
+
+def _is_destroyed(row: TenantKeyRow) -> bool:
+    """A key that was retired has no blob any more: one that has is alive, whatever its row says of it."""
+    return row.state == "DESTROYED" and not row.wrapped
