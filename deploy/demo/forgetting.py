@@ -79,5 +79,5 @@ def _awaited(look: Callable[[], Found], is_there: Callable[[Found], bool]) -> Fo
         found = look()
         if is_there(found):
             return found
-        time.sleep(_LOOK_S)
+        time.sleep(_LOOK_S)  # the vault tells nobody when a proof is there or work has ended: it is asked
     raise UnexpectedError("what must come within seconds did not come")

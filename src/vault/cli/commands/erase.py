@@ -64,7 +64,7 @@ def _proven(client: "SubjectClient", receipt: "ErasureReceipt", calling: Calling
     end = time.monotonic() + wait_s
     found = receipt
     while not found.is_proven and time.monotonic() < end:
-        time.sleep(min(_LOOK_S, max(0.0, end - time.monotonic())))
+        time.sleep(min(_LOOK_S, max(0.0, end - time.monotonic())))  # a proof is asked for: it comes when the log has grown
         try:
             found = client.erasure_receipt(receipt.erasure_uid, own=receipt.text, **calling.context)
         except VaultError as error:

@@ -46,7 +46,7 @@ def _until_ended(client: "OperationClient", name: str, context: dict[str, Any]) 
             looks += 1
             if looks == _PATIENCE_LOOKS and operation.state == "WAITING":
                 say("Nobody has taken it up yet: is `pdvault key-worker` running, or another operation under way?")
-            time.sleep(look_s)
+            time.sleep(look_s)  # operations are asked how far they are: there is no stream of that
             look_s = min(_LONGEST_S, look_s * 1.5)
             operation = client.get(name, **context)
         show(operation.phase.lower(), operation.done, operation.total)

@@ -16,7 +16,7 @@ def make_faulty(engine: sa.Engine, faults: Faults) -> None:
 
     def pause(*_: Any) -> None:
         if Fault.DB_SLOW in faults():
-            time.sleep(SLOW_DATABASE_S)
+            time.sleep(SLOW_DATABASE_S)  # the fault itself
 
     def lose(*_: Any) -> None:
         if Fault.DB_DOWN in faults():

@@ -34,7 +34,7 @@ class _FaultyKeyManager:
     def _failing(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def ask(*arguments: Any, **named: Any) -> Any:
             if Fault.KMS_SLOW in self._faults():
-                time.sleep(SLOW_KMS_S)
+                time.sleep(SLOW_KMS_S)  # the fault itself
             on = self._faults()
             for fault, refusal in _REFUSALS.items():
                 if fault in on:
