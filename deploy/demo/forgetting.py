@@ -37,7 +37,7 @@ def forget(story: Story, callers: Callers, person: Person, folder: Path) -> None
             story.note(f"{refusal.reason}: {refusal}", "yellow")
         else:
             raise UnexpectedError("somebody who was erased could be read")
-        whole = _awaited(lambda: officer.erasure_receipt(receipt.erasure_uid, own=receipt), lambda found: found.is_proven)
+        whole = _awaited(lambda: officer.erasure_receipt(receipt.erasure_uid, own=receipt.text), lambda found: found.is_proven)
     (folder / RECEIPT).write_text(whole.text)
     story.note(f"pdvault erasure verify {RECEIPT}")
     found = verify_receipt(receipt_file.decode(whole.text.encode()), policy_of([], [], 0), Memory(folder / STATE))
