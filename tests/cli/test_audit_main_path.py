@@ -146,11 +146,13 @@ def test_one_entry_is_proven(audit: Any, story: dict[str, str], tmp_path: Path) 
 
 
 @pytest.mark.parametrize("principal", ["app", "support", "payout", "admin"])
-def test_nobody_but_an_auditor_reads_the_log(served: Served, principal: str) -> None:
-    for command in (("query",), ("checkpoint",), ("tail", "--lines", "0"), ("stats",), ("export", "-o", "/nowhere/x.zip")):
+def test_nobody_but_an_auditor_reads_the_log(served: Served, principal: str, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.zip"
+    for command in (("query",), ("checkpoint",), ("tail", "--lines", "0"), ("stats",), ("export", "-o", bundle)):
         done = served(principal, "audit", *command)
         assert (done.code, done.out) == (2, "")
         assert "POLICY_DENIED" in done.err
+    assert not bundle.exists()
 
 
 def test_a_tail_shows_what_happens_while_it_runs_and_ends_with_ctrl_c(served: Served) -> None:
