@@ -1,9 +1,7 @@
 """What holds up one log holds up no other: rows that somebody locks, and a KMS that does not answer for some."""
 
 import contextlib
-import statistics
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +14,7 @@ from tests.log.test_takeover import UNSIGNED, Case
 
 from vault.errors import VaultError
 from vault.store import tables as t
-from vault.store.log import publish
+from vault.store.log import publish, takeovers
 from vault.store.log.integrator import Integrator
 from vault.store.log.setbacks import MAX_PAUSE_S, Setbacks
 from vault.v1 import common_pb2
@@ -93,24 +91,16 @@ def lock(connection: sa.Connection, table: sa.Table, tenant_uids: list[bytes]) -
     connection.execute(sa.select(table.c.tenant_uid).where(table.c.tenant_uid.in_(tenant_uids)).with_for_update())
 
 
-def waits(kept: Kept, writer: Writer, tenant_uid: bytes, others: list[bytes], until: Until) -> list[float]:
-    """How long events of one tenant wait for their places, in seconds, while there are as many of the others."""
-    found = []
-    for _ in range(COMMITS):
-        writer.commit([tenant_uid, *others])
-        began = time.monotonic()
-        until(lambda: not kept.rows(t.audit_pending, tenant_uid))
-        found.append(time.monotonic() - began)
-    return found
-
-
 def published(kept: Kept, tenant_uid: bytes) -> bool:
     (head,) = kept.rows(t.audit_log, tenant_uid)
     return bool(head.checkpoint_size == head.size)
 
 
 @pytest.mark.parametrize("table", [t.audit_log, t.audit_pending], ids=lambda table: table.name)
-def test_locked_rows_and_a_silent_kms_keep_no_other_log_from_growing(kept: Kept, until: Until, table: sa.Table) -> None:
+def test_locked_rows_and_a_silent_kms_keep_no_other_log_from_growing(
+    kept: Kept, until: Until, table: sa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(takeovers, "GRACE_S", 0.1)
     untouched, unread, unsigned, *locked = (kept.new_tenant() for _ in range(6))
     kms, writer = SlowKms(kept.node.key_manager), Writer(kept)
     kms.slow = {"read_anchor": {unread}, "sign": {unsigned}}
@@ -120,14 +110,14 @@ def test_locked_rows_and_a_silent_kms_keep_no_other_log_from_growing(kept: Kept,
         with kept.engine.begin() as connection:
             writer.commit([untouched, *others])
             lock(connection, table, locked)
-            found = waits(kept, writer, untouched, others, until)
+            for _ in range(COMMITS):
+                writer.commit([untouched, *others])
+                until(lambda: not kept.rows(t.audit_pending, untouched))
+                assert all(kept.rows(t.audit_pending, uid) for uid in (unread, *locked))
             until(lambda: published(kept, untouched))
-            assert kept.rows(t.audit_pending, unread)
         kms.answers.set()
         for tenant_uid in (untouched, *others):
             until(lambda uid=tenant_uid: not kept.rows(t.audit_pending, uid) and published(kept, uid))
-    assert statistics.median(found) < 2.0
-    assert max(found) < 8.0  # the machine may be busy; each of the three used to take five seconds
     for tenant_uid in (untouched, *others):
         kept.check(tenant_uid)
     assert not kept.watcher.troubles
