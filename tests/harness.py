@@ -167,7 +167,7 @@ class Server:
     def stop(self) -> int:
         """End it as an operator does; its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(120)
 
     def kill(self) -> None:
         """End it as a power cut does."""
@@ -196,12 +196,12 @@ class Caller:
     def __init__(self, channel: grpc.Channel) -> None:
         self.channel = channel
 
-    def raw(self, method: str, request: bytes, *, service: str = "VaultService", timeout: float | None = 10.0) -> bytes:
+    def raw(self, method: str, request: bytes, *, service: str = "VaultService", timeout: float | None = 60.0) -> bytes:
         """One call in bytes."""
         answer: bytes = self.channel.unary_unary(f"/vault.v1.{service}/{method}")(request, timeout=timeout)
         return answer
 
-    def call(self, request: Message, *, timeout: float | None = 10.0) -> Any:
+    def call(self, request: Message, *, timeout: float | None = 60.0) -> Any:
         """The response to a request; the method is the one the request's type is named after, of the service beside it."""
         name, file = request.DESCRIPTOR.name.removesuffix("Request"), request.DESCRIPTOR.file
         ((service, method),) = [

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 _POLL_S = 0.02
 
 

@@ -24,7 +24,7 @@ from deploy.local_stack.openbao_setup import Credentials, credentials_of, set_up
 from deploy.local_stack.openbao_tls import make_certificates
 
 _ACTIVE, _NEW, _SEALED = 200, 501, 503  # of /v1/sys/health
-_PATIENCE_S: Final = 30.0
+_PATIENCE_S: Final = 60.0
 _POLL_S: Final = 0.05
 _CONFIGURATION: Final = """
 storage "raft" {{
@@ -105,7 +105,7 @@ class OpenBaoServer:
         """Start, on the data that is there, and return when it serves: initialised, unsealed, set up.
 
         Raises:
-            OpenBaoError: it runs already, ends, or does not serve within 30 s.
+            OpenBaoError: it runs already, ends, or does not serve within 60 s.
         """
         if self._process is not None:
             raise OpenBaoError("the server is running already: stop() it first")

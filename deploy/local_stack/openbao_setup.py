@@ -13,7 +13,7 @@ ROLES: Final = ("app", "provisioner", "key-worker")
 ANCHOR_MOUNT: Final = "pdvault"
 """Where KV version 2 is mounted for the logs' anchors; the policies name it too."""
 
-_PATIENCE_S: Final = 30.0
+_PATIENCE_S: Final = 60.0
 _POLL_S: Final = 0.05
 _MAX_TTL: Final = "24h"
 _POLICIES: Final = Path(__file__).parent.parent / "openbao"

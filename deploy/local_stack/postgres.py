@@ -38,7 +38,7 @@ OWNER = "postgres"
 _NOBODY = 65534
 _PORT = "5432"
 _SOCKET_PATH_LIMIT = 107
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 _ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
 
 
@@ -79,7 +79,7 @@ class PostgresServer:
         """Starts the server on the data that is there, and returns when it takes connections.
 
         Raises:
-            PostgresError: if it runs already, ends, or takes no connection within 30 s.
+            PostgresError: if it runs already, ends, or takes no connection within 60 s.
         """
         if self._process is not None:
             raise PostgresError("the server is running already: stop() or kill() it first")

@@ -44,7 +44,7 @@ def serving(bundle: TrustBundle) -> Iterator[Callable[[issuing.Issued], bytes]]:
     def call(client: issuing.Issued) -> bytes:
         identity = grpc.ssl_channel_credentials(server_ca.certificate_pem, client.key_pem, client.certificate_pem)
         with grpc.secure_channel(f"127.0.0.1:{port}", identity) as channel:
-            return channel.unary_unary(CALL)(b"", timeout=20)
+            return channel.unary_unary(CALL)(b"", timeout=60)
 
     try:
         yield call

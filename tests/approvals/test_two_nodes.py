@@ -33,7 +33,7 @@ def _at_once(nodes: Sequence[Inside], asked: Sequence[tuple[Message, str]]) -> l
 
     def send(number: int) -> str:
         request, who = asked[number]
-        barrier.wait(30)
+        barrier.wait(60)
         try:
             nodes[number].ask(request, who)
         except VaultError as error:

@@ -56,7 +56,7 @@ def test_a_server_on_a_restored_vault_refuses_every_call_until_it_is_reconciled_
         assert "pdvault restore reconcile" in refusal.value.details()
         assert reconcile(vault).code == 0
         tick = threading.Event()
-        texts = (revealed(caller, token) or tick.wait(0.05) for _ in range(600))
+        texts = (revealed(caller, token) or tick.wait(0.05) for _ in range(1200))
         assert str(next(filter(None, texts))).endswith("@example.org")
 
 
@@ -143,7 +143,7 @@ def test_a_backup_is_made_beside_a_server_that_writes_to_the_same_file(sqlite_si
 
         writer = threading.Thread(target=write)
         writer.start()
-        assert begun.wait(30)
+        assert begun.wait(60)
         backup = sqlite_site.back_up()
         ended.set()
         writer.join()

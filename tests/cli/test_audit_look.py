@@ -247,7 +247,7 @@ def test_ctrl_c_ends_a_tail_well_and_says_where_to_go_on(auditor: Auditor) -> No
         _, err = process.communicate()
     assert process.returncode == 0
     assert err == "To go on: --since-index 8\n"
-    assert auditor.vault.received[0].ended.wait(5)
+    assert auditor.vault.received[0].ended.wait(60)
 
 
 def test_a_reader_that_has_seen_enough_ends_a_tail(auditor: Auditor) -> None:  # noqa: F811
@@ -263,7 +263,7 @@ def test_a_reader_that_has_seen_enough_ends_a_tail(auditor: Auditor) -> None:  #
         assert process.stderr
         err = process.stderr.read()
     assert "Traceback" not in err
-    assert auditor.vault.received[0].ended.wait(5)
+    assert auditor.vault.received[0].ended.wait(60)
 
 
 # timeline

@@ -197,7 +197,7 @@ def test_a_client_closed_by_another_thread_ends_its_tail_at_a_real_server(served
 
     thread = threading.Thread(target=follow)
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     client.close()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()

@@ -106,7 +106,7 @@ def test_auditors_see_under_any_name_what_was_done_with_a_subject(served: Served
     done(served("privacy", "subject", "restrict", "--subject", name))
     assert served("admin", "subject", "link", "--subject", name, "--alias", "").code == 2
     expected = ["Register", "PlaceHold", "Restrict"]
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         events = done(served("auditor", "audit", "timeline", "--subject-id", alias))
         if len([event for event in events if event["action"] in expected]) == len(expected):

@@ -47,7 +47,7 @@ def test_an_auditor_reads_the_systems_own_log_and_nothing_else(vault: Vault, adm
     with Server(vault) as server:
         wire = Wire(server, client)
         expected, tick = {"TenantCreated", "IssuingCaAdded", "PrincipalAdded", "NodeStarted"}, threading.Event()
-        for _ in range(300):  # until the server's own start is in its log
+        for _ in range(600):  # until the server's own start is in its log
             found = events(wire)
             if expected <= {event.action for event in found}:
                 break

@@ -86,7 +86,7 @@ def test_what_nobody_reads_on_is_ended_at_the_server(auditor, scripted, begin):
         next(parts)
         leave(parts)
         del parts
-        assert scripted.received[-1].ended.wait(5)
+        assert scripted.received[-1].ended.wait(60)
 
 
 def test_an_export_is_begun_again_only_while_nothing_has_come(auditor, scripted):

@@ -51,7 +51,7 @@ def test_questions_that_wait_for_the_kms_hold_up_no_erasure(at_work: Working) ->
 
     def slow(*_: Any) -> str:
         waiting.release()
-        assert may_go_on.wait(30)
+        assert may_go_on.wait(60)
         return "a note"
 
     request = VerifyErasureRequest(context=context(), erasure_uid=uid)
@@ -60,7 +60,7 @@ def test_questions_that_wait_for_the_kms_hold_up_no_erasure(at_work: Working) ->
         try:
             for _ in range(6):
                 assert at_work.refused(request, seconds=0.2).reason_name == "DEADLINE_EXCEEDED"
-            assert waiting.acquire(timeout=30)
+            assert waiting.acquire(timeout=60)
             assert at_work.erase(names[1]).subject_id == names[1]
         finally:
             may_go_on.set()

@@ -99,7 +99,7 @@ def test_a_deadline_that_passes_meanwhile_is_told_and_the_erasure_is_finished(at
     note = at_work.node.key_manager.note_destroyed
 
     def slow(*arguments: Any) -> None:
-        assert may_go_on.wait(30)
+        assert may_go_on.wait(60)
         note(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -38,7 +38,7 @@ class Victims:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=120)
 
     def run(self, subject_id: str, request_id: str, point: int) -> tuple[int, int]:
         """By which signal one ended, and how many points it has passed if it came to its end."""

@@ -41,7 +41,7 @@ from vault.v1.subject_service_pb2 import (
     VerifyErasureResponse,
 )
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 _METHODS = {method.name: method for service in methods.SERVICES.values() for method in service}
 _CONTRACT = (vault_service_pb2, field_service_pb2, subject_service_pb2, key_service_pb2)
 Result = TypeVar("Result")

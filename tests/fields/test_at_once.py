@@ -44,7 +44,7 @@ def at_once(nodes: list[Inside], requests: list[list[Message]]) -> list[Any]:
 
     def run(number: int) -> list[Any]:
         calls = [nodes[number].call(request) for request in requests[number]]
-        barrier.wait(30)
+        barrier.wait(60)
         return list(nodes[number].answers(calls))
 
     with ThreadPoolExecutor(len(nodes)) as pool:

@@ -48,11 +48,11 @@ def as_(server: Server) -> Callable[[str, type[Client]], Client]:
 
 @pytest.fixture
 def until() -> Callable[[Callable[[], Any]], Any]:
-    """Waits for something to be true, for at most half a minute; what it was."""
+    """Waits for something to be true, for at most a minute; what it was."""
     tick = threading.Event()
 
     def wait(condition: Callable[[], Any]) -> Any:
-        for _ in range(300):
+        for _ in range(600):
             found = condition()
             if found:
                 return found

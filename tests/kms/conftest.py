@@ -122,16 +122,16 @@ def audit(bao: OpenBaoServer) -> Callable[[], list[dict[str, Any]]]:
 def bounded() -> Iterator[Callable[[Callable[[], Any]], Any]]:
     """Runs a call that must end by itself: one that hangs fails the test."""
     with ThreadPoolExecutor() as pool:
-        yield lambda call: pool.submit(call).result(timeout=30)
+        yield lambda call: pool.submit(call).result(timeout=60)
 
 
 @pytest.fixture
 def until() -> Callable[[Callable[[], bool]], None]:
-    """Waits for a condition, for at most half a minute."""
+    """Waits for a condition, for at most a minute."""
     tick = threading.Event()
 
     def wait(condition: Callable[[], bool]) -> None:
-        for _ in range(1500):
+        for _ in range(3000):
             if condition():
                 return
             tick.wait(0.02)

@@ -60,7 +60,7 @@ def test_of_writers_at_once_exactly_one_wins_each_version(kms):
     def write(number):
         won = []
         for version in range(rounds):
-            together.wait(timeout=30)
+            together.wait(timeout=60)
             with contextlib.suppress(AnchorMovedError):
                 won.append((nodes[number].write_anchor(tenant, f"{number} at {version}\n", version), number))
         return won

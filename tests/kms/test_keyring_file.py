@@ -231,7 +231,7 @@ def test_provisioners_at_the_same_time_lose_nothing(provisioner, keyring_path):
 
     def work(number):
         mine = LocalProvisioner(keyring_path, RAW)
-        together.wait(timeout=10)
+        together.wait(timeout=60)
         for tenant in range(5):
             mine.create_tenant_keys(bytes([number, tenant]) * 8)
 

@@ -155,7 +155,7 @@ def send(bao):
             tokens[role] = login(role)["auth"]["client_token"]
         headers = {"X-Vault-Token": tokens[role], **({"Content-Type": "application/merge-patch+json"} if method == "patch" else {})}
         url = f"{bao.address}/v1/{path}"
-        return requests.request(method, url, json=body, headers=headers, verify=bao.ca_file, timeout=10).status_code
+        return requests.request(method, url, json=body, headers=headers, verify=bao.ca_file, timeout=60).status_code
 
     return request
 

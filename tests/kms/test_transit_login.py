@@ -62,7 +62,7 @@ def test_eight_threads_that_begin_together_log_in_once(configure, times):
     manager, together = TransitKeyManager(configure()), threading.Barrier(8)
 
     def work(_):
-        together.wait(timeout=10)
+        together.wait(timeout=60)
         manager.check()
 
     with ThreadPoolExecutor(8) as pool:

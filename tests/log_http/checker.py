@@ -35,7 +35,7 @@ class Reader:
                 file.touch(0o600)
                 file.write_bytes(certificate + key)
                 self.tls.load_cert_chain(file)
-        self._connection = http.client.HTTPSConnection(address, context=self.tls, timeout=30)
+        self._connection = http.client.HTTPSConnection(address, context=self.tls, timeout=60)
 
     def ask(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
         """One request on a connection that is kept."""

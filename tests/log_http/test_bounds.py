@@ -75,7 +75,7 @@ def everything(connection: ssl.SSLSocket) -> bytes:
 
 def metric(found: Site, name: str, **labels: str) -> float:
     """A metric's sum over all samples with these labels."""
-    with urlopen(f"http://{found.server.metrics_address()}/metrics", timeout=10) as answer:
+    with urlopen(f"http://{found.server.metrics_address()}/metrics", timeout=60) as answer:
         lines = answer.read().decode().splitlines()
     wanted = [f'{label}="{value}"' for label, value in labels.items()]
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name + "{") and all(w in line for w in wanted))

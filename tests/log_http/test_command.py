@@ -34,6 +34,6 @@ def test_the_option_serves_the_logs(sqlite_vault: Vault) -> None:
 
 @pytest.mark.parametrize("address", ["localhost", "127.0.0.1:99999", ":8444", "127.0.0.1:"])
 def test_what_is_no_address_is_refused(address: str, sqlite_vault: Vault) -> None:
-    ended = subprocess.run(command(sqlite_vault, address), capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command(sqlite_vault, address), capture_output=True, text=True, timeout=120)
     assert ended.returncode == 1
     assert "must be HOST:PORT" in ended.stderr

@@ -38,7 +38,7 @@ from vault.store import tables as t
 from vault.store.rotation.census import census
 from vault.v1 import vault_service_pb2
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 CALLERS = 3
 
 

@@ -52,7 +52,7 @@ class Served:
 
 def metrics(server: Server) -> list[str]:
     """The lines that Prometheus gets from a server."""
-    with urlopen(f"http://{server.metrics_address()}/metrics", timeout=10) as answer:
+    with urlopen(f"http://{server.metrics_address()}/metrics", timeout=60) as answer:
         return str(answer.read().decode()).splitlines()
 
 
@@ -72,11 +72,11 @@ def served(tmp_path_factory: pytest.TempPathFactory, new_vault: NewVault) -> Ite
 
 @pytest.fixture(scope="session")
 def until() -> Callable[[Callable[[], Any]], None]:
-    """Waits for a condition, for at most half a minute."""
+    """Waits for a condition, for at most a minute."""
     tick = threading.Event()
 
     def wait(condition: Callable[[], Any]) -> None:
-        for _ in range(600):
+        for _ in range(1200):
             if condition():
                 return
             tick.wait(0.05)

@@ -85,7 +85,7 @@ def test_calls_refused_for_overload_are_told_to_the_last_one(telling: Served, cl
     before, leaves = tallies(telling.ledger), telling.ledger.leaves()
     stub = client.channel.unary_unary("/vault.v1.VaultService/ListDataClasses")
     with telling.ledger.locked(t.audit_pending) as is_waited_for:
-        futures = [stub.future(good("ListDataClasses").SerializeToString(), timeout=30) for _ in range(MAX_CALLS + 25)]
+        futures = [stub.future(good("ListDataClasses").SerializeToString(), timeout=60) for _ in range(MAX_CALLS + 25)]
         until(lambda: is_waited_for() and sum(future.done() for future in futures) == 25)
     assert sum(future.exception() is None for future in futures) == MAX_CALLS
     assert telling.ledger.leaves() == leaves + MAX_CALLS

@@ -82,7 +82,7 @@ def test_what_was_answered_stays_and_what_was_not_is_done_once_or_not_at_all(vau
                 server.kill()
                 gone.set()
             for thread in threads:
-                thread.result(30)
+                thread.result(PATIENCE_S)
     with Server(vault) as server:
         _check_answers(server.caller("all"), load, checked)
         assert server.stop() == 0

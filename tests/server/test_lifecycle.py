@@ -33,7 +33,7 @@ SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.Health
 
 def _health(caller: Caller, service: str) -> int:
     check = caller.channel.unary_unary("/grpc.health.v1.Health/Check")
-    raw = check(health_pb2.HealthCheckRequest(service=service).SerializeToString(), timeout=10)
+    raw = check(health_pb2.HealthCheckRequest(service=service).SerializeToString(), timeout=60)
     return int(health_pb2.HealthCheckResponse.FromString(raw).status)
 
 
@@ -53,14 +53,14 @@ def test_a_server_that_is_stopped_says_so_and_finishes_the_calls_under_way(tmp_p
         assert health_pb2.HealthCheckResponse.FromString(next(states)).status == SERVING
         answers: queue.Queue[list[str] | str] = queue.Queue()
         calls = [pool.submit(_keep_storing, callers[n % 4], f"person {n}", answers) for n in range(20)]
-        before = [answers.get(timeout=30) for _ in range(20)]
+        before = [answers.get(timeout=60) for _ in range(20)]
         exited = threading.Thread(target=server.stop)
         exited.start()
         assert health_pb2.HealthCheckResponse.FromString(next(states)).status == NOT_SERVING
         states.cancel()
         for call in calls:
-            call.result(timeout=30)
-        exited.join(30)
+            call.result(timeout=60)
+        exited.join(120)
         assert server.process.returncode == 0
     outcomes = before + [answers.get_nowait() for _ in range(answers.qsize())]
     answered = {token for outcome in outcomes if isinstance(outcome, list) for token in outcome}
@@ -129,7 +129,7 @@ def test_calls_that_come_at_once_share_commits(served: Served, until: Until) -> 
     calls_before, groups_before = _groups(served)
     stubs = [caller.channel.unary_unary("/vault.v1.VaultService/Tokenize") for caller in callers]
     with served.ledger.locked(t.audit_pending) as is_waited_for:
-        futures = [stubs[n % 8].future(request.SerializeToString(), timeout=30) for n, request in enumerate(requests)]
+        futures = [stubs[n % 8].future(request.SerializeToString(), timeout=60) for n, request in enumerate(requests)]
         until(is_waited_for)
     tokens = [v1.TokenizeResponse.FromString(future.result()).results[0].token for future in futures]
     calls, groups = _groups(served)
@@ -144,7 +144,7 @@ def test_more_calls_than_one_certificate_may_have_under_way_are_told_when_to_com
     raw = good("ListDataClasses").SerializeToString()
     stubs = [served.server.caller("masked").channel.unary_unary("/vault.v1.VaultService/ListDataClasses") for _ in range(4)]
     with served.ledger.locked(t.audit_pending):
-        futures = [stubs[n % 4].future(raw, timeout=30) for n in range(MAX_CALLS + 40)]
+        futures = [stubs[n % 4].future(raw, timeout=60) for n in range(MAX_CALLS + 40)]
         until(lambda: sum(future.done() for future in futures) == 40)
     refusals = [refused(future.result) for future in futures if future.exception()]
     assert {(refusal.code, refusal.reason, refusal.domain) for refusal in refusals} == {

@@ -41,7 +41,7 @@ def connected(server: Server) -> socket.socket:
 
 def ask(server: Server, path: str, method: str = "GET", **headers: str) -> tuple[int, str, str]:
     """Status, content type and body of the answer."""
-    connection = http.client.HTTPConnection(server.metrics_address(), timeout=30)
+    connection = http.client.HTTPConnection(server.metrics_address(), timeout=60)
     try:
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()

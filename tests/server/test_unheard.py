@@ -180,7 +180,7 @@ def held_up(vault: Inside) -> Iterator[threading.Event]:
 
     def wait(calls: Any) -> Any:
         waiting.set()
-        assert go.wait(30)
+        assert go.wait(60)
         return run(calls)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -286,7 +286,7 @@ def test_a_caller_who_goes_while_keys_are_fetched_is_counted(
 
     def load(_: bytes) -> None:
         fetching.set()
-        assert go.wait(30)
+        assert go.wait(60)
         raise OVERLOADED
 
     monkeypatch.setattr(vault.node.loader, "load", load)

@@ -70,7 +70,7 @@ def at_once(nodes: Sequence[Served], requests: Sequence[Any]) -> list[Any]:
     def send(number: int) -> Any:
         node = nodes[number % len(nodes)]
         call = node.inside.call(requests[number])
-        barrier.wait(30)
+        barrier.wait(60)
         return node.run(call)
 
     with ThreadPoolExecutor(len(requests)) as pool:

@@ -26,7 +26,7 @@ from vault.subjects.named import lookups
 from vault.v1 import subject_service_pb2 as v1
 
 ROUNDS = 8
-PATIENCE_S = 30
+PATIENCE_S = 60
 Asked = tuple[Message, str]
 
 

@@ -32,7 +32,7 @@ from vault.store.sealing import sealed
 from vault.store.writes import insert
 from vault.v1 import audit_pb2
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 _KEY_FETCHES = 3
 _METHODS = {method.name: method for methods in SERVICES.values() for method in methods}
 _KINDS = {table: kind for kind, table in TABLES.items()}

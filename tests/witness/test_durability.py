@@ -63,7 +63,7 @@ def test_kill_amid_requests_loses_nothing_that_was_accepted(tmp_path: Path, log:
         with WitnessProcess(tmp_path, [log.verifier]) as witness, ThreadPoolExecutor(1) as threads:
             begun = threading.Event()
             running = threads.submit(grow, witness, log, accepted, limit, begun)
-            assert begun.wait(30)
+            assert begun.wait(60)
             witness.kill()
             accepted = running.result()
         with open_state(tmp_path / "state", tmp_path / "witness.key", NAME, [log.origin]) as (_, state):

@@ -88,7 +88,7 @@ class WitnessProcess:
         """Any request, on a connection of its own."""
         connection = http.client.HTTPSConnection if tls else http.client.HTTPConnection
         more = {"context": tls} if tls else {}
-        client = connection("127.0.0.1", self.port, timeout=30, **more)  # type: ignore[arg-type]
+        client = connection("127.0.0.1", self.port, timeout=60, **more)  # type: ignore[arg-type]
         try:
             client.request(method, path, body)
             answer = client.getresponse()

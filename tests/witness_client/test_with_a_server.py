@@ -52,7 +52,7 @@ def cosigned_size(found: Site, witness: WitnessProcess, tenant: str = "acme", re
 
 
 def conflicts(found: Site) -> float:
-    with urlopen(f"http://{found.server.metrics_address()}/metrics", timeout=10) as answer:
+    with urlopen(f"http://{found.server.metrics_address()}/metrics", timeout=60) as answer:
         lines = answer.read().decode().splitlines()
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("vault_witness_conflicts_total{"))
 
