@@ -1,9 +1,15 @@
 """Erasures and rotations as the vault itself does them, before and after a backup."""
 
-from tests.backup.places import Site, reconcile
+from tests.audit_verify.logs import write
+from tests.audit_verify.vaults import Desk
+from tests.backup.places import Site, config_of, pdvault, reconcile
 from tests.erasure.working import statement_of, working
+from tests.harness import context
 from tests.rotation.works import rotate
 from tests.use_cases.requests import new_email, new_subject, reveal, tokenize, tokens_of
+
+from vault.store import tables as t
+from vault.v1.subject_service_pb2 import ListSubjectsRequest, RestrictRequest
 
 
 def test_receipts_from_before_the_backup_are_given_again_and_who_was_erased_since_is_erased_again(site: Site) -> None:
@@ -50,6 +56,25 @@ def test_an_erasure_that_was_under_way_at_the_backup_is_finished(sqlite_site: Si
         new.integrate()
         assert new.left(statement.subject_uid) == {}
         assert statement_of(new.receipt(statement.erasure_uid)).subject_uid == statement.subject_uid
+
+
+def test_of_what_is_lost_only_what_changed_something_and_is_not_done_again_anyhow_is_shown(sqlite_site: Site) -> None:
+    with working(sqlite_site.old) as old:
+        desk = Desk(old.inside)
+        erased, kept = new_subject(), new_subject()
+        old.inside.ask(tokenize((erased, "email", new_email()), (kept, "email", new_email())), tenant=desk.name)
+        desk.integrate()
+        backup, before = sqlite_site.back_up(), old.inside.row(t.audit_log, tenant_uid=desk.tenant.uid).size
+        receipt = old.erase(erased, tenant=desk.name)
+        old.receipt(statement_of(receipt).erasure_uid, tenant=desk.name)
+        old.ask(ListSubjectsRequest(context=context()), tenant=desk.name)
+        old.ask(RestrictRequest(context=context(), subject_id=kept), tenant=desk.name)
+        desk.integrate()
+        bundle = write(sqlite_site.folder / "bundle.zip", desk.bundle())
+    vault = sqlite_site.restored(backup)
+    assert reconcile(vault).code == 0
+    said = pdvault("restore", "lost", bundle, "--from", before, "--config", config_of(vault))
+    assert [row["what"] for row in said.rows] == ["Restrict"]
 
 
 def test_a_vault_restored_from_before_two_rotations_reads_all_and_rotates_again(sqlite_site: Site) -> None:

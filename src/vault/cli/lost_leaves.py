@@ -12,10 +12,12 @@ import sqlalchemy as sa
 from vault.audit.bundle import Bundle
 from vault.audit.note import NoteError, verifier
 from vault.audit.policy_file import policy_of
+from vault.audit.receipt_leaves import ERASED
 from vault.audit.remembered import Memory
 from vault.audit.verify_errors import UncheckedError, WrongError
 from vault.cli.audit.bundle_file import opened_bundle
 from vault.cli.audit.verify import run_verification
+from vault.cli.lost_acts import is_lost
 from vault.cli.output import Fields, iso
 from vault.server.node import Node
 from vault.store import tables as t
@@ -32,15 +34,6 @@ from vault.v1.audit_pb2 import (
 _UID_BYTES = 16
 _DONE = (DECISION_ALLOWED, DECISION_PARTIAL)
 _CHANGES = {CHANGE_DELETED: "deleted", CHANGE_UPDATED: "updated"}
-_CHANGED_NOTHING = frozenset(
-    (
-        *("BootStarted", "BootEndorsed", "BootEnded", "NodeStarted", "NodeStopping", "AddCosignature"),
-        *("Tokenize", "Update", "Delete", "Reveal", "Verify", "Search", "Describe", "ListDataClasses"),
-        *("Encrypt", "Decrypt", "Reencrypt", "GetSubject", "ListSubjects", "GetErasureReceipt", "ListApprovals", "Status"),
-        *("Aggregate", "BreachReport", "Export", "GetCheckpoint", "NameSubjects", "Query", "SubjectTimeline", "Tail"),
-    )
-)
-"""Actions after which nothing is to be done again, or of which their tokens say it all. Others are shown, known here or not."""
 
 
 class _Change(NamedTuple):
@@ -65,6 +58,7 @@ class LostLeaves:
         self.created = 0
         self._start = start
         self._found: list[_Change | tuple[int, AuditEvent]] = []
+        self._erased: set[str] = set()
 
     def read(self, node: Node, path: Path, identities: Sequence[Path]) -> None:
         """Verify the bundle with the log's key as the restored vault's KMS has it.
@@ -90,7 +84,7 @@ class LostLeaves:
             if isinstance(found, _Change):
                 about = {"class": found.data_class, "token": texts.get(found.token_uid)}
                 yield {**_who(found.entry, found.event), "what": _CHANGES[found.change], **about, "details": None}
-            else:
+            elif found[1].details.get("erasure") not in self._erased:
                 details = ", ".join(f"{name}: {value}" for name, value in sorted(found[1].details.items()))
                 yield {**_who(*found), "what": found[1].action, "class": None, "token": None, "details": details}
 
@@ -102,7 +96,9 @@ class LostLeaves:
     def _note(self, index: int, event: AuditEvent) -> None:
         if event.decision not in _DONE:
             return
-        if event.action not in _CHANGED_NOTHING:
+        if event.action == ERASED:  # the KMS remembers them
+            self._erased.add(event.details["erasure"])
+        if is_lost(event):
             self._found.append((index, event))
         for touched in event.touched:
             uids = [touched.token_uids[at : at + _UID_BYTES] for at in range(0, len(touched.token_uids), _UID_BYTES)]
