@@ -48,7 +48,8 @@ def make_first_keys(uid: bytes, manager: KeyManager, provisioner: KeyProvisioner
     epoch, index, authority = fresh
     boot_id, public_key = boot
     endorsement = manager.sign(uid, announcement(uid, boot_id, public_key))
-    return FirstKeys(rows, TenantKeys(uid, 1, {1: epoch}, {1: index}, Authority(1, {1: authority}), boot_id, endorsement))
+    keys = TenantKeys(uid, 1, {1: epoch}, {1: index}, Authority(1, {1: authority}), boot_id, endorsement, rows[0].kek_version)
+    return FirstKeys(rows, keys)
 
 
 def begin_log(uid: bytes, origin: str, manager: KeyManager) -> LogRow:

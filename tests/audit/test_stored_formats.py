@@ -184,7 +184,7 @@ def test_the_vault_takes_the_page_token_of_the_vectors(sections: Any) -> None:
     request = vault_service_pb2.SearchRequest(page_token=case["text"])
     request.queries.append(vault_service_pb2.SearchQuery.FromString(bytes.fromhex(case["query"])))
     assert case["text"] == base64.urlsafe_b64encode(bytes.fromhex(case["envelope"])).decode()
-    keys = TenantKeys(b"\x11" * 16, 1, {}, {}, AUTHORITY, b"", b"")
+    keys = TenantKeys(b"\x11" * 16, 1, {}, {}, AUTHORITY, b"", b"", 1)
     assert Search(request, BUILT_IN)._open_page_token(keys) == (b"\x33" * 16, b"\x55" * 16)
 
 

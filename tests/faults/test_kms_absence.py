@@ -25,7 +25,7 @@ class Case:
     def __post_init__(self) -> None:
         self.absence = KmsAbsence(self.keys, Gauge("without_kms", "tenants", registry=self.registry), self.told.append)
         for tenant_uid in (ACME, GLOBEX):
-            self.keys.put(TenantKeys(tenant_uid, 1, {}, {}, Authority(1, {}), b"", b""))
+            self.keys.put(TenantKeys(tenant_uid, 1, {}, {}, Authority(1, {}), b"", b"", 1))
 
     def asked(self, *refusals: VaultError | None, tenant_uid: bytes = ACME) -> list[str]:
         """What is told when the KMS answers like this, one time after the other."""

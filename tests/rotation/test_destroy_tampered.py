@@ -1,16 +1,23 @@
 """Whoever edits the database ends no key version that something living hangs on, nor brings anybody to a horizon too early."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 import pytest
 from tests.erasure.working import Working, statement_of
 from tests.fields.requests import made, plain
 from tests.harness import context
-from tests.rotation.works import Stored, attested, begin_destruction, begin_rotation, found, phases, rotate, worker
+from tests.rotation.works import Stored, attested, begin_destruction, begin_rotation, desk, found, phases, rotate, worker
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import new_email, new_subject, tokenize
 
+from vault.errors import VaultError
 from vault.keys.operations import uid_of
+from vault.server.key_worker.destruction import HORIZONS, Destruction
 from vault.store import tables as t
+from vault.store.rows import TenantKeyRow
 from vault.v1 import key_service_pb2 as v1
+from vault.v1.subject_service_pb2 import ErasureStatement
 
 
 def _oldest(inside: Inside) -> int:
@@ -165,6 +172,65 @@ def test_no_horizon_is_reached_by_keys_that_are_only_said_to_be_destroyed(at_wor
         working.look()
     assert attested(inside, name).horizons_reached >= 1
     assert _is_reached(at_work, erasure_uid)
+
+
+@contextmanager
+def _said_to_be_destroyed(inside: Inside) -> Iterator[None]:
+    """For a while, the rows of the current keys say that these were destroyed, and hold nothing; nodes have them in memory."""
+    living = inside.rows(t.tenant_key, tenant_uid=inside.tenant().uid, state="ACTIVE")
+    for row in living:
+        if row.kind != "authority":
+            _edit_key(inside, row, wrapped=b"", state="DESTROYED", kek_version=1)
+    try:
+        yield
+    finally:
+        for row in living:
+            _edit_key(inside, row, **row._asdict())
+
+
+def _edit_key(inside: Inside, row: TenantKeyRow, **values: object) -> None:
+    inside.edit(t.tenant_key, {"tenant_uid": row.tenant_uid, "kind": row.kind, "version": row.version}, **values)
+
+
+def _rotated_past_a_version(inside: Inside) -> int:
+    """A rotation before which somebody made a KEK version that wraps nothing: the current keys have lower numbers than theirs."""
+    with desk(inside) as one:
+        one.administrator.rotate(inside.tenant().uid, max(_versions(inside)))
+    return rotate(inside).kek_version
+
+
+def test_an_erasure_names_the_kek_version_in_use_whatever_rows_say_meanwhile(at_work: Working) -> None:
+    latest = _rotated_past_a_version(at_work.inside)
+    at_work.inside.keys()
+    with _said_to_be_destroyed(at_work.inside):
+        erasure_uid = _erased(at_work)
+    statement = ErasureStatement.FromString(at_work.inside.row(t.erasure, uid=erasure_uid).statement)
+    assert max(statement.kek_versions) == latest
+
+
+def test_no_horizon_is_reached_while_its_keys_are_current_whatever_rows_say_meanwhile(at_work: Working) -> None:
+    """Not even by an erasure of which the receipt's opening alone is under the current keys."""
+    inside = at_work.inside
+    erasure_uid = _erased(at_work)
+    keep_from = _rotated_past_a_version(inside)
+    row, tenant = inside.row(t.erasure, uid=erasure_uid), inside.row(t.tenant, uid=inside.tenant().uid)
+    raised = {"epoch": tenant.epoch, "index_key_version": tenant.index_key_version}
+    inside.reseal(t.erasure, {"uid": erasure_uid}, **raised)
+    name = begin_destruction(inside, keep_from)
+    with desk(inside) as one:
+        inside.edit(t.operation, {"uid": uid_of(name)}, state="RUNNING", holder=one.name)
+        work = Destruction(one, inside.row(t.operation, uid=uid_of(name)), 1)
+        while work.place.phase != HORIZONS:
+            work.step()
+        with _said_to_be_destroyed(inside), suppress(VaultError):
+            work.step()
+        inside.edit(t.operation, {"uid": uid_of(name)}, cursor=b"")
+        work = Destruction(one, inside.row(t.operation, uid=uid_of(name)), 1)
+        while work.step():
+            pass
+    inside.edit(t.operation, {"uid": uid_of(name)}, state="CANCELLED", live_kind=None)
+    assert not _is_reached(at_work, erasure_uid)
+    inside.reseal(t.erasure, {"uid": erasure_uid}, epoch=row.epoch, index_key_version=row.index_key_version)
 
 
 def test_no_horizon_is_reached_by_an_erasure_that_was_edited(at_work: Working) -> None:

@@ -13,7 +13,7 @@ from vault.kms.key_manager import Wrapped
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, TenantKeys
 from vault.kms.wrapped_by import wrapped_by
 from vault.store.reads import Reads, Rows
-from vault.store.rows import ErasureRow, TenantKeyRow
+from vault.store.rows import ErasureRow, TenantKeyRow, TenantRow
 from vault.store.sealing import check, sealed, tenant_of
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
@@ -48,13 +48,35 @@ class Gone(NamedTuple):
     oldest_kek: int
 
     def covers(self, row: ErasureRow) -> bool:
-        """Whether an erasure is done of which no copy can be read any more: its row and its statement name what is gone alone."""
+        """Whether an erasure is done of which no copy can be read any more: its row and its statement name what is gone alone.
+
+        The newest KEK version in the statement wrapped whatever touched the erased; only a receipt's opening that was moved
+        since is under newer keys, which the row names.
+        """
         try:
-            versions = ErasureStatement.FromString(row.statement).kek_versions
+            statement = ErasureStatement.FromString(row.statement)
         except DecodeError:
             return False
-        old = row.epoch <= self.epoch and row.index_key_version <= self.index_key
-        return row.state == "DONE" and old and bool(versions) and max(versions) < self.oldest_kek
+        if row.state != "DONE" or not statement.kek_versions or max(statement.kek_versions) >= self.oldest_kek:
+            return False
+        was_moved = (row.epoch, row.index_key_version) != (statement.epoch, statement.index_key_version)
+        return not was_moved or (row.epoch <= self.epoch and row.index_key_version <= self.index_key)
+
+
+def gone(tenant: TenantRow, keys: TenantKeys, oldest_kek: int) -> Gone:
+    """What is destroyed, by the tenant's row with its MAC and by what the KMS has opened and says: no row of a key is asked.
+
+    Epochs and index keys are numbered one by one, each under a newer KEK version than the one before, the current ones under
+    the newest in use. So of the KEK versions that are left, none has more than one of each, and all that are older are gone. Where
+    a KEK version wrapped none, one that is gone may count as living: never the other way round.
+
+    Args:
+        tenant: the tenant's row, checked.
+        keys: the tenant's keys, of its row's generation.
+        oldest_kek: the oldest KEK version that is not destroyed.
+    """
+    living = max(keys.kek_version - oldest_kek, 0) + 1
+    return Gone(max(tenant.epoch - living, 0), max(tenant.index_key_version - living, 0), oldest_kek)
 
 
 class HorizonAct(Act):
@@ -101,7 +123,7 @@ def rotate(caller: Caller, details: Mapping[str, str], epoch: int, fresh: Mappin
         if tenant.epoch != epoch:
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "the tenant's keys were rotated by somebody else meanwhile")
         epoch_key, index_key = fresh[EPOCH, tenant.epoch + 1], fresh[INDEX, tenant.index_key_version + 1]
-        if any(outlives(row) >= epoch_key.kek_version for row in rows.tenant_keys if row.kind != AUTHORITY and row.wrapped):
+        if keys.kek_version >= epoch_key.kek_version:
             raise VaultError(
                 common_pb2.ERROR_REASON_INTEGRITY,
                 "the new keys are not under a new KEK version: somebody has altered how far the rotation is; rotate anew",

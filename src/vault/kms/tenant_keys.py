@@ -34,7 +34,8 @@ class Authority:
 class TenantKeys:
     """The unwrapped keys of one tenant at one key generation.
 
-    ``endorsement`` is the log key's signature over the announcement of boot ``boot_id`` (audit/chain.py).
+    ``endorsement`` is the log key's signature over the announcement of boot ``boot_id`` (audit/chain.py). ``kek_version`` is the
+    newest version of the KEK that wrapped one of these keys, as the KMS has opened it.
     """
 
     tenant_uid: bytes
@@ -44,6 +45,7 @@ class TenantKeys:
     authority: Authority
     boot_id: bytes
     endorsement: bytes
+    kek_version: int
 
     def epoch(self, version: int) -> Key:
         """The epoch key of a version.

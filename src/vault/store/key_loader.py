@@ -14,7 +14,9 @@ from vault.crypto.keys import Key
 from vault.errors import VaultError
 from vault.kms.key_manager import KeyManager
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, Authority, TenantKeys
+from vault.kms.wrapped_by import wrapped_by
 from vault.store import tables as t
+from vault.store.engine import reading
 from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.log.gate import LogGate
 from vault.store.rows import TenantKeyRow, TenantRow
@@ -23,6 +25,7 @@ from vault.v1 import common_pb2
 
 LIVE = ("ACTIVE", "OLD")
 """The states of the keys that something live hangs on (docs/decisions/0008)."""
+_PATIENCE_S = 5.0
 
 Boot = tuple[bytes, bytes]
 """(boot id, boot public key)."""
@@ -58,18 +61,25 @@ class KeyLoader:
         check(authority, tenant)
         boot_id, public_key = self._boot()
         endorsement = self._key_manager.sign(tenant_uid, announcement(tenant_uid, boot_id, public_key))
-        return TenantKeys(tenant_uid, tenant.key_generation, by_kind[EPOCH], by_kind[INDEX], authority, boot_id, endorsement)
+        kek_version = max(wrapped_by(row.wrapped) for row in rows)
+        epochs, indexes = by_kind[EPOCH], by_kind[INDEX]
+        return TenantKeys(tenant_uid, tenant.key_generation, epochs, indexes, authority, boot_id, endorsement, kek_version)
 
     def _read(self, tenant_uid: bytes) -> tuple[TenantRow, list[TenantKeyRow]]:
-        with self._engine.connect() as connection:
+        with reading(self._engine, _PATIENCE_S) as connection:
             tenant = connection.execute(sa.select(t.tenant).where(t.tenant.c.uid == tenant_uid)).first()
             live = (t.tenant_key.c.tenant_uid == tenant_uid) & t.tenant_key.c.state.in_(LIVE)
             rows = connection.execute(sa.select(t.tenant_key).where(live)).all()
-        keys = [TenantKeyRow(*row) for row in rows]
-        if tenant is None or {row.kind for row in keys} != {EPOCH, INDEX, AUTHORITY}:
-            raise VaultError(
-                common_pb2.ERROR_REASON_INTEGRITY,
-                "the tenant's row or one of its keys is missing; the operator must investigate",
-            )
-        row = TenantRow(*tenant)
+        if tenant is None:
+            raise _missing()
+        row, keys = TenantRow(*tenant), [TenantKeyRow(*key) for key in rows]
+        there = {(key.kind, key.version) for key in keys}
+        if not {(EPOCH, row.epoch), (INDEX, row.index_key_version)} <= there or all(kind != AUTHORITY for kind, _ in there):
+            raise _missing()
         return row, keys if row.state == "ACTIVE" else [key for key in keys if key.kind == AUTHORITY]
+
+
+def _missing() -> VaultError:
+    return VaultError(
+        common_pb2.ERROR_REASON_INTEGRITY, "the tenant's row or one of its keys is missing; the operator must investigate"
+    )

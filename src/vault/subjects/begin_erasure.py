@@ -21,7 +21,7 @@ from vault.store.runner import MoreRowsError
 from vault.store.sealing import check, sealed
 from vault.subjects.erasure_statement import Found, begun
 from vault.subjects.named import ERASING, lookups
-from vault.subjects.own_keys import check_own
+from vault.subjects.own_keys import only_own
 from vault.v1 import common_pb2
 from vault.v1.subject_service_pb2 import ErasureReceipt, ErasureStatement
 
@@ -69,7 +69,7 @@ def check_erasable(admitted: Admitted, known: Known, owned: Belongings) -> None:
     """Refuse to erase who is held, or is being erased.
 
     Raises:
-        VaultError: SUBJECT_HELD, WRONG_STATE; INTEGRITY, also if a key is not the subject's own.
+        VaultError: SUBJECT_HELD, WRONG_STATE; INTEGRITY, if a hold was altered.
     """
     for hold in owned.holds:
         check(admitted.keys.authority, hold)
@@ -82,7 +82,6 @@ def check_erasable(admitted: Admitted, known: Known, owned: Belongings) -> None:
             common_pb2.ERROR_REASON_WRONG_STATE,
             "the subject is being erased already; with the request_id that began it, the call answers the receipt",
         )
-    check_own(admitted.keys, owned.keys)
 
 
 def begin(
@@ -99,7 +98,7 @@ def begin(
         operation_uid: of the operation that it is part of, if it is.
     """
     tenant, subject, key = admitted.tenant, known.subject, Key.generate()
-    found, now_us, context = Found(owned, tenant, admitted.rows.tenant_keys), admitted.rows.now_us, admitted.draft.context
+    found, now_us, context = _found(admitted, owned), admitted.rows.now_us, admitted.draft.context
     statement = begun(context, erasure_uid, subject.uid, (key, subject_id), found, now_us)
     bound = binding.opening(tenant.uid, erasure_uid, tenant.epoch)
     row = ErasureRow(
@@ -177,6 +176,11 @@ def _opening(admitted: Admitted, row: ErasureRow) -> Key | None:
             common_pb2.ERROR_REASON_INTEGRITY,
             "what opens a stored erasure was altered or moved; it is not used; the operator must investigate",
         ) from None
+
+
+def _found(admitted: Admitted, owned: Belongings) -> Found:
+    own, unopened = only_own(admitted.keys, owned)
+    return Found(own, admitted.tenant, admitted.rows.tenant_keys, admitted.keys.kek_version, unopened)
 
 
 def _held(hold: HoldRow) -> VaultError:

@@ -11,7 +11,6 @@ from hashlib import sha256
 from vault.crypto.commitment import commitment
 from vault.crypto.keys import Key
 from vault.kms.tenant_keys import EPOCH, INDEX
-from vault.kms.wrapped_by import wrapped_by
 from vault.store.reads import Belongings
 from vault.store.rows import UNKNOWN_S, KeyScheduleRow, SubjectKeyRow, TenantKeyRow, TenantRow
 from vault.v1 import common_pb2
@@ -39,11 +38,17 @@ class Promises:
 
 @dataclass(frozen=True)
 class Found:
-    """What there is to destroy, and the keys that touched it."""
+    """What there is to destroy, and the keys that touched it.
+
+    ``kek_version`` is the newest that wrapped one of the tenant's keys, as the KMS has opened it. ``owned`` has the keys that are
+    the subject's own; ``unopened_keys`` more rows of its keys are damaged, or somebody else's.
+    """
 
     owned: Belongings
     tenant: TenantRow
     tenant_keys: Sequence[TenantKeyRow]
+    kek_version: int
+    unopened_keys: int
 
 
 def begun(
@@ -98,11 +103,11 @@ def done(
 
 def _say_what_goes(statement: ErasureStatement, found: Found) -> None:
     _say_what_is_owned(statement, found.owned)
+    statement.unopened_keys = max(statement.unopened_keys, found.unopened_keys)
     statement.epoch = found.tenant.epoch
     statement.index_key_version = found.tenant.index_key_version
     statement.ClearField("kek_versions")
-    touched = (row for row in found.tenant_keys if _touched(row, found.tenant))
-    statement.kek_versions.extend(sorted({version for row in touched for version in _wrapped_by(row)}))
+    statement.kek_versions.extend(sorted({*_older(found), found.kek_version}))
 
 
 def _say_what_is_owned(statement: ErasureStatement, owned: Belongings) -> None:
@@ -123,19 +128,13 @@ def _destroyed(row: SubjectKeyRow) -> DestroyedKey:
     return DestroyedKey(kind=row.kind, version=row.version, key_id=row.key_id, epoch=row.epoch, wrapped_sha256=digest)
 
 
-def _wrapped_by(row: TenantKeyRow) -> set[int]:
-    """The KEK versions that wrapped a key: as its row notes, which is under no MAC, and as the wrapped key itself says."""
-    try:
-        return {row.kek_version, wrapped_by(row.wrapped)}
-    except ValueError:  # retired: there is no wrapped key any more
-        return {row.kek_version}
+def _older(found: Found) -> set[int]:
+    """Older KEK versions under which copies may have keys of whoever is erased, as rows note them, which are under no MAC.
 
-
-def _touched(row: TenantKeyRow, tenant: TenantRow) -> bool:
-    """Whether a key may have wrapped or fingerprinted anything of anybody who is erased now, and is not gone yet."""
-    newest = {EPOCH: tenant.epoch, INDEX: tenant.index_key_version}
-    is_gone = row.state == "DESTROYED" and not row.wrapped  # one with a blob is alive, whatever its row says of it
-    return row.version <= newest.get(row.kind, 0) and not is_gone
+    No horizon hangs on these: versions end in their order, and the newest in use is known from the KMS.
+    """
+    noted = {row.kek_version for row in found.tenant_keys if row.kind in (EPOCH, INDEX) and row.state != "DESTROYED"}
+    return {version for version in noted if 0 < version < found.kek_version}
 
 
 def _copies_s(schedule: KeyScheduleRow | None) -> int:

@@ -14,7 +14,7 @@ from vault.store.sealing import check, sealed
 from vault.store.writes import Writes
 from vault.subjects.begin_erasure import BEGUN, DONE
 from vault.subjects.erasure_statement import Found, Promises, done
-from vault.subjects.own_keys import check_own
+from vault.subjects.own_keys import only_own
 from vault.v1 import common_pb2
 from vault.v1.subject_service_pb2 import ErasureStatement
 
@@ -66,8 +66,8 @@ class FinishErasure(Act):
             check(keys.authority, each)
         if row.state != BEGUN:
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "another node has finished this erasure")
-        found = Found(rows.belongings.get(row.subject_uid, Belongings()), tenant, rows.tenant_keys)
-        check_own(keys, found.owned.keys)
+        own, unopened = only_own(keys, rows.belongings.get(row.subject_uid, Belongings()))
+        found = Found(own, tenant, rows.tenant_keys, keys.kek_version, unopened)
         statement = done(row.statement, found, self._promises, rows.schedule, rows.now_us, kek_imported=self._kek_imported)
         text = statement.SerializeToString(deterministic=True)
         after = row._replace(
@@ -79,6 +79,8 @@ class FinishErasure(Act):
     def _said(self, statement: ErasureStatement, text: bytes) -> Draft:
         draft = self._draft()
         draft.details |= {"statement_sha256": sha256(text).hexdigest(), "keys": str(len(statement.keys))}
+        if statement.unopened_keys:
+            draft.details["unopened_keys"] = str(statement.unopened_keys)
         draft.touch_subject("", statement.subject_uid)
         for each in statement.items:
             draft.touch_subject(each.data_class, statement.subject_uid, items=each.count)

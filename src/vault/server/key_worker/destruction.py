@@ -7,13 +7,12 @@ import sqlalchemy as sa
 from vault.audit.events import Caller
 from vault.keys import acts
 from vault.kms.kek import Kek
-from vault.kms.tenant_keys import EPOCH, INDEX
 from vault.server.key_worker.desk import Desk
 from vault.server.key_worker.last_look import LastLook
 from vault.store import tables as t
-from vault.store.engine import reading
 from vault.store.rotation.progress import Place, advance, keep
-from vault.store.rows import ErasureRow, OperationRow, TenantKeyRow
+from vault.store.rotation.turnstile import pinning
+from vault.store.rows import ErasureRow, OperationRow
 from vault.v1 import key_service_pb2
 
 LOOK, DESTROY, HORIZONS = "LOOK", "DESTROY", "HORIZONS"
@@ -83,9 +82,9 @@ class Destruction:
     def _reach_horizons(self) -> bool:
         """Say whom no copy brings back any more: erasures as old as keys that are gone together with all before them."""
         oldest = self._desk.administrator.kek(self._row.tenant_uid).oldest
-        with reading(self._desk.engine, _PATIENCE_S) as connection:
-            rows = _keys(connection, self._row.tenant_uid)
-            gone = acts.Gone(_gone(rows, EPOCH, oldest), _gone(rows, INDEX, oldest), oldest)
+        keys = self._desk.serving_keys(self._row.tenant_uid)
+        with pinning(self._desk.engine, keys) as (connection, tenant):
+            gone = acts.gone(tenant, keys, oldest)
             c = t.erasure.c
             waiting = (c.tenant_uid == self._row.tenant_uid) & (c.horizon_us == 0) & (c.uid > self.place.cursor)
             page = sa.select(t.erasure).where(waiting).order_by(c.uid).limit(acts.MAX_HORIZONS)
@@ -102,23 +101,3 @@ class Destruction:
         with self._desk.engine.begin() as connection:
             advance(connection, self._row, self._desk.name, place)
         self.place = place
-
-
-def _keys(connection: sa.Connection, tenant_uid: bytes) -> list[TenantKeyRow]:
-    select = sa.select(t.tenant_key).where(t.tenant_key.c.tenant_uid == tenant_uid)
-    return list(map(TenantKeyRow._make, connection.execute(select)))
-
-
-def _gone(rows: list[TenantKeyRow], kind: str, oldest: int) -> int:
-    """The newest version that is gone, and all before it: 0 if the first one is not.
-
-    Rows of keys are under no MAC, so the KMS has the last word: a key's version is never above that of the KEK that wrapped it,
-    since each rotation makes one of both. A version without a row is not known to be gone.
-    """
-    ended = {row.version for row in rows if row.kind == kind and _is_destroyed(row) and row.kek_version < oldest}
-    return next(version for version in range(oldest) if version + 1 not in ended or version + 1 >= oldest)
-
-
-def _is_destroyed(row: TenantKeyRow) -> bool:
-    """A key that was retired has no blob any more: one that has is alive, whatever its row says of it."""
-    return row.state == "DESTROYED" and not row.wrapped
