@@ -41,30 +41,47 @@ def noted(at_work: Working, erasure_uid: bytes) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("is_begun", [False, True])
-def test_a_key_row_copied_from_somebody_else_is_not_noted_as_destroyed(at_work: Working, is_begun: bool) -> None:
+def test_a_key_row_copied_from_somebody_else_goes_and_is_neither_listed_nor_noted(at_work: Working, is_begun: bool) -> None:
     subject_id, other = new_subject(), new_subject()
     uid = uid_of(at_work, stored(at_work, subject_id)[0])
     theirs = stored(at_work, other)
+    own = at_work.inside.row(t.subject_key, subject_uid=uid)
     foreign = at_work.inside.row(t.subject_key, subject_uid=uid_of(at_work, theirs[0]))._replace(subject_uid=uid, version=77)
     request = interrupted(at_work, subject_id) if is_begun else erase(subject_id)
-    before = at_work.node.key_manager.destroyed(at_work.inside.tenant().uid)
     with at_work.node.engine.begin() as connection:
         insert(connection, t.subject_key, [foreign])
-    refusal = at_work.refused(request)
-    assert refusal.reason_name == "INTEGRITY"
-    assert "store, version 77" in refusal.message
-    after = at_work.node.key_manager.destroyed(at_work.inside.tenant().uid)
-    assert not any(foreign.key_id.hex() in text for uid, text in after.items() if uid not in before)
+    with at_work.inside.events() as events:
+        said = statement_of(at_work.ask(request).receipt)
+    assert ([key.key_id for key in said.keys], said.unopened_keys) == ([own.key_id], 1)
+    (erased,) = [event for event in events if event.action == "Erased"]
+    assert (erased.details["keys"], erased.details["unopened_keys"]) == ("1", "1")
+    assert noted(at_work, said.erasure_uid)["key_ids"] == [own.key_id.hex()]
+    assert at_work.left(uid) == {}
     assert len(at_work.ask(reveal(*theirs), "all").results) == 3
-    at_work.inside.remove(t.subject_key, subject_uid=uid, version=77)
-    assert at_work.ask(request).receipt.subject_id == subject_id
 
 
-def test_a_key_row_of_an_epoch_that_is_gone_is_refused_and_named(at_work: Working) -> None:
+@pytest.mark.parametrize("is_begun", [False, True])
+@pytest.mark.parametrize("damage", [{"wrapped": b""}, {"wrapped": bytes(66)}, {"key_id": bytes(16)}, {"key_id": b"x"}])
+def test_whose_only_key_was_damaged_is_erased_all_the_same(at_work: Working, damage: dict[str, bytes], is_begun: bool) -> None:
     subject_id = new_subject()
     uid = uid_of(at_work, stored(at_work, subject_id)[0])
+    request = interrupted(at_work, subject_id) if is_begun else erase(subject_id)
+    at_work.inside.edit(t.subject_key, {"subject_uid": uid}, **damage)
+    said = statement_of(at_work.ask(request).receipt)
+    assert (len(said.keys), said.unopened_keys) == (1 if is_begun else 0, 1)
+    assert {each.data_class: each.count for each in said.items} == {"email": 2, "phone": 1}
+    assert at_work.left(uid) == {}
+    assert at_work.verify(said.erasure_uid).anchored
+
+
+def test_a_key_is_listed_under_the_epoch_that_wrapped_it_whatever_the_column_says(at_work: Working) -> None:
+    subject_id = new_subject()
+    uid = uid_of(at_work, stored(at_work, subject_id)[0])
+    own = at_work.inside.row(t.subject_key, subject_uid=uid)
     at_work.inside.edit(t.subject_key, {"subject_uid": uid}, epoch=99)
-    assert at_work.refused(erase(subject_id)).reason_name == "INTEGRITY"
+    said = statement_of(at_work.erase(subject_id))
+    assert [(key.key_id, key.epoch) for key in said.keys] == [(own.key_id, own.epoch)]
+    assert not said.unopened_keys
 
 
 def test_a_note_that_names_the_key_of_somebody_who_lives_erases_nobody(at_work: Working) -> None:

@@ -23,6 +23,8 @@ def told(receipt: ErasureReceipt, statement: ErasureStatement) -> Iterator[tuple
     yield "Asked for", _when(statement, "request_time") + _why(statement)
     yield "Stored values destroyed", f"{items}; {statement.tokens} tokens that led to them"
     yield "Keys destroyed", str(len(statement.keys))
+    if statement.unopened_keys:
+        yield "Damaged or foreign rows of keys removed", str(statement.unopened_keys)
     yield "Not used by anybody since", _when(statement, "refused_time")
     yield "Gone from the database and its copies by", _when(statement, "clean_time")
     yield "No backup brings it back from, at the earliest", _when(statement, "horizon_time") + _reservations(statement)

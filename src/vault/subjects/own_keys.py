@@ -1,35 +1,34 @@
-"""Whether the keys that a subject's rows show are its own: before the KMS is told that they are destroyed.
+"""Which of the key rows that a subject shows are its own: before the KMS is told that they are destroyed.
 
 A key row is under no MAC; the wrapped key itself says whose it is. One that was copied from somebody else would have that person
-taken for erased wherever an erasure is repeated by its note.
+taken for erased wherever an erasure is repeated by its note; one that was damaged would keep the subject from being erased. So both
+go with the subject, and are counted, not listed.
 """
 
-from collections.abc import Iterable
+from dataclasses import replace
 
-from vault.crypto import binding
 from vault.crypto.envelope import DecryptionError
-from vault.crypto.keys import LABEL_WRAP, unwrap
-from vault.errors import VaultError
-from vault.kms.tenant_keys import TenantKeys
+from vault.kms.tenant_keys import KeysMissingError, TenantKeys
+from vault.store.envelopes import as_wrapped, open_subject_key
+from vault.store.reads import Belongings
 from vault.store.rows import SubjectKeyRow
-from vault.v1 import common_pb2
 
 
-def check_own(keys: TenantKeys, rows: Iterable[SubjectKeyRow]) -> None:
-    """Refuse a key row that does not open as what it says it is.
+def only_own(keys: TenantKeys, owned: Belongings) -> tuple[Belongings, int]:
+    """What belongs to a subject, with those keys alone that open as what their rows say they are; and how many others there are.
 
-    Raises:
-        VaultError: INTEGRITY.
+    Args:
+        keys: the tenant's, all that are not retired; they can't change until the commit.
+        owned: all that the tables have of the subject.
     """
-    for row in rows:
-        bound = binding.subject_key(row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id, row.epoch)
-        try:
-            if row.epoch not in keys.epochs:
-                raise DecryptionError
-            unwrap(keys.epoch(row.epoch).derive(LABEL_WRAP), row.wrapped, bound)
-        except DecryptionError:
-            raise VaultError(
-                common_pb2.ERROR_REASON_INTEGRITY,
-                f"a stored subject key ({row.kind}, version {row.version}) was altered or is not the subject's own, so the subject "
-                "is not erased with it; the operator must investigate",
-            ) from None
+    own = [sound for row in owned.keys if (sound := _sound(keys, row))]
+    return replace(owned, keys=own), len(owned.keys) - len(own)
+
+
+def _sound(keys: TenantKeys, row: SubjectKeyRow) -> SubjectKeyRow | None:
+    try:
+        wrapped = as_wrapped(row)
+        open_subject_key(keys, wrapped)
+    except (DecryptionError, KeysMissingError):
+        return None
+    return wrapped
