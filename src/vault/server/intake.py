@@ -17,6 +17,7 @@ from vault.classes.taxonomy import Taxonomy
 from vault.errors import MAX_VIOLATIONS, FieldViolation, VaultError
 from vault.held_tokens import recognised
 from vault.server.methods import UNARY, Deadlines, Method
+from vault.server.rules_in_words import in_words
 from vault.v1 import common_pb2
 
 _CLOCK_SLACK_S = 1.0
@@ -100,7 +101,7 @@ def _validate(request: Message) -> None:
     found = protovalidate.collect_violations(request, fail_fast=True)
     if found and next(islice(_elements(request), _MAX_SEARCHED, None), None) is None:
         found = protovalidate.collect_violations(request)
-    violations = [FieldViolation(_path(v.proto), v.proto.message or v.proto.rule_id) for v in found]
+    violations = [FieldViolation(_path(v.proto), in_words(v)) for v in found]
     if violations:
         listed = "; ".join(f"{v.field}: {v.rule}" for v in violations[:3])
         raise VaultError(common_pb2.ERROR_REASON_INVALID_FIELD, listed, violations=violations[:MAX_VIOLATIONS])
