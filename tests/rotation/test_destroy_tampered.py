@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
+from structlog.testing import capture_logs
 from tests.erasure.working import Working, statement_of
 from tests.fields.requests import made, plain
 from tests.harness import context
@@ -246,6 +247,26 @@ def test_no_horizon_is_reached_by_an_erasure_that_was_edited(at_work: Working) -
     assert found(inside, name).done
     inside.edit(t.erasure, {"uid": erasure_uid}, epoch=row.epoch, index_key_version=row.index_key_version)
     assert not _is_reached(at_work, erasure_uid)
+
+
+@pytest.mark.parametrize("edited", [{"epoch": 0}, {"statement": b""}, {"state": "BEGUN"}])
+def test_an_erasure_that_was_edited_keeps_no_other_from_its_horizon(at_work: Working, edited: dict[str, object]) -> None:
+    inside = at_work.inside
+    damaged, other = _erased(at_work), _erased(at_work)
+    row = inside.row(t.erasure, uid=damaged)
+    inside.edit(t.erasure, {"uid": damaged}, **edited)
+    try:
+        name = begin_destruction(inside, rotate(inside).kek_version)
+        with inside.events() as events, worker(inside) as working, capture_logs() as logs:
+            working.look()
+    finally:
+        inside.edit(t.erasure, {"uid": damaged}, **row._asdict())
+    assert attested(inside, name).horizons_reached
+    (said,) = (event.details for event in events if event.action == "HorizonReached")
+    assert said["altered"] == "1"
+    assert other.hex() in said["erasures"]
+    assert damaged.hex() not in said["erasures"]
+    assert [entry["erasure"] for entry in logs if "was altered" in entry["event"]] == [damaged.hex()]
 
 
 def test_all_horizons_are_reached_though_some_have_to_wait(at_work: Working, monkeypatch: pytest.MonkeyPatch) -> None:

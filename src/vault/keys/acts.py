@@ -14,7 +14,7 @@ from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, TenantKeys
 from vault.kms.wrapped_by import wrapped_by
 from vault.store.reads import Reads, Rows
 from vault.store.rows import ErasureRow, TenantKeyRow, TenantRow
-from vault.store.sealing import check, sealed, tenant_of
+from vault.store.sealing import fits, sealed, tenant_of
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
 from vault.v1.subject_service_pb2 import ErasureStatement
@@ -88,24 +88,28 @@ class HorizonAct(Act):
         Args:
             caller: who.
             details: what the log says besides.
-            erasures: their uids, ``MAX_HORIZONS`` at most; looked at once more.
+            erasures: their uids, ``MAX_HORIZONS`` at most; looked at once more. One whose row was altered stops no other.
             gone: what is destroyed, as the KMS says itself.
         """
         said = {"oldest": str(gone.oldest_kek), "epoch": str(gone.epoch), "index_key": str(gone.index_key)}
         super().__init__(caller, HORIZON, "", {**details, **said}, self._reach)
         self._erasures = frozenset(erasures)
         self._gone = gone
+        self.reached: list[ErasureRow] = []
+        self.altered: list[ErasureRow] = []
+        """Once it has run: those whose horizon it has said, and those of which it can't be."""
 
     def reads(self, _keys: TenantKeys | None) -> Reads:
         """The erasures."""
         return Reads(erasures=self._erasures)
 
     def _reach(self, rows: Rows, keys: TenantKeys) -> Writes:
-        reached = [row for row in rows.erasures.values() if not row.horizon_us and self._gone.covers(row)]
-        for row in reached:
-            check(keys.authority, row)
-        self.details["erasures"] = ",".join(sorted(row.uid.hex() for row in reached))
-        return Writes(replaced=[(row, sealed(keys.authority, row._replace(horizon_us=rows.now_us))) for row in reached])
+        waiting = [row for row in rows.erasures.values() if not row.horizon_us]
+        self.altered = [row for row in waiting if not fits(keys.authority, row)]
+        self.reached = [row for row in waiting if self._gone.covers(row) and row not in self.altered]
+        self.details["erasures"] = ",".join(sorted(row.uid.hex() for row in self.reached))
+        self.details["altered"] = str(len(self.altered))
+        return Writes(replaced=[(row, sealed(keys.authority, row._replace(horizon_us=rows.now_us))) for row in self.reached])
 
 
 def rotate(caller: Caller, details: Mapping[str, str], epoch: int, fresh: Mapping[tuple[str, int], Wrapped]) -> KeyAct:

@@ -9,9 +9,9 @@ import structlog
 
 ALLOWED = frozenset(
     {
-        "address", "boot_id", "calls", "error", "event", "exc_type", "folder", "frames", "generation", "hint", "keyring", "level",
-        "logger", "method", "metrics", "node", "policy", "reason", "request_id", "schema", "size", "tenant", "tenants", "timestamp",
-        "witness",
+        "address", "boot_id", "calls", "erasure", "error", "event", "exc_type", "folder", "frames", "generation", "hint", "keyring",
+        "kind", "level", "logger", "method", "metrics", "node", "operation", "policy", "reason", "request_id", "rows", "schema",
+        "size", "subject", "tenant", "tenants", "timestamp", "witness",
     }
 )  # fmt: skip
 """Names of fields that may be logged. Everything else is dropped, whoever logs it."""

@@ -67,7 +67,7 @@ def check(authority: Authority, row: SealedRow) -> None:
     Raises:
         VaultError: INTEGRITY.
     """
-    if not _fits(authority, row):
+    if not fits(authority, row):
         raise VaultError(
             common_pb2.ERROR_REASON_INTEGRITY,
             f"a stored {TABLES[type(row)].name} row was altered or moved; nothing of it is used; the operator must investigate",
@@ -86,7 +86,8 @@ def tenant_of(rows: Rows, keys: TenantKeys) -> TenantRow:
     return rows.tenant
 
 
-def _fits(authority: Authority, row: SealedRow) -> bool:
+def fits(authority: Authority, row: SealedRow) -> bool:
+    """Whether a row is as it was written, for those who go on without one that is not."""
     try:
         row_format, version = _HEAD.unpack_from(row.mac)
         key = authority.keys.get(version)
