@@ -27,6 +27,12 @@ def status(served: Served) -> dict[str, object]:
     return row
 
 
+def newest_version(served: Served) -> int:
+    """The newest version of the tenant's KEK."""
+    (row,) = done(served("security", "keys", "status"))
+    return max(version["kek_version"] for version in row["kek_versions"])  # type: ignore[attr-defined]
+
+
 def test_a_rotation_is_seen_to_its_end_and_old_keys_are_ended_by_two(served: Served) -> None:
     done(served("app", "tokenize", "--class", "email", "--subject", "customer-1", stdin=b"li.na@example.org"))
     (rotated,) = done(served("security", "keys", "rotate"))
@@ -111,6 +117,33 @@ def test_a_status_is_a_table_on_a_terminal(served: Served) -> None:
     assert "would_lose" in shown.out
     with pytest.raises(json.JSONDecodeError):
         json.loads(shown.out)
+
+
+def test_a_version_that_there_is_not_is_named_with_the_newest_and_no_loss_is_told(served: Served) -> None:
+    newest = newest_version(served)
+    refused = served("security", "keys", "destroy", newest + 2)
+    assert (refused.code, refused.out) == (2, "")
+    assert f"no KEK version {newest + 2}: the newest is {newest}" in refused.err
+    assert "KEK version 1:" not in refused.err
+
+
+def test_of_what_something_live_hangs_on_no_time_is_told_from_when_on_nobody_needs_it(served: Served) -> None:
+    newest = newest_version(served)
+    refused = served("security", "keys", "destroy", newest + 1, "--approval", NOBODYS, "--confirm", f"dev {newest + 1}")
+    assert (refused.code, "KEY_IN_USE" in refused.err) == (2, True)
+    assert "something live hangs on it" in refused.err
+    assert "never" not in refused.err
+
+
+def test_an_approval_that_can_t_be_used_says_how_to_ask_again_at_a_command_line(served: Served) -> None:
+    done(served("security", "keys", "seal", "--yes"))
+    uid = asked(served("security", "keys", "unseal"))
+    done(served("security-2", "approval", "deny", uid))
+    refused = served("security", "keys", "unseal", "--approval", uid)
+    assert (refused.code, "approval_uid" in refused.err, "without naming an approval" in refused.err) == (2, False, True)
+    uid = asked(served("security", "keys", "unseal"))
+    done(served("security-2", "approval", "approve", uid))
+    done(served("security", "keys", "unseal", "--approval", uid))
 
 
 @pytest.mark.parametrize(

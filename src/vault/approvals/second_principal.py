@@ -82,9 +82,7 @@ def use(admitted: Admitted, need: Need, approval_uid: bytes) -> None:
     row = found(admitted, approval_uid)
     check_usable(admitted, row)
     if (row.action, row.digest, row.asked_by) != (need.action, need.digest(admitted.tenant.uid), admitted.principal.uid):
-        raise _needed(
-            "what was approved is another request, or another principal's: ask for this one by leaving approval_uid empty"
-        )
+        raise _needed("what was approved is another request, or another principal's: ask for this one, without naming an approval")
     if row.state != APPROVED:
         raise _needed(f"nobody has approved {row.uid.hex()} yet: another principal does it by `pdvault approval approve`")
     decider = admitted.rows.principals.get(row.decided_by or b"")
@@ -181,7 +179,7 @@ def _name(admitted: Admitted, principal_uid: bytes) -> str:
 
 
 def _wrong_state(state: str) -> VaultError:
-    return VaultError(common_pb2.ERROR_REASON_WRONG_STATE, f"the approval is {state}: ask again by leaving approval_uid empty")
+    return VaultError(common_pb2.ERROR_REASON_WRONG_STATE, f"the approval is {state}: ask again, without naming an approval")
 
 
 def _needed(why: str) -> VaultError:

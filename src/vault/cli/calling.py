@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from vault.cli.options import READABLE
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from pdvault_client.connection import Connection
 
     Client = TypeVar("Client", bound=Connection)
+
+_ENDPOINT = ("address", "ca", "cert", "key")
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Endpoint:
     ca: Path | None
     cert: Path | None
     key: Path | None
+    given: tuple[str, ...] = ()
+    """The options among these that stood on the command line, as they stood there; what is missing the environment says."""
 
     def client(self, kind: "type[Client]", purpose: str, example: str) -> "Client":
         """A client of some kind; use it in ``with``.
@@ -59,6 +65,14 @@ class Calling:
     purpose: str
     context: dict[str, Any]
 
+    def again(self, *words: object) -> str:
+        """A command line that the same caller can run as it stands, for the same purpose."""
+        return shlex.join(["pdvault", *map(str, words), "--purpose", self.purpose, *self.endpoint.given])
+
+    def by_another(self, *words: object) -> str:
+        """A command line for somebody else, who has an environment of their own."""
+        return shlex.join(["pdvault", *map(str, words), "--purpose", self.purpose])
+
 
 @contextmanager
 def in_client_words() -> Iterator[None]:
@@ -91,9 +105,16 @@ def endpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def with_endpoint(*args: Any, address: str, ca: Path, cert: Path, key: Path, **kwargs: Any) -> Any:
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before gRPC is imported: its words are about what our errors explain
-        return command(*args, endpoint=Endpoint(address, ca, cert, key), **kwargs)
+        return command(*args, endpoint=Endpoint(address, ca, cert, key, _given()), **kwargs)
 
     return with_endpoint
+
+
+def _given() -> tuple[str, ...]:
+    """Which of a command's endpoint options stood on its command line."""
+    context = click.get_current_context()
+    said = [name for name in _ENDPOINT if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    return tuple(word for name in said for word in (f"--{name}", str(context.params[name])))
 
 
 def calling_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -31,6 +31,7 @@ class Destroy:
         admitted.permit(DESTROY, "")
         keep_from = self._request.keep_from_version
         admitted.draft.details["keep_from"] = str(keep_from)
+        _check_known(admitted.rows.tenant_keys, keep_from)
         ending = _ending(admitted.rows.tenant_keys, keep_from)
         need = Need(DESTROY, self._request, _summary(admitted, keep_from, ending))
         if not self._request.approval_uid:
@@ -38,6 +39,20 @@ class Destroy:
         use(admitted, need, self._request.approval_uid)
         wanted = v1.DestroyRequest(keep_from_version=keep_from)
         return v1.DestroyResponse(operation=described(begin(admitted, DESTROY, wanted)))
+
+
+def _check_known(rows: Sequence[TenantKeyRow], keep_from: int) -> None:
+    """Refuse a version that neither is nor would be the next one: somebody mistyped it.
+
+    Raises:
+        VaultError: WRONG_STATE.
+    """
+    newest = max(row.kek_version for row in rows)
+    if keep_from > newest + 1:
+        raise VaultError(
+            common_pb2.ERROR_REASON_WRONG_STATE,
+            f"there is no KEK version {keep_from}: the newest is {newest}. Name the oldest one that stays",
+        )
 
 
 def _ending(rows: Sequence[TenantKeyRow], keep_from: int) -> list[TenantKeyRow]:

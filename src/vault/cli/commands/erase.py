@@ -1,6 +1,8 @@
 """``pdvault erase``."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,30 +46,50 @@ def erase(
 
     if not yes and click.prompt("This can't be undone. Type the subject's name once more", err=True) != subject:
         raise click.ClickException("that is another name: nothing was done")
+    request = str(request_id or uuid.uuid4())
     with subject_client(calling) as client, in_client_words():
-        receipt = client.erase(subject, request_id=str(request_id or uuid.uuid4()), **calling.context)
-        create_file(out, receipt.text)
+        with _repeatable(request):
+            receipt = client.erase(subject, request_id=request, **calling.context)
+            create_file(out, receipt.text)
         proven = _proven(client, receipt, calling, wait_s)
     if proven.is_proven:
         replace_file(out, proven.text)
     else:
-        say(f"The log has no proof yet; later: pdvault erasure receipt {receipt.erasure_uid.hex()} --own {out} --out …")
+        whole = out.with_name(f"{out.stem}.proven{out.suffix}")
+        line = calling.again("erasure", "receipt", receipt.erasure_uid.hex(), "--own", out, "--out", whole)
+        say(f"It is erased, and the log has no proof of it yet. To get the receipt with it, later: {line}")
     emit(output, [receipt_words.row(proven, out)])
 
 
+@contextmanager
+def _repeatable(request_id: str) -> Iterator[None]:
+    """Around a call that may take effect without its receipt coming to us: say how to get it."""
+    from pdvault_client import ConflictError, DeadlineExceededError, InternalError, UnavailableError
+
+    try:
+        yield
+    except (KeyboardInterrupt, OSError, ConflictError, DeadlineExceededError, InternalError, UnavailableError):
+        say(
+            "The erasure may have begun, and then it goes on by itself. For its receipt, run the same command again with "
+            f"--request-id {request_id}, within 24 hours."
+        )
+        raise
+
+
 def _proven(client: "SubjectClient", receipt: "ErasureReceipt", calling: Calling, wait_s: int) -> "ErasureReceipt":
-    """The receipt with its proof, if the log has it in time; what goes wrong meanwhile leaves the receipt as it is."""
+    """The receipt with its proof, if the log has it in time; what goes wrong meanwhile, or Ctrl-C, leaves the receipt as it is."""
     import time
 
     from pdvault_client import VaultError
 
     end = time.monotonic() + wait_s
     found = receipt
-    while not found.is_proven and time.monotonic() < end:
-        time.sleep(min(_LOOK_S, max(0.0, end - time.monotonic())))  # a proof is asked for: it comes when the log has grown
-        try:
+    try:
+        while not found.is_proven and time.monotonic() < end:
+            time.sleep(min(_LOOK_S, max(0.0, end - time.monotonic())))  # a proof is asked for: it comes when the log has grown
             found = client.erasure_receipt(receipt.erasure_uid, own=receipt.text, **calling.context)
-        except VaultError as error:
-            say(f"The proof can't be had now: {error}")
-            break
+    except VaultError as error:
+        say(f"The proof can't be had now: {error}")
+    except KeyboardInterrupt:
+        say("Not waiting for the proof any longer.")
     return found

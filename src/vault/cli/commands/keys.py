@@ -99,7 +99,7 @@ def seal(yes: bool, calling: Calling) -> None:
         click.confirm("End all service of this tenant now? It takes two to begin again", abort=True, err=True)
     with key_client(calling) as client, in_client_words():
         client.seal(**calling.context)
-    say("Sealed: nothing is served from the next call on. To begin again: pdvault keys unseal")
+    say(f"Sealed: nothing is served from the next call on. To begin again: {calling.again('keys', 'unseal')}")
 
 
 @keys.command(
@@ -119,4 +119,4 @@ def unseal(uid: bytes | None, calling: Calling, output: str | None) -> None:
             say("Unsealed: the tenant is served again.")
             return
         asked = client.ask_to_unseal(**calling.context)
-    show_asked(asked, "pdvault keys unseal", output)
+    show_asked(asked, calling, ("keys", "unseal"), output)

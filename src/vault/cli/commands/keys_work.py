@@ -1,7 +1,7 @@
 """``pdvault keys``: the work on keys that takes long, and looking after it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from vault.cli.keys.following import followed
 from vault.cli.keys.parameters import APPROVAL_UID, OperationName
 from vault.cli.keys.report import operation_fields, show_asked
 from vault.cli.output import clean, emit, iso, say
+
+if TYPE_CHECKING:
+    from pdvault_client import KeyStatus
 
 _NAME = "0d9d5a9e6f0c4b0e8a5e0c7d1f0b6a11"
 
@@ -86,15 +89,12 @@ def destroy(keep_from: int, uid: bytes | None, confirm: str | None, calling: Cal
     """
     with key_client(calling) as client, in_client_words():
         status = client.status(**calling.context)
-        for version in status.kek_versions:
-            if version.version < keep_from:
-                lost = "; ".join(version.would_lose) or "nothing is lost that anybody could still need"
-                say(clean(f"KEK version {version.version}: {lost}"))
-                say(f"  no backup within the restore window needs it from {iso(version.destroy_time) or 'never, as it stands'} on")
         if uid is None:
             asked = client.ask_to_destroy(keep_from, **calling.context)
-            show_asked(asked, f"pdvault keys destroy {keep_from}", output)
+            _tell_losses(status, keep_from)
+            show_asked(asked, calling, ("keys", "destroy", keep_from), output)
             return
+        _tell_losses(status, keep_from)
         _typed(f"{status.tenant} {keep_from}", confirm)
         begun = client.destroy(keep_from, uid, **calling.context)
     followed(calling, begun.name, output)
@@ -126,7 +126,7 @@ def pause(operation: str, calling: Calling) -> None:
     """Let an operation stand still where it is."""
     with operation_client(calling) as client, in_client_words():
         client.pause(operation, **calling.context)
-    say(f"Paused. To let it go on: pdvault keys resume {operation}")
+    say(f"Paused. To let it go on: {calling.again('keys', 'resume', operation)}")
 
 
 @click.command(epilog=options.examples(f"pdvault keys resume {_NAME} --purpose rotation"))
@@ -136,7 +136,7 @@ def resume(operation: str, calling: Calling) -> None:
     """Let an operation go on."""
     with operation_client(calling) as client, in_client_words():
         client.resume(operation, **calling.context)
-    say(f"It goes on. To look: pdvault keys wait {operation}")
+    say(f"It goes on. To look: {calling.again('keys', 'wait', operation)}")
 
 
 @click.command(epilog=options.examples(f"pdvault keys cancel {_NAME} --purpose rotation"))
@@ -156,7 +156,19 @@ def _look_on(calling: Calling, name: str, detach: bool, output: str | None) -> N
         return
     with operation_client(calling) as client:
         emit(output, [operation_fields(client.get(name, **calling.context))])
-    say(f"To look: pdvault keys wait {name}")
+    say(f"To look: {calling.again('keys', 'wait', name)}")
+
+
+def _tell_losses(status: "KeyStatus", keep_from: int) -> None:
+    """Say what is lost with each version that is to end."""
+    for version in status.kek_versions:
+        if version.version < keep_from:
+            lost = "; ".join(version.would_lose) or "nothing is lost that anybody could still need"
+            say(clean(f"KEK version {version.version}: {lost}"))
+            if version.destroy_time:
+                say(f"  no backup within the restore window needs it from {iso(version.destroy_time)} on")
+            else:
+                say("  something live hangs on it: nobody can say yet from when on no backup needs it")
 
 
 def _typed(expected: str, given: str | None) -> None:

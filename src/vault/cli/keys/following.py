@@ -28,11 +28,11 @@ def followed(calling: "Calling", name: str, output: str | None) -> None:
         try:
             operation = _until_ended(client, name, calling.context)
         except KeyboardInterrupt:
-            say(f"It goes on without you. To look again: pdvault keys wait {name}")
+            say(f"It goes on without you. To look again: {calling.again('keys', 'wait', name)}")
             return
     emit(output, [operation_fields(operation)])
     if operation.state == "PAUSED":
-        say(f"It is paused. To let it go on: pdvault keys resume {name}")
+        say(f"It is paused. To let it go on: {calling.again('keys', 'resume', name)}")
     if operation.error:
         raise RefusedError(str(operation.error))
 

@@ -1,5 +1,6 @@
 """What is printed of a tenant's keys: a summary and tables for people, one object for programs."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +10,7 @@ from vault.cli.output import Fields, chosen, clean, emit, iso, say
 
 if TYPE_CHECKING:
     from pdvault_client import Approval, KekVersion, KeySchedule, KeyStatus, Operation, TenantKey
+    from vault.cli.calling import Calling
 
 
 def show_status(status: "KeyStatus", output: str | None) -> None:
@@ -68,11 +70,12 @@ def approval_fields(approval: "Approval") -> Fields:
     }
 
 
-def show_asked(approval: "Approval", then: str, output: str | None) -> None:
-    """Print what was asked for, and how it goes on: by whom it is approved, and by which command it is then done."""
+def show_asked(approval: "Approval", calling: "Calling", then: Sequence[object], output: str | None) -> None:
+    """Print what was asked for, and how it goes on: by whom it is approved, and by which command it is ``then`` done."""
+    uid = approval.uid.hex()
     emit(output, [approval_fields(approval)])
-    say(f"Another security officer approves it: pdvault approval approve {approval.uid.hex()}")
-    say(f"Then: {then} --approval {approval.uid.hex()}")
+    say(f"Another security officer approves it: {calling.by_another('approval', 'approve', uid)}")
+    say(f"Then: {calling.again(*then, '--approval', uid)}")
 
 
 def _summary(status: "KeyStatus") -> list[str]:
