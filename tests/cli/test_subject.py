@@ -2,9 +2,20 @@
 
 import secrets
 import time
+from collections.abc import Iterator
 
 import pytest
 from tests.cli.conftest import Result, Served
+
+
+@pytest.fixture
+def in_vienna(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose clock shows the time of Vienna: an hour ahead of UTC in winter, two in summer."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 def new_name() -> str:
@@ -60,12 +71,29 @@ def test_a_hold_is_placed_listed_and_released(served: Served) -> None:
     done(served("app", "subject", "register", "--subject", name))
     why = ("--reference", "court/4711")
     (for_ever,) = done(served("privacy", "subject", "hold", "--subject", name, *why))
-    (until,) = done(served("privacy", "subject", "hold", "--subject", name, *why, "--until", "2199-12-31"))
-    assert (for_ever["expire_time"], until["expire_time"]) == (None, "2199-12-31T00:00:00+00:00")
+    (until,) = done(served("privacy", "subject", "hold", "--subject", name, *why, "--until", "2199-12-31T12:00:00Z"))
+    assert (for_ever["expire_time"], until["expire_time"]) == (None, "2199-12-31T12:00:00+00:00")
     listed = done(served("privacy", "subject", "holds", "--subject", name))
     assert sorted(str(row["hold_uid"]) for row in listed) == sorted([str(for_ever["hold_uid"]), str(until["hold_uid"])])
     done(served("privacy", "subject", "release", "--subject", name, "--hold", for_ever["hold_uid"]))
     assert shown(served, name)["holds"] == [until["hold_uid"]]
+
+
+@pytest.mark.usefixtures("in_vienna")
+@pytest.mark.parametrize(
+    ("until", "expected"),
+    [
+        ("2035-12-31", "2035-12-31T23:00:00+00:00"),
+        ("2035-06-30", "2035-06-30T22:00:00+00:00"),
+        ("2035-12-31T12:00", "2035-12-31T11:00:00+00:00"),
+        ("2035-12-31T12:00:00+08:00", "2035-12-31T04:00:00+00:00"),
+    ],
+)
+def test_a_hold_until_a_date_lasts_through_that_day_by_the_clock_here(served: Served, until: str, expected: str) -> None:
+    name = new_name()
+    done(served("app", "subject", "register", "--subject", name))
+    (placed,) = done(served("privacy", "subject", "hold", "--subject", name, "--reference", "tax/147", "--until", until))
+    assert placed["expire_time"] == expected
 
 
 def test_every_subject_is_listed_and_no_more_than_asked_for(served: Served) -> None:
@@ -97,6 +125,9 @@ def test_a_refusal_says_why_and_exits_with_2(served: Served, who: str, arguments
 def test_a_hold_s_uid_or_end_that_is_none_is_refused_here(served: Served) -> None:
     for arguments in (("release", "--subject", "x", "--hold", "court/4711"), ("hold", "--subject", "x", "--until", "tomorrow")):
         assert served("privacy", "subject", *arguments).code == 1
+    for until in ("2032-02-30", "9999-12-31", "2032-12-31T25:00", "31.12.2032"):
+        refused = served("privacy", "subject", "hold", "--subject", "x", "--until", until)
+        assert (refused.code, "counts to its end" in refused.err) == (1, True)
 
 
 def test_auditors_see_under_any_name_what_was_done_with_a_subject(served: Served) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import click
@@ -37,6 +37,25 @@ class Duration(click.ParamType[timedelta]):
         if not found:
             self.fail("must be a number and s, m, h or d, such as 30d", param, ctx)
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+class Until(click.ParamType[datetime]):
+    """The moment at which something ends: a time, or a date, which counts to its end; by this machine's zone if none is named."""
+
+    name = "until"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The moment."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+                return datetime.combine(date.fromisoformat(value) + timedelta(days=1), time()).astimezone()
+            if re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d", value, re.ASCII):
+                return datetime.fromisoformat(value).astimezone()
+        except (ValueError, OverflowError):  # 2032-02-30
+            pass
+        self.fail("must be a date, which counts to its end, or a time: 2032-12-31, 2032-12-31T12:00:00Z", param, ctx)
 
 
 class HexUid(click.ParamType[bytes]):

@@ -12,7 +12,7 @@ from vault.cli import options
 from vault.cli.calling import Calling, calling_options, in_client_words
 from vault.cli.clients import subject_client
 from vault.cli.output import Fields, emit, iso
-from vault.cli.parameters import Uuid
+from vault.cli.parameters import Until, Uuid
 
 if TYPE_CHECKING:
     from pdvault_client import Hold, Subject
@@ -139,14 +139,15 @@ def unrestrict(name: str, calling: Calling, output: str | None) -> None:
 @_named
 @click.option(
     "--until",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
-    help="When it ends by itself, by UTC: 2032-12-31, or 2032-12-31T12:00:00. Never, if not given.",
+    type=Until(),
+    help="When it ends by itself: a date, through the end of that day by this machine's clock, or a time: 2032-12-31, "
+    "2032-12-31T12:00:00Z. Never, if not given.",
 )
 @calling_options
 @options.output_option
 def hold(name: str, until: datetime | None, calling: Calling, output: str | None) -> None:
     """Keep a subject from being erased. --reference says why and is required. Role: privacy_officer."""
-    expire_time = until.replace(tzinfo=UTC) if until else None
+    expire_time = until.astimezone(UTC) if until else None
     with subject_client(calling) as client, in_client_words():
         placed = client.place_hold(name, expire_time=expire_time, **calling.context)
     emit(output, [_hold(placed)])
