@@ -44,6 +44,7 @@ from vault.v1.audit_service_pb2 import (
     EventFilter,
     GetCheckpointRequest,
     QueryRequest,
+    SubjectTimelineRequest,
 )
 
 WINDOW = (BEGIN_US + 5 * HOUR_US, BEGIN_US + 30 * HOUR_US)
@@ -217,32 +218,38 @@ def test_a_report_too_large_for_memory_is_refused(desk: Desk, filled: str, monke
     assert desk.refused(request(node=NODES[0]), tenant=filled).reason_name == "RESPONSE_TOO_LARGE"
 
 
-def test_whatever_was_altered_ends_the_report(desk: Desk, filled: str) -> None:
+def test_an_altered_entry_ends_the_report_whosever_it_was(desk: Desk, filled: str) -> None:
     uid = desk.tenant(filled).uid
     rows = desk.entries(filled)
-    facets = {row.facet_id: row for row in desk.inside.rows(t.audit_facet, tenant_uid=uid)}
-    events = desk.inside.rows(t.audit_event, tenant_uid=uid)
-    theirs = next(row for row in events if facets[row.facet_id].node == NODES[0] and WINDOW[0] <= row.time_us < WINDOW[1])
-    others = next(row for row in events if facets[row.facet_id].node == NODES[1])
-    leaf, changed = rows[theirs.leaf_index].leaf, rows[others.leaf_index]
+    theirs, others = (next(row for row in rows if event_of(row).node == node) for node in NODES)
     changes = [
-        (t.audit_entry, {"leaf_index": theirs.leaf_index}, {"leaf": changed.leaf, "leaf_hash": changed.leaf_hash}, "audit_entry"),
-        (t.audit_entry, {"leaf_index": theirs.leaf_index}, {"leaf": leaf + b"\x00"}, "audit_entry"),
-        (t.audit_event, theirs._asdict(), {"leaf_index": others.leaf_index}, "audit_event"),
-        (t.audit_event, theirs._asdict(), {"facet_id": 5}, "audit_event or audit_count"),
-        (t.audit_node, {"level": 1, "node_index": theirs.leaf_index // 256}, {"hash": bytes(32)}, "audit_"),
+        (t.audit_entry, {"leaf_index": theirs.leaf_index}, {"leaf": others.leaf, "leaf_hash": others.leaf_hash}, "audit_entry"),
+        (t.audit_entry, {"leaf_index": theirs.leaf_index}, {"leaf": theirs.leaf + b"\x00"}, "audit_entry"),
+        (t.audit_entry, {"leaf_index": others.leaf_index}, {"leaf": others.leaf + b"\x00"}, "audit_entry"),
+        (t.audit_node, {"level": 1, "node_index": 1}, {"hash": bytes(32)}, "audit_"),
     ]
     for table, where, values, named in changes:
         with desk.behind_its_back(table, {"tenant_uid": uid, **where}, **values):
             refusal = desk.refused(request(node=NODES[0]), tenant=filled)
         assert (refusal.reason_name, named in refusal.message) == ("INTEGRITY", True), (table.name, values, refusal.message)
-    for table, row in ((t.audit_event, theirs), (t.audit_facet, facets[theirs.facet_id])):
-        with desk.inside.engine.begin() as connection:
-            connection.execute(table.delete().where(*(table.c[k] == v for k, v in row._asdict().items())))
-        refusal = desk.refused(request(node=NODES[0]), tenant=filled)
-        with desk.inside.engine.begin() as connection:
-            connection.execute(table.insert(), [row._asdict()])
-        assert (refusal.reason_name, table.name in refusal.message) == ("INTEGRITY", True)
+
+
+def test_no_row_of_an_index_hides_anything_from_it(desk: Desk) -> None:
+    tenant = desk.new_tenant()
+    fill(desk, tenant, 100, seed=64)
+    uid, suspects = desk.tenant(tenant).uid, [{"principal": PRINCIPALS[1]}, {"node": NODES[0]}, {"subject_uid": UIDS[0]}]
+    before = [report(desk, tenant, EVER, **suspect).rows for suspect in suspects]
+    with desk.inside.engine.begin() as connection:
+        for table in (t.audit_event, t.audit_mention, t.audit_facet, t.audit_count):
+            connection.execute(table.delete().where(table.c.tenant_uid == uid))
+    assert [report(desk, tenant, EVER, **suspect).rows for suspect in suspects] == before
+    assert all(before)
+
+
+def test_all_that_was_done_to_a_subject_is_as_much_as_its_timeline_has(desk: Desk, filled: str) -> None:
+    found = report(desk, filled, EVER, subject_uid=UIDS[2]).summary
+    shown = desk.ask(SubjectTimelineRequest(context=context("audit"), subject_uid=UIDS[2], page_size=1000), tenant=filled)
+    assert found.events == sum(entry.index < found.size for entry in shown.entries) > 0
 
 
 @pytest.mark.parametrize("who", ["admin", "all"])

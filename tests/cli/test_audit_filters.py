@@ -141,8 +141,12 @@ def test_a_short_name_needs_a_certificate_that_says_who_we_are(auditor: Auditor)
         (("query", "--subject-id", "@/nowhere"), "/nowhere"),
         (("timeline",), "give --subject-id or --subject-uid"),
         (("tail", "--from", "2h"), "--from"),
-        (("breach", "--from", "2h"), "one of --principal, --certificate and --node"),
-        (("breach", "--from", "2h", "--node", "n", "--principal", "p"), "one of --principal, --certificate and --node"),
+        (("breach", "--from", "2h"), "one of --principal, --certificate, --node, --exposed-key and --subject-uid"),
+        (
+            ("breach", "--from", "2h", "--node", "n", "--exposed-key", "kek:1"),
+            "one of --principal, --certificate, --node, --exposed-key and --subject-uid",
+        ),
+        (("breach", "--exposed-key", "epoch:0", "--from", "2h"), "such as epoch:7"),
         (("breach", "--node", "n"), "--from"),
     ],
 )

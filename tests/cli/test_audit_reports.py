@@ -202,6 +202,8 @@ def test_for_programs_the_summary_is_the_first_object_with_the_whole_checkpoint(
         "principal": "",
         "certificate_sha256": "",
         "node": "n1",
+        "key": "",
+        "subject": "",
         "from": "2026-11-22T10:00:00+00:00",
         "to": "2026-11-22T16:00:00+00:00",
         "subjects": 1,
@@ -244,6 +246,29 @@ def test_the_suspect_and_the_window_arrive(auditor: Auditor) -> None:  # noqa: F
     assert len(request.certificate_sha256) == 32
     assert request.start_time.ToDatetime(UTC) == datetime(2026, 11, 22, 10, tzinfo=UTC)
     assert request.end_time.ToDatetime(UTC) == datetime(2026, 11, 22, 16, tzinfo=UTC)
+
+
+def by_key(**life: Any) -> list[audit_service_pb2.BreachReportResponse]:
+    named = {"keys": ["kek:4", "epoch:2", "index:2"], "begin_index": 3, "begin_time": stamp(NOON), **life}
+    summary = {"subjects": 0, "events": 2, "checkpoint": NOTE, "size": 9, "key_life": named, "exposed_subjects": 1}
+    exposed = {"subject_uid": SUBJECT, "use": audit_service_pb2.USE_EXPOSED}
+    return [audit_service_pb2.BreachReportResponse(rows=[exposed]), audit_service_pb2.BreachReportResponse(summary=summary)]
+
+
+def test_a_report_by_key_says_when_it_was_in_use_who_lay_under_it_and_what_to_do(auditor: Auditor) -> None:  # noqa: F811
+    auditor.vault.script("BreachReport", by_key())
+    lines = auditor("breach", "--exposed-key", "kek:4", *WINDOW, "-o", "table").out.splitlines()
+    assert lines[0].startswith("key kek:4, ")
+    assert lines[2] == "In use since Sun 22 Nov 2026 12:00:00 and still is: kek:4, epoch:2, index:2."
+    assert lines[3].startswith("1 subject lay under it, touched or not")
+    assert "pdvault keys rotate" in lines[4]
+    (request,) = auditor.vault.requests()
+    assert (request.key.kind, request.key.number) == (audit_service_pb2.KEY_KIND_KEK, 4)
+    auditor.vault.script("BreachReport", by_key(end_index=8, end_time=stamp(NOON + HOUR)))
+    summary, exposed = auditor("breach", "--exposed-key", "kek:4", *WINDOW).rows
+    assert (summary["in_use_from_index"], summary["in_use_to"]) == (3, "2026-11-22T13:00:00+00:00")
+    assert (summary["keys"], summary["destroyed"], summary["exposed_subjects"]) == ("kek:4,epoch:2,index:2", "", 1)
+    assert (exposed["subject_uid"], exposed["use"]) == (SUBJECT.hex(), "exposed")
 
 
 def test_a_report_that_breaks_off_prints_nothing(auditor: Auditor) -> None:  # noqa: F811

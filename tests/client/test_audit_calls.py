@@ -191,8 +191,11 @@ def test_an_entry_that_is_no_event_is_named_by_its_index(auditor, scripted, leaf
         (lambda a: a.query_page(EventFilter(token="eml_A", token_uid=log.TOKEN)), "either token or token_uid"),
         (lambda a: a.timeline(), "either subject_id or subject_uid"),
         (lambda a: a.timeline_page(subject_id="S", subject_uid=log.SUBJECT), "either subject_id or subject_uid"),
-        (lambda a: a.breach_report(NOW, NOW), "one of principal, certificate_sha256 and node"),
-        (lambda a: a.breach_report(NOW, NOW, node="n", principal="p"), "one of principal, certificate_sha256 and node"),
+        (lambda a: a.breach_report(NOW, NOW), "one of principal, certificate_sha256, node, key and subject_uid"),
+        (
+            lambda a: a.breach_report(NOW, NOW, node="n", principal="p"),
+            "one of principal, certificate_sha256, node, key and subject_uid",
+        ),
         (lambda a: a.breach_report(NOW, NOW.replace(tzinfo=None), node="n"), "end_time needs a time zone"),
         (lambda a: a.export(timeout_s=601), "at most 600"),
     ],

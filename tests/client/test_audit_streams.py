@@ -13,6 +13,9 @@ from pdvault_client import (
     BreachRow,
     BreachSummary,
     ExportPiece,
+    KeyKind,
+    KeyLife,
+    NamedKey,
     RetryPolicy,
     UnavailableError,
     Use,
@@ -134,6 +137,19 @@ def test_a_breach_report_answers_rows_and_then_its_summary(auditor, scripted):
     (request,) = scripted.requests()
     assert (request.certificate_sha256, request.with_subject_ids) == (b"\x05" * 32, True)
     assert (request.start_time, request.end_time) == (stamp(BEGIN), stamp(END))
+
+
+def test_a_report_by_key_says_when_it_was_in_use_and_who_was_exposed(auditor, scripted):
+    life = {"keys": ["kek:4", "epoch:2"], "begin_index": 3, "begin_time": stamp(BEGIN), "end_index": 9, "end_time": stamp(END)}
+    summary = {"size": 12, "key_life": life, "exposed_subjects": 1}
+    exposed = {"subject_uid": log.SUBJECT, "use": audit_service_pb2.USE_EXPOSED}
+    scripted.script("BreachReport", [audit_service_pb2.BreachReportResponse(rows=[exposed], summary=summary)])
+    report = auditor.breach_report(BEGIN, END, key=NamedKey(KeyKind.KEK, 4))
+    assert [(found.subject_uid, found.use, found.first_time) for found in report] == [(log.SUBJECT, Use.EXPOSED, None)]
+    assert report.summary.key_life == KeyLife(("kek:4", "epoch:2"), BEGIN, 3, END, 9, None)
+    assert report.summary.exposed_subjects == 1
+    (request,) = scripted.requests()
+    assert (request.key.kind, request.key.number) == (audit_service_pb2.KEY_KIND_KEK, 4)
 
 
 @pytest.mark.parametrize("parts", [[], [row(b"\x01" * 16)]], ids=["nothing", "rows only"])

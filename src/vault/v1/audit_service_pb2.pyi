@@ -42,6 +42,14 @@ class Use(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     USE_WRITTEN: _ClassVar[Use]
     USE_REFUSED: _ClassVar[Use]
     USE_AUDITED: _ClassVar[Use]
+    USE_EXPOSED: _ClassVar[Use]
+
+class KeyKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    KEY_KIND_UNSPECIFIED: _ClassVar[KeyKind]
+    KEY_KIND_EPOCH: _ClassVar[KeyKind]
+    KEY_KIND_INDEX: _ClassVar[KeyKind]
+    KEY_KIND_KEK: _ClassVar[KeyKind]
 BUCKET_UNSPECIFIED: Bucket
 BUCKET_TOTAL: Bucket
 BUCKET_HOUR: Bucket
@@ -63,6 +71,11 @@ USE_VERIFIED: Use
 USE_WRITTEN: Use
 USE_REFUSED: Use
 USE_AUDITED: Use
+USE_EXPOSED: Use
+KEY_KIND_UNSPECIFIED: KeyKind
+KEY_KIND_EPOCH: KeyKind
+KEY_KIND_INDEX: KeyKind
+KEY_KIND_KEK: KeyKind
 
 class EventFilter(_message.Message):
     __slots__ = ("start_time", "end_time", "principal", "action", "decision", "data_class", "purpose", "recipient", "policy_id", "request_id", "node", "certificate_sha256", "subject_id", "subject_uid", "token", "token_uid")
@@ -278,12 +291,22 @@ class Count(_message.Message):
     items: int
     def __init__(self, time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., values: _Optional[_Iterable[str]] = ..., events: _Optional[int] = ..., items: _Optional[int] = ...) -> None: ...
 
+class NamedKey(_message.Message):
+    __slots__ = ("kind", "number")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    kind: KeyKind
+    number: int
+    def __init__(self, kind: _Optional[_Union[KeyKind, str]] = ..., number: _Optional[int] = ...) -> None: ...
+
 class BreachReportRequest(_message.Message):
-    __slots__ = ("context", "principal", "certificate_sha256", "node", "start_time", "end_time", "with_subject_ids")
+    __slots__ = ("context", "principal", "certificate_sha256", "node", "key", "subject_uid", "start_time", "end_time", "with_subject_ids")
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_SHA256_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_UID_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     WITH_SUBJECT_IDS_FIELD_NUMBER: _ClassVar[int]
@@ -291,10 +314,12 @@ class BreachReportRequest(_message.Message):
     principal: str
     certificate_sha256: bytes
     node: str
+    key: NamedKey
+    subject_uid: bytes
     start_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     with_subject_ids: bool
-    def __init__(self, context: _Optional[_Union[_common_pb2.CallContext, _Mapping]] = ..., principal: _Optional[str] = ..., certificate_sha256: _Optional[bytes] = ..., node: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., with_subject_ids: _Optional[bool] = ...) -> None: ...
+    def __init__(self, context: _Optional[_Union[_common_pb2.CallContext, _Mapping]] = ..., principal: _Optional[str] = ..., certificate_sha256: _Optional[bytes] = ..., node: _Optional[str] = ..., key: _Optional[_Union[NamedKey, _Mapping]] = ..., subject_uid: _Optional[bytes] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., with_subject_ids: _Optional[bool] = ...) -> None: ...
 
 class BreachReportResponse(_message.Message):
     __slots__ = ("rows", "summary")
@@ -331,18 +356,38 @@ class BreachRow(_message.Message):
     def __init__(self, subject_uid: _Optional[bytes] = ..., subject_id: _Optional[str] = ..., data_class: _Optional[str] = ..., purpose: _Optional[str] = ..., use: _Optional[_Union[Use, str]] = ..., partial_name: _Optional[str] = ..., events: _Optional[int] = ..., first_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., first_index: _Optional[int] = ..., last_index: _Optional[int] = ...) -> None: ...
 
 class BreachSummary(_message.Message):
-    __slots__ = ("subjects", "events", "refused", "checkpoint", "size")
+    __slots__ = ("subjects", "events", "refused", "checkpoint", "size", "key_life", "exposed_subjects")
     SUBJECTS_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
+    KEY_LIFE_FIELD_NUMBER: _ClassVar[int]
+    EXPOSED_SUBJECTS_FIELD_NUMBER: _ClassVar[int]
     subjects: int
     events: int
     refused: int
     checkpoint: str
     size: int
-    def __init__(self, subjects: _Optional[int] = ..., events: _Optional[int] = ..., refused: _Optional[int] = ..., checkpoint: _Optional[str] = ..., size: _Optional[int] = ...) -> None: ...
+    key_life: KeyLife
+    exposed_subjects: int
+    def __init__(self, subjects: _Optional[int] = ..., events: _Optional[int] = ..., refused: _Optional[int] = ..., checkpoint: _Optional[str] = ..., size: _Optional[int] = ..., key_life: _Optional[_Union[KeyLife, _Mapping]] = ..., exposed_subjects: _Optional[int] = ...) -> None: ...
+
+class KeyLife(_message.Message):
+    __slots__ = ("begin_index", "begin_time", "end_index", "end_time", "destroy_time", "keys")
+    BEGIN_INDEX_FIELD_NUMBER: _ClassVar[int]
+    BEGIN_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_INDEX_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    DESTROY_TIME_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    begin_index: int
+    begin_time: _timestamp_pb2.Timestamp
+    end_index: int
+    end_time: _timestamp_pb2.Timestamp
+    destroy_time: _timestamp_pb2.Timestamp
+    keys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, begin_index: _Optional[int] = ..., begin_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_index: _Optional[int] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., destroy_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., keys: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ExportRequest(_message.Message):
     __slots__ = ("context", "start_index", "end_index", "start_time", "end_time", "known_size")

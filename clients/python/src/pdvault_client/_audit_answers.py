@@ -21,6 +21,7 @@ from pdvault_client.audit_types import (
     EventPage,
     ExportPiece,
     InclusionProof,
+    KeyLife,
     LogCheckpoint,
     TimelinePage,
     Touched,
@@ -95,7 +96,8 @@ def breach_summary(answer: Answer) -> BreachSummary | None:
     if not answer.message.HasField("summary"):
         return None
     found = answer.message.summary
-    return BreachSummary(found.subjects, found.events, found.refused, found.checkpoint, found.size)
+    life = _key_life(found.key_life) if found.HasField("key_life") else None
+    return BreachSummary(found.subjects, found.events, found.refused, found.checkpoint, found.size, life, found.exposed_subjects)
 
 
 def export_piece(answer: Answer) -> ExportPiece:
@@ -113,6 +115,17 @@ def export_piece(answer: Answer) -> ExportPiece:
 def witnesses(answer: Answer) -> tuple[str, ...]:
     """An AddCosignatureResponse."""
     return tuple(answer.message.witnesses)
+
+
+def _key_life(life: Message) -> KeyLife:
+    return KeyLife(
+        keys=tuple(life.keys),
+        begin_time=time(life, "begin_time"),
+        begin_index=life.begin_index,
+        end_time=time(life, "end_time"),
+        end_index=life.end_index,
+        destroy_time=time(life, "destroy_time"),
+    )
 
 
 def _breach_row(row: Message) -> BreachRow:

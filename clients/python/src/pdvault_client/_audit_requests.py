@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from pdvault_client._hidden import Hidden
 from pdvault_client._requests import Fields, text
-from pdvault_client.audit_types import Dimension, EventFilter
+from pdvault_client.audit_types import Dimension, EventFilter, NamedKey
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -40,16 +40,23 @@ def subject(subject_id: str, subject_uid: bytes) -> Hidden[Fields]:
     return Hidden({"subject_uid": subject_uid} if subject_uid else {"subject_id": text("subject_id", subject_id)})
 
 
-def suspect(principal: str, certificate_sha256: bytes, node: str) -> Fields:
-    """Whom a breach report is about.
+def suspect(principal: str, certificate_sha256: bytes, node: str, key: NamedKey | None, subject_uid: bytes) -> Fields:
+    """Whom or what a breach report is about.
 
     Raises:
         ValueError: not exactly one is given.
     """
-    given = {"principal": principal, "certificate_sha256": certificate_sha256, "node": node}
+    named = {"kind": int(key.kind), "number": key.number} if key else None
+    given = {
+        "principal": principal,
+        "certificate_sha256": certificate_sha256,
+        "node": node,
+        "key": named,
+        "subject_uid": subject_uid,
+    }
     chosen: dict[str, object] = {name: value for name, value in given.items() if value}
     if len(chosen) != 1:
-        raise ValueError("give one of principal, certificate_sha256 and node")
+        raise ValueError("give one of principal, certificate_sha256, node, key and subject_uid")
     return chosen
 
 

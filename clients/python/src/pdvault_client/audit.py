@@ -22,6 +22,7 @@ from pdvault_client.audit_types import (
     ExportPiece,
     InclusionProof,
     LogCheckpoint,
+    NamedKey,
     TimelinePage,
 )
 from pdvault_client.connection import Connection
@@ -159,22 +160,28 @@ class AuditClient(Connection):
         principal: str = "",
         certificate_sha256: bytes = b"",
         node: str = "",
+        key: NamedKey | None = None,
+        subject_uid: bytes = b"",
         with_subject_ids: bool = False,
         **options: Unpack[StreamOptions],
     ) -> _parts.BreachReport:
-        """Which subjects one principal, certificate or node touched between two times, and how.
+        """Which subjects one principal, certificate or node touched between two times, and how; or whose data lay under a key.
+
+        All of the log is read for it, and no index is asked: what is not reported is not in the log.
 
         Args:
             start_time: from this time on; with a time zone.
             end_time: before this time.
-            principal: a certificate's URI, or ``local:`` and an account. Exactly one of the three.
+            principal: a certificate's URI, or ``local:`` and an account. Exactly one of the five.
             certificate_sha256: of a certificate, 32 bytes.
             node: a node's name.
+            key: one that somebody else may have: what was touched while it was in use, and whose data lay under it.
+            subject_uid: nobody is suspected: all that was done to this subject.
             with_subject_ids: also answer your own names of the subjects that the vault still knows.
             options: see StreamOptions.
         """
         fields: Fields = {
-            **_audit_requests.suspect(principal, certificate_sha256, node),
+            **_audit_requests.suspect(principal, certificate_sha256, node, key, subject_uid),
             "start_time": _audit_requests.time("start_time", start_time),
             "end_time": _audit_requests.time("end_time", end_time),
             "with_subject_ids": with_subject_ids,

@@ -54,6 +54,19 @@ class Use(IntEnum):
     """It was asked for and refused."""
     AUDITED = 8
     """Its history in the log, or your own name for it, was read by an auditor."""
+    EXPOSED = 9
+    """Nothing, perhaps: but what is stored of it lay under the key in question, for whoever has that and the rows."""
+
+
+class KeyKind(IntEnum):
+    """A kind of key of which a tenant has one after the other."""
+
+    EPOCH = 1
+    """Wraps the subjects' own keys: with it and the rows, all values can be read."""
+    INDEX = 2
+    """Makes fingerprints: with it and the rows, values that can be guessed are found by trying."""
+    KEK = 3
+    """A version of the tenant's key in the KMS: wraps one epoch key and one index key, and the authority key."""
 
 
 class Bucket(IntEnum):
@@ -321,6 +334,33 @@ class BreachRow:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedKey:
+    """One of a tenant's keys, by the number that ``Keys.status`` and the log give it."""
+
+    kind: KeyKind
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLife:
+    """When a key was in use, as the log's own entries say.
+
+    Attributes:
+        keys: the keys that are meant, of a KEK version those that it wrapped: ``epoch:7``, ``index:7``, ``kek:7``.
+        begin_time, begin_index: the entry since which it was the newest; None and 0 if it is older than the log.
+        end_time, end_index: the entry that says that nothing is left under it; None and 0 if it is still in use.
+        destroy_time: when the KMS had destroyed what wrapped it; None if it hasn't.
+    """
+
+    keys: tuple[str, ...]
+    begin_time: datetime | None
+    begin_index: int
+    end_time: datetime | None
+    end_index: int
+    destroy_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class BreachSummary:
     """The end of a breach report.
 
@@ -329,7 +369,9 @@ class BreachSummary:
         events: of the suspect in the window.
         refused: how many of them were denied or failed.
         checkpoint: the signed checkpoint that covers every event reported.
-        size: events up to this size of the log were looked at.
+        size: events up to this size of the log were looked at: all of them.
+        key_life: of a key, when it was in use.
+        exposed_subjects: of a key, distinct subjects that were EXPOSED, touched or not.
     """
 
     subjects: int
@@ -337,6 +379,8 @@ class BreachSummary:
     refused: int
     checkpoint: str
     size: int
+    key_life: KeyLife | None = None
+    exposed_subjects: int = 0
 
 
 @dataclass(frozen=True, slots=True)

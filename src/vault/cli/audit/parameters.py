@@ -40,6 +40,18 @@ class Certificate(click.ParamType[bytes]):
             self.fail("is a file that holds no PEM certificate", param, ctx)
 
 
+class KeyName(click.ParamType[str]):
+    """A key by its kind and number, as `pdvault keys status` counts them."""
+
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The kind, a colon and the number."""
+        if value and not re.fullmatch(r"(epoch|index|kek):[1-9][0-9]{0,8}", value):
+            self.fail("must be epoch, index or kek, a colon and a number, such as epoch:7", param, ctx)
+        return str(value)
+
+
 def subject_id(given: str) -> str:
     """A subject's id as it was given: itself, ``@`` and a file, or ``-`` for stdin.
 

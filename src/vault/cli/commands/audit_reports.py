@@ -10,7 +10,7 @@ import click
 from vault.cli import options
 from vault.cli.audit.calling import AuditCalling, audit_calling_options
 from vault.cli.audit.filters import FACETS, TIMES, Filters, filter_options
-from vault.cli.audit.parameters import Certificate
+from vault.cli.audit.parameters import EVENT_UID, Certificate, KeyName
 from vault.cli.audit.times import FORMS, When, WhenType, Zone, zone_options
 from vault.cli.calling import in_client_words
 from vault.cli.clients import audit_client
@@ -99,6 +99,7 @@ def stats(
         "pdvault audit breach --principal payout --from 2026-03-01T22:00 --to 2026-03-02T06:00",
         "pdvault audit breach --certificate stolen.pem --from 30d --with-subject-ids -o csv > to-notify.csv",
         "pdvault audit breach --node node-3 --from 24h -o json",
+        "pdvault audit breach --exposed-key kek:4 --from 2026-01-01 -o table",
     )
 )
 @click.option("--principal", metavar="NAME", default="", help="Whom you suspect: a certificate's URI, or its last part.")
@@ -111,6 +112,16 @@ def stats(
     help="Or which certificate: its SHA-256 (hexadecimal), or a PEM file.",
 )
 @click.option("--node", metavar="NAME", default="", help="Or which node.")
+@click.option(
+    "--exposed-key",
+    type=KeyName(),
+    metavar="KIND:NUMBER",
+    default="",
+    help="Or a key that got out: epoch:7, index:7 or kek:7.",
+)
+@click.option(
+    "--subject-uid", type=EVENT_UID, metavar="HEX", default=b"", help="Or nobody: all that was done to this subject, by its uid."
+)
 @click.option("--from", "start", type=WhenType(), required=True, metavar="TIME", help=f"At or after this time: {FORMS}.")
 @click.option("--to", "end", type=WhenType(), metavar="TIME", help="Before this time; a date is meant to its end. By default now.")
 @click.option("--with-subject-ids", is_flag=True, help="Also your own names of the subjects that the vault still knows.")
@@ -121,6 +132,8 @@ def breach(
     principal: str,
     certificate_sha256: bytes,
     node: str,
+    exposed_key: str,
+    subject_uid: bytes,
     start: When,
     end: When | None,
     with_subject_ids: bool,
@@ -132,14 +145,23 @@ def breach(
 
     Subjects are counted as touched if anything of them was released, found, compared or written; what was refused is listed
     apart. The report names the signed checkpoint that covers all of it. At most 500,000 rows: take shorter windows beyond.
+
+    Of a key: when it was in use, what was touched meanwhile, and whose data lay under it, touched or not. Every entry of the log
+    is read for a report, and no index is asked, so it takes a while: about a minute for ten million.
     """
     from vault.cli.audit.breach import Suspect, report
 
     now = datetime.now(UTC)
-    if sum(map(bool, (principal, certificate_sha256, node))) != 1:
-        raise click.UsageError("give one of --principal, --certificate and --node")
+    if sum(map(bool, (principal, certificate_sha256, node, exposed_key, subject_uid))) != 1:
+        raise click.UsageError("give one of --principal, --certificate, --node, --exposed-key and --subject-uid")
     suspect = Suspect(
-        calling.full_name(principal), certificate_sha256, node, start.begin(zone, now), end.end(zone, now) if end else now
+        calling.full_name(principal),
+        certificate_sha256,
+        node,
+        exposed_key,
+        subject_uid,
+        start.begin(zone, now),
+        end.end(zone, now) if end else now,
     )
     report(suspect, with_subject_ids, zone, calling, output)
 

@@ -87,7 +87,7 @@ class Reports:
         rechecks = self._recheck.of(call)
         while not await self._audit.read(call.caller.tenant_uid, step, deadline):
             await rechecks.when_due()
-        parts = messages(search.tally.rows())
+        parts = messages(search.rows())
         while part := await asyncio.to_thread(next, parts, None):
             await rechecks.when_due()
             if request.with_subject_ids:

@@ -1,0 +1,171 @@
+"""When a tenant's key was in use, and whose data lay under it: by the log's own entries.
+
+A rotation's entry names the keys that it makes, another those of which nothing is left. Between the two every subject that there
+was had its keys, or its fingerprints, under the key.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from vault.auditing.filter import invalid
+from vault.auditing.uses import uses
+from vault.errors import VaultError
+from vault.v1 import audit_pb2, common_pb2
+from vault.v1 import audit_service_pb2 as v1
+
+MAX_EXPOSED: Final = 2_000_000
+"""Subjects that are listed: some 200 MB of memory."""
+
+_ROTATED, _RETIRED, _DESTROYED, _CREATED, _ERASED = "KeysRotated", "KeysRetired", "KeysDestroyed", "TenantCreated", "Erased"
+NEEDLES: Final = (b"Keys", _CREATED.encode())
+"""What stands in every entry that says something about the life of keys."""
+_DETAILS: Mapping[int, str] = {v1.KEY_KIND_EPOCH: "epoch", v1.KEY_KIND_INDEX: "index_key", v1.KEY_KIND_KEK: "kek_version"}
+"""By which detail a rotation names the key of a kind that it makes."""
+_NAMES: Mapping[int, str] = {v1.KEY_KIND_EPOCH: "epoch", v1.KEY_KIND_INDEX: "index", v1.KEY_KIND_KEK: "kek"}
+_FIRST: Mapping[str, str] = dict.fromkeys(_DETAILS.values(), "1")
+_UNTOUCHED = (v1.USE_REFUSED, v1.USE_AUDITED)
+"""Uses that say nothing of whether there is such a subject: auditors ask for whomever they like."""
+
+
+class Place(NamedTuple):
+    """An entry and its time, in microseconds since 1970."""
+
+    leaf_index: int
+    time_us: int
+
+
+class Made(NamedTuple):
+    """Keys that were made together, each by the detail that names it."""
+
+    place: Place | None
+    numbers: Mapping[str, int]
+
+
+class Life(NamedTuple):
+    """When a key was in use: from its beginning, None if that is older than the log, to its end, None if it still is."""
+
+    keys: tuple[str, ...]
+    begin: Place | None
+    end: Place | None
+    destroyed: Place | None
+
+    def has(self, index: int) -> bool:
+        """Whether it was in use when an entry was made."""
+        return (self.begin is None or index >= self.begin.leaf_index) and not self.is_over(index)
+
+    def is_over(self, index: int) -> bool:
+        """Whether an entry came after its end."""
+        return self.end is not None and index > self.end.leaf_index
+
+    def message(self) -> v1.KeyLife:
+        """As it is answered."""
+        said = v1.KeyLife(keys=self.keys)
+        if self.begin:
+            said.begin_index = self.begin.leaf_index
+            said.begin_time.FromMicroseconds(self.begin.time_us)
+        if self.end:
+            said.end_index = self.end.leaf_index
+            said.end_time.FromMicroseconds(self.end.time_us)
+        if self.destroyed:
+            said.destroy_time.FromMicroseconds(self.destroyed.time_us)
+        return said
+
+
+def name_of(key: v1.NamedKey) -> str:
+    """What a key is called: its kind and number."""
+    return f"{_NAMES[key.kind]}:{key.number}"
+
+
+class Lives:
+    """The lives of a tenant's keys, as far as a log tells."""
+
+    def __init__(self) -> None:
+        self._made: list[Made] = []
+        self._retired: dict[str, Place] = {}
+        self._destroyed: dict[str, Place] = {}
+
+    def observe(self, index: int, event: audit_pb2.AuditEvent) -> None:
+        """Note what the next entry says."""
+        if event.decision != audit_pb2.DECISION_ALLOWED:
+            return
+        place, details = Place(index, event.time_us), event.details
+        if event.action in (_ROTATED, _CREATED):
+            said = details if event.action == _ROTATED else _FIRST
+            numbers = {name: int(said[name]) for name in _DETAILS.values() if said.get(name, "").isdecimal()}
+            self._made.append(Made(place, numbers))
+        elif event.action == _RETIRED:
+            self._retired |= {name.replace("_", ":"): place for name in details if name.startswith(("epoch_", "index_"))}
+        elif event.action == _DESTROYED:
+            self._destroyed |= {name.replace("_", ":"): place for name in details.get("keys", "").split(",")}
+
+    def of(self, key: v1.NamedKey) -> Life:
+        """The life of a key.
+
+        Raises:
+            VaultError: INVALID_FIELD, if there was none of this number.
+        """
+        made = self._making(_DETAILS[key.kind], key.number)
+        kinds = [v1.KEY_KIND_EPOCH, v1.KEY_KIND_INDEX] if key.kind == v1.KEY_KIND_KEK else [key.kind]
+        keys = [f"{_NAMES[kind]}:{made.numbers[_DETAILS[kind]]}" for kind in kinds if _DETAILS[kind] in made.numbers]
+        named = (name_of(key), *keys) if key.kind == v1.KEY_KIND_KEK else tuple(keys)
+        return Life(named, made.place, _last(keys, self._retired), _last(keys, self._destroyed))
+
+    def _making(self, detail: str, number: int) -> Made:
+        for made in self._made:
+            if made.numbers.get(detail) == number:
+                return made
+        first = next((made.numbers for made in self._made if detail in made.numbers), None)
+        if first is not None and number < first[detail]:  # of keys that are older than the log, all that is known is their order
+            ago = first[detail] - number
+            return Made(None, {name: other - ago for name, other in first.items() if other > ago})
+        raise invalid("key.number", "is of no key that the log tells of")
+
+
+class Exposed:
+    """The subjects that there were at some time of a key's life, as far as the log names them."""
+
+    def __init__(self, life: Life, selection_start_us: int, selection_end_us: int) -> None:
+        """Begin.
+
+        Args:
+            life: of the key.
+            selection_start_us: the key was safe before, in microseconds since 1970.
+            selection_end_us: what came later is none of its business.
+        """
+        self._life = life
+        self._start_us, self._end_us = selection_start_us, selection_end_us
+        self._subjects: dict[bytes, bool] = {}
+
+    def observe(self, index: int, event: audit_pb2.AuditEvent) -> None:
+        """Note whom the next entry names.
+
+        Raises:
+            VaultError: RESPONSE_TOO_LARGE.
+        """
+        if self._life.is_over(index) or event.time_us >= self._end_us:
+            return
+        was_before = event.time_us < self._start_us or not self._life.has(index)
+        for subject_uid, way in uses(event):
+            if way.use not in _UNTOUCHED:
+                self._subjects.setdefault(subject_uid, True)
+                if was_before and event.action == _ERASED:
+                    self._subjects[subject_uid] = False
+        if len(self._subjects) > MAX_EXPOSED:
+            raise VaultError(
+                common_pb2.ERROR_REASON_RESPONSE_TOO_LARGE,
+                f"more than {MAX_EXPOSED} subjects lay under this key: take it that all did; export the log to list them",
+            )
+
+    def subjects(self) -> int:
+        """How many there were."""
+        return sum(self._subjects.values())
+
+    def rows(self) -> Iterator[v1.BreachRow]:
+        """One row a subject."""
+        for subject_uid in sorted(uid for uid, is_exposed in self._subjects.items() if is_exposed):
+            yield v1.BreachRow(subject_uid=subject_uid, use=v1.USE_EXPOSED)
+
+
+def _last(keys: list[str], places: Mapping[str, Place]) -> Place | None:
+    """Where the last of these keys is named; None if one is not."""
+    return max(places[key] for key in keys) if keys and all(key in places for key in keys) else None
