@@ -1,24 +1,36 @@
 """Re-keying gives a subject new keys, keeps what is sealed under them, and leaves events by which rows agree with the log."""
 
+from collections import Counter
+from typing import Any
+
 import pytest
+import sqlalchemy as sa
+from google.longrunning import operations_pb2
 from tests.harness import context
-from tests.rotation.works import Stored, attested, found, worker
+from tests.rotation.works import Stored, attested, desk, found, worker
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import new_email
 
 from vault.crypto.fingerprint import subject_lookup
 from vault.keys import rekeying
+from vault.server.key_worker.rekey import Rekey
 from vault.store import tables as t
-from vault.v1 import audit_pb2, field_service_pb2
+from vault.store.rotation.progress import take
+from vault.v1 import audit_pb2, common_pb2, field_service_pb2
 from vault.v1 import key_service_pb2 as v1
 
 
-def _rekey(inside: Inside, subject_id: str = "") -> v1.Attestation:
+def _asked(inside: Inside, subject_id: str = "") -> operations_pb2.Operation:
+    """A re-keying, as it has ended."""
     request = v1.RekeyRequest(context=context("incident"), subject_id=subject_id)
     operation = inside.ask(request, "security").operation
     with worker(inside) as working:
         working.look()
-    return attested(inside, operation.name)
+    return found(inside, operation.name)
+
+
+def _rekey(inside: Inside, subject_id: str = "") -> v1.Attestation:
+    return attested(inside, _asked(inside, subject_id).name)
 
 
 def _subject(inside: Inside, subject_id: str):
@@ -88,13 +100,95 @@ def test_a_subject_gets_so_many_field_keys_and_a_refusal_instead_of_more(open_va
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rekeying, "MAX_FIELD_KEYS", 2)
         _rekey(open_vault, name)
-        operation = open_vault.ask(v1.RekeyRequest(context=context("incident"), subject_id=name), "security").operation
         before = open_vault.rows(t.subject_key, **where)
-        with worker(open_vault) as working:
-            working.look()
-        assert "WRONG_STATE" in str(found(open_vault, operation.name).error)
+        assert "WRONG_STATE" in str(_asked(open_vault, name).error)
     assert open_vault.rows(t.subject_key, **where) == before
     assert len(before) == 2
     decrypt = field_service_pb2.DecryptRequest(context=context())
     decrypt.items.add(ciphertext=ciphertext)
     assert open_vault.ask(decrypt, "plain").results
+
+
+def _encrypt(inside: Inside, subject_id: str) -> None:
+    """Let a subject have a field key."""
+    request = field_service_pb2.EncryptRequest(context=context())
+    request.items.add(subject_id=subject_id, data_class="email").value.text = new_email()
+    inside.ask(request)
+
+
+def test_all_get_new_store_keys_also_who_may_have_no_further_field_key_and_the_result_counts_them(open_vault: Inside) -> None:
+    names = Stored(open_vault, people=2).names
+    for name in names:
+        _encrypt(open_vault, name)
+    _rekey(open_vault, names[0])
+    before = {name: _key_ids(open_vault, name) for name in names}
+    counted = Counter(row.subject_uid for row in open_vault.rows(t.subject_key, kind="field"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rekeying, "MAX_FIELD_KEYS", 2)
+        attestation = _rekey(open_vault)
+    assert attestation.done["field_keys_kept"] == sum(count == 2 for count in counted.values())
+    kept = [len(before[name] & _key_ids(open_vault, name)) for name in names]
+    assert kept == [2, 1]
+    assert [len(_key_ids(open_vault, name)) for name in names] == [3, 3]
+
+
+DAMAGES: list[tuple[sa.Table, dict[str, Any]]] = [
+    (t.subject_key, {"wrapped": b""}),
+    (t.subject_key, {"key_id": b"x"}),
+    (t.subject_key, {"epoch": 99}),
+    (t.subject, {"state": "ERASING"}),
+    (t.subject, {"subject_id": b"x"}),
+    (t.item, {"envelope": b"x"}),
+]
+
+
+@pytest.mark.parametrize(("table", "damage"), DAMAGES, ids=[f"{table.name}-{next(iter(d))}" for table, d in DAMAGES])
+def test_whose_rows_were_altered_keeps_its_keys_is_named_and_holds_up_nobody(
+    open_vault: Inside, table: sa.Table, damage: dict[str, Any]
+) -> None:
+    stored = Stored(open_vault, people=3)
+    subjects = {name: _subject(open_vault, name) for name in stored.names}
+    hurt = stored.names[1]
+    uid = subjects[hurt].uid
+    where = {"uid" if table is t.subject else "subject_uid": uid}
+    before, rows = {name: _key_ids(open_vault, name) for name in stored.names}, open_vault.rows(table, **where)
+    open_vault.edit(table, where, **damage)
+    with open_vault.events() as events:
+        attestation = _rekey(open_vault)
+    assert attestation.left["subjects_altered"] == 1
+    assert list(attestation.altered_subjects) == [uid]
+    (refused,) = [event for event in events if event.action == "Rekeyed" and event.reason]
+    assert (refused.reason, [each.subject_uids for each in refused.touched]) == (common_pb2.ERROR_REASON_INTEGRITY, [uid])
+    assert not any(before[name] & _key_ids(open_vault, name) for name in stored.names if name != hurt)
+    for row in rows:
+        open_vault.edit(table, {"subject_uid": uid, "uid": row.uid} if table is t.item else where, **row._asdict())
+    stored.check()
+
+
+def test_one_subject_that_is_asked_for_and_was_altered_ends_the_operation_and_is_named(open_vault: Inside) -> None:
+    (name,) = Stored(open_vault, people=1).names
+    uid = _subject(open_vault, name).uid
+    key = open_vault.row(t.subject_key, subject_uid=uid)
+    open_vault.edit(t.subject_key, {"subject_uid": uid}, wrapped=bytes(66))
+    error = _asked(open_vault, name).error
+    assert "INTEGRITY" in str(error)
+    assert uid.hex() in error.message
+    open_vault.edit(t.subject_key, {"subject_uid": uid}, wrapped=key.wrapped)
+
+
+def test_a_rekeying_that_is_taken_over_still_tells_whom_the_one_before_left_out(open_vault: Inside) -> None:
+    uid = _subject(open_vault, Stored(open_vault, people=1).names[0]).uid
+    key = open_vault.row(t.subject_key, subject_uid=uid)
+    open_vault.edit(t.subject_key, {"subject_uid": uid}, wrapped=bytes(66))
+    operation = open_vault.ask(v1.RekeyRequest(context=context("incident")), "security").operation
+    with desk(open_vault) as first:
+        row = open_vault.row(t.operation, live_kind="Rekey")
+        assert take(open_vault.engine, row, first.name)
+        steps = Rekey(first, row, batch=500)
+        while steps.step():
+            pass
+    open_vault.edit(t.operation, {"uid": row.uid}, until_us=0)
+    with worker(open_vault, "key-worker:another") as working:
+        working.look()
+    assert list(attested(open_vault, operation.name).altered_subjects) == [uid]
+    open_vault.edit(t.subject_key, {"subject_uid": uid}, wrapped=key.wrapped)

@@ -5,18 +5,20 @@ What was deleted or replaced before is then under a key that only old copies of 
 
 import time
 from collections.abc import Iterable, Iterator
+from enum import Enum
 from itertools import islice
 
 from vault.admission import ACTIVE
 from vault.audit.events import Caller, Draft
 from vault.crypto import binding
 from vault.crypto.envelope import DecryptionError, key_version, seal, unseal
-from vault.crypto.keys import LABEL_ITEM, LABEL_SUBJECT_ID, LABEL_WRAP, Key, unwrap, wrap
+from vault.crypto.keys import LABEL_ITEM, LABEL_SUBJECT_ID, Key
 from vault.crypto.plaintext import PlaintextError, decode
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeysMissingError, TenantKeys
 from vault.safe import new_uid, seal_value
-from vault.store.reads import STORE, Everything, Head, Reads, Rows
+from vault.store.envelopes import open_subject_key, seal_subject_key
+from vault.store.reads import FIELD, STORE, Everything, Head, Reads, Rows
 from vault.store.rows import AliasRow, ItemRow, SubjectKeyRow, SubjectRow, TenantRow
 from vault.store.runner import Outcome
 from vault.store.sealing import check, sealed
@@ -24,8 +26,6 @@ from vault.store.writes import Writes
 from vault.v1 import audit_pb2, common_pb2
 
 ACTION = "Rekeyed"
-FIELD = "field"
-"""The kind of subject key that callers' ciphertexts are under."""
 MAX_FIELD_KEYS = 100
 """Field keys of one subject: none goes before the subject does, since the vault does not know what is under it."""
 GONE = frozenset({common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND, common_pb2.ERROR_REASON_SUBJECT_RESTRICTED})
@@ -35,25 +35,40 @@ _A_LEAF = 1000
 """Tokens that one event names; more go into further events."""
 
 
+class NewFieldKey(Enum):
+    """Whether a subject that has field keys gets a new one as well; the old ones stay for the ciphertexts under them."""
+
+    NEVER = "never"
+    IF_ROOM = "if it has fewer than it may have"
+    ALWAYS = "always: one that has as many as it may have is not re-keyed"
+
+
 class Rekeying:
-    """The re-keying of one subject; implements ``store.runner.Call``."""
+    """The re-keying of one subject; implements ``store.runner.Call``.
+
+    Attributes:
+        subject_uid: whose.
+        is_altered: once decided: nothing was done, since rows of the subject were altered.
+        lacks_room: once decided: the subject has as many field keys as it may have, so it got a new store key only.
+    """
 
     action = ACTION
     needs_keys = True
 
-    def __init__(self, caller: Caller, subject_uid: bytes, details: dict[str, str], *, with_field_key: bool) -> None:
+    def __init__(self, caller: Caller, subject_uid: bytes, details: dict[str, str], new_field_key: NewFieldKey) -> None:
         """Make it.
 
         Args:
             caller: who re-keys.
             subject_uid: whom.
             details: what the log says besides.
-            with_field_key: also make a new field key, if there is one; the old ones stay for the ciphertexts under them.
+            new_field_key: whether it gets one.
         """
+        self.subject_uid = subject_uid
+        self.is_altered = self.lacks_room = False
         self._caller = caller
-        self._subject_uid = subject_uid
         self._details = details
-        self._with_field_key = with_field_key
+        self._new_field_key = new_field_key
         self.deadline = time.monotonic() + PATIENCE_S
 
     @property
@@ -63,26 +78,26 @@ class Rekeying:
 
     def reads(self, _keys: TenantKeys | None) -> Reads:
         """The subject with everything, and the tenant's keys kept from changing."""
-        return Reads(everything=frozenset({self._subject_uid}), pinning=True)
+        return Reads(everything=frozenset({self.subject_uid}), pinning=True)
 
     def decide(self, rows: Rows, keys: TenantKeys | None) -> Outcome:
         """Seal everything anew."""
         if keys is None:
             raise KeysMissingError(self._caller.tenant_uid)
-        every, tenant = rows.everything.get(self._subject_uid), rows.tenant
+        self.is_altered = self.lacks_room = False
+        every, tenant = rows.everything.get(self.subject_uid), rows.tenant
         try:
             if tenant is None or every is None:
                 raise VaultError(common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND, "the subject was erased meanwhile")
             check(keys.authority, tenant)
-            _check_lasting(tenant, every.subject)
-            renewed = _Renewed(keys, tenant, every)
-            writes = renewed.writes()
-            if self._with_field_key:
-                writes.inserted += renewed.field_key()
-        except (DecryptionError, PlaintextError):
-            return self.failed(_altered())
+            _check_lasting(keys, tenant, every.subject)
+            self.lacks_room = self._check_room(every)
+            renewed, writes = _renewed(keys, tenant, every)
         except VaultError as error:
+            self.is_altered = isinstance(error, AlteredError)
             return self.failed(error)
+        if self._new_field_key != NewFieldKey.NEVER and not self.lacks_room:
+            writes.inserted += renewed.field_key()
         drafts = list(self._drafts(renewed.items, every))
         return Outcome(b"", drafts[0], writes, also=drafts[1:])
 
@@ -92,9 +107,21 @@ class Rekeying:
         draft.decision, draft.reason = audit_pb2.DECISION_FAILED, error.reason
         return Outcome(error, draft)
 
+    def _check_room(self, every: Everything) -> bool:
+        """Whether there is no room for another field key, where that is no reason to refuse.
+
+        Raises:
+            VaultError: WRONG_STATE, where it is.
+        """
+        if self._new_field_key == NewFieldKey.NEVER or sum(row.kind == FIELD for row in every.keys) < MAX_FIELD_KEYS:
+            return False
+        if self._new_field_key == NewFieldKey.ALWAYS:
+            raise _too_many(self.subject_uid)
+        return True
+
     def _draft(self) -> Draft:
         draft = Draft(self._caller, self.action, common_pb2.CallContext(), details=dict(self._details))
-        draft.look_into(self._subject_uid)
+        draft.look_into(self.subject_uid)
         return draft
 
     def _drafts(self, items: Iterable[ItemRow], every: Everything) -> Iterator[Draft]:
@@ -119,17 +146,19 @@ class _Renewed:
         Raises:
             VaultError: INTEGRITY, if a row was altered.
             DecryptionError, PlaintextError: what a row holds was.
-            KeysMissingError: an epoch is not in memory.
         """
         self._keys, self._tenant, self._every = keys, tenant, every
-        check(keys.authority, every.subject)
         self._old = {row.version: self._unwrapped(row) for row in every.keys if row.kind == STORE}
         self._version = every.subject.store_key_version + 1
         self._key = Key.generate()
         self.items = [self._item(row) for row in every.items]
 
     def writes(self) -> Writes:
-        """All that changes: nothing of a kind is inserted that was not there, but the key."""
+        """All that changes: nothing of a kind is inserted that was not there, but the key.
+
+        Raises:
+            VaultError, DecryptionError: as when it was made.
+        """
         every = self._every
         writes = Writes(inserted=[self._wrapped(STORE, self._version, self._key)])
         writes.replaced.append((every.subject, self._subject()))
@@ -140,14 +169,8 @@ class _Renewed:
         return writes
 
     def field_key(self) -> list[SubjectKeyRow]:
-        """A new field key, if the subject has any.
-
-        Raises:
-            VaultError: WRONG_STATE, if it has as many as it may have.
-        """
+        """A new field key, if the subject has any."""
         versions = [row.version for row in self._every.keys if row.kind == FIELD]
-        if len(versions) >= MAX_FIELD_KEYS:
-            raise _too_many(self._every.subject.uid)
         return [self._wrapped(FIELD, max(versions) + 1, Key.generate())] if versions else []
 
     def _subject(self) -> SubjectRow:
@@ -182,24 +205,43 @@ class _Renewed:
         return binding.subject_id(self._tenant.uid, self._every.subject.uid, version)
 
     def _unwrapped(self, row: SubjectKeyRow) -> Key:
-        if row.epoch not in self._keys.epochs:  # they are of the tenant's generation, so that what names another was put back
-            raise DecryptionError
-        bound = binding.subject_key(row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id, row.epoch)
-        return unwrap(self._keys.epoch(row.epoch).derive(LABEL_WRAP), row.wrapped, bound)
+        try:
+            return open_subject_key(self._keys, row)
+        except KeysMissingError:  # they are of the tenant's generation, so that a row which names another was put back
+            raise DecryptionError from None
 
     def _wrapped(self, kind: str, version: int, key: Key) -> SubjectKeyRow:
-        tenant, uid, key_id = self._tenant, self._every.subject.uid, new_uid()
-        bound = binding.subject_key(tenant.uid, uid, kind, version, key_id, tenant.epoch)
-        envelope = wrap(self._keys.epoch(tenant.epoch).derive(LABEL_WRAP), tenant.epoch, key, bound)
-        return SubjectKeyRow(tenant.uid, uid, kind, version, key_id, tenant.epoch, envelope)
+        row = SubjectKeyRow(self._tenant.uid, self._every.subject.uid, kind, version, new_uid(), self._tenant.epoch, b"")
+        return seal_subject_key(self._keys, row, self._tenant.epoch, key)
 
 
-def _check_lasting(tenant: TenantRow, subject: SubjectRow) -> None:
-    """Refuse whose keys are noted already as those that go, and a tenant that nothing is to be done for."""
+def _renewed(keys: TenantKeys, tenant: TenantRow, every: Everything) -> tuple[_Renewed, Writes]:
+    """The subject's rows under a new store key, and what is written of them.
+
+    Raises:
+        AlteredError: one of them was altered.
+    """
+    try:
+        renewed = _Renewed(keys, tenant, every)
+        return renewed, renewed.writes()
+    except (DecryptionError, PlaintextError, VaultError):
+        raise AlteredError(every.subject.uid) from None
+
+
+def _check_lasting(keys: TenantKeys, tenant: TenantRow, subject: SubjectRow) -> None:
+    """Refuse whose keys are noted already as those that go, and a tenant that nothing is to be done for.
+
+    Raises:
+        VaultError: TENANT_SEALED, SUBJECT_RESTRICTED; INTEGRITY, as ``AlteredError``.
+    """
     if tenant.state != ACTIVE:
         raise VaultError(
             common_pb2.ERROR_REASON_TENANT_SEALED, f"the tenant is {tenant.state.lower()}: work on its keys stands still"
         )
+    try:
+        check(keys.authority, subject)
+    except VaultError:
+        raise AlteredError(subject.uid) from None
     if subject.state == "ERASING":
         raise VaultError(common_pb2.ERROR_REASON_SUBJECT_RESTRICTED, "the subject is being erased: it gets no new keys")
 
@@ -212,8 +254,13 @@ def _too_many(subject_uid: bytes) -> VaultError:
     )
 
 
-def _altered() -> VaultError:
-    return VaultError(
-        common_pb2.ERROR_REASON_INTEGRITY,
-        "a stored row of the subject was altered or moved; the subject keeps its keys; the operator must investigate",
-    )
+class AlteredError(VaultError):
+    """A row of the subject was altered: INTEGRITY."""
+
+    def __init__(self, subject_uid: bytes) -> None:
+        """Name the subject by its uid (16 bytes)."""
+        super().__init__(
+            common_pb2.ERROR_REASON_INTEGRITY,
+            f"a stored row of the subject {subject_uid.hex()} was altered or moved; the subject keeps its keys; the operator must "
+            "investigate",
+        )

@@ -188,7 +188,7 @@ class SetScheduleResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class Attestation(_message.Message):
-    __slots__ = ("done", "left", "retired_epochs", "retired_index_keys", "kek_version", "destroyed_kek_versions", "horizons_reached")
+    __slots__ = ("done", "left", "retired_epochs", "retired_index_keys", "kek_version", "destroyed_kek_versions", "horizons_reached", "altered_subjects")
     class DoneEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -210,6 +210,7 @@ class Attestation(_message.Message):
     KEK_VERSION_FIELD_NUMBER: _ClassVar[int]
     DESTROYED_KEK_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     HORIZONS_REACHED_FIELD_NUMBER: _ClassVar[int]
+    ALTERED_SUBJECTS_FIELD_NUMBER: _ClassVar[int]
     done: _containers.ScalarMap[str, int]
     left: _containers.ScalarMap[str, int]
     retired_epochs: _containers.RepeatedScalarFieldContainer[int]
@@ -217,7 +218,8 @@ class Attestation(_message.Message):
     kek_version: int
     destroyed_kek_versions: _containers.RepeatedScalarFieldContainer[int]
     horizons_reached: int
-    def __init__(self, done: _Optional[_Mapping[str, int]] = ..., left: _Optional[_Mapping[str, int]] = ..., retired_epochs: _Optional[_Iterable[int]] = ..., retired_index_keys: _Optional[_Iterable[int]] = ..., kek_version: _Optional[int] = ..., destroyed_kek_versions: _Optional[_Iterable[int]] = ..., horizons_reached: _Optional[int] = ...) -> None: ...
+    altered_subjects: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, done: _Optional[_Mapping[str, int]] = ..., left: _Optional[_Mapping[str, int]] = ..., retired_epochs: _Optional[_Iterable[int]] = ..., retired_index_keys: _Optional[_Iterable[int]] = ..., kek_version: _Optional[int] = ..., destroyed_kek_versions: _Optional[_Iterable[int]] = ..., horizons_reached: _Optional[int] = ..., altered_subjects: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class OperationProgress(_message.Message):
     __slots__ = ("kind", "state", "phase", "done", "total", "rows_per_second", "estimated_time", "create_time", "update_time")

@@ -45,23 +45,6 @@ def erased_subjects(desk: Desk, tenant_uid: bytes) -> frozenset[bytes]:
     return frozenset(subjects_of(desk.manager.destroyed(tenant_uid)))
 
 
-def check_nobody_is_being_erased(desk: Desk, tenant_uid: bytes, patience_s: float) -> None:
-    """Wait for erasures under way: what is theirs goes with them, and is moved nowhere.
-
-    Raises:
-        VaultError: CONFLICT, if there is one.
-        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
-    """
-    c = t.subject.c
-    erasing = sa.exists().where(c.tenant_uid == tenant_uid, c.state == "ERASING")
-    with reading(desk.engine, patience_s) as connection:
-        if connection.scalar(sa.select(erasing)):
-            raise VaultError(
-                common_pb2.ERROR_REASON_CONFLICT,
-                "subjects are being erased; what is theirs goes before the old keys are retired",
-            )
-
-
 def _is_under_way(connection: sa.Connection, keys: TenantKeys, erasure_uid: bytes) -> bool:
     c = t.erasure.c
     found = connection.execute(sa.select(t.erasure).where(c.tenant_uid == keys.tenant_uid, c.uid == erasure_uid)).first()

@@ -12,13 +12,15 @@ from vault.crypto.binding import kms_context
 from vault.crypto.keys import Key
 from vault.errors import VaultError
 from vault.keys import acts
-from vault.keys.rekeying import GONE, Rekeying
+from vault.keys.rekeying import NewFieldKey
 from vault.kms.kek import Kek
 from vault.kms.key_manager import Wrapped
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, KeysMissingError, TenantKeys
 from vault.kms.wrapped_by import wrapped_by
 from vault.server.key_worker.desk import Desk
-from vault.server.key_worker.erased import check_nobody_is_back, check_nobody_is_being_erased, erased_subjects
+from vault.server.key_worker.erased import check_nobody_is_back, erased_subjects
+from vault.server.key_worker.held_up import held_up
+from vault.server.key_worker.renewal import Renewal
 from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.rotation import reindex, rewrap
@@ -144,13 +146,9 @@ class Rotation:
         due = sa.select(c.uid).where(c.tenant_uid == self._row.tenant_uid, c.rekey_due, c.uid > after)
         with reading(self._desk.engine, _PATIENCE_S) as connection:
             uids = list(connection.scalars(due.order_by(c.uid).limit(max(1, self._batch // 10))))
-        calls = [Rekeying(self._caller, uid, self._details, with_field_key=False) for uid in uids]
-        refused = [answer for answer in self._desk.each(calls) if isinstance(answer, VaultError)]
-        for error in refused:
-            if error.reason not in GONE:
-                raise error
+        done = Renewal(self._desk, self._caller, self._details, NewFieldKey.NEVER).renew(uids)
         with self._desk.engine.begin() as connection:
-            place = self._advance(connection, Pass(len(uids) - len(refused), len(refused), uids[-1] if uids else None), REWRAP)
+            place = self._advance(connection, Pass(done, len(uids) - done, uids[-1] if uids else None), REWRAP)
         self.place = place
         return True
 
@@ -207,17 +205,12 @@ class Rotation:
         """Another pass over what was locked, or changed, in the one before.
 
         Raises:
-            VaultError: INTEGRITY, if some passes in a row moved nothing; CONFLICT, if it has to wait for erasures.
+            VaultError: some passes in a row moved nothing; see ``held_up``.
         """
         self._idle = 0 if self.place.done > self._done_before else self._idle + 1
         self._done_before = self.place.done
         if self._idle == _IDLE_PASSES:
-            check_nobody_is_being_erased(self._desk, self._row.tenant_uid, _PATIENCE_S)
-            raise VaultError(
-                common_pb2.ERROR_REASON_INTEGRITY,
-                f"rows that were altered or damaged can't be moved to the new keys, so the old ones stay: {left}; find them with "
-                "`pdvault audit verify --database`",
-            )
+            raise held_up(self._desk, self._row, self._loaded(), left)
         self._note(self.place._replace(phase=REKEY, cursor=self.place.cursor[: _BEFORE.size]))
 
     @cached_property

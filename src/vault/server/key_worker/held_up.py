@@ -1,0 +1,102 @@
+"""Why a rotation can't come to its end: erasures that are not done, rows that were altered. Subjects are named by their uids."""
+
+from collections.abc import Iterable, Mapping
+
+import sqlalchemy as sa
+
+from vault.errors import VaultError
+from vault.kms.tenant_keys import TenantKeys
+from vault.server.key_worker.desk import Desk
+from vault.store import tables as t
+from vault.store.engine import reading
+from vault.store.queries import now_us
+from vault.store.rotation.census import Census, under_older_epoch
+from vault.store.rows import ErasureRow, OperationRow
+from vault.store.sealing import fits
+from vault.v1 import common_pb2
+
+ERASING_PATIENCE_S = 3600.0
+"""How long a rotation waits for somebody's erasure to be done, from its beginning or the rotation's, whichever is later."""
+_NAMED = 10
+"""Subjects that one refusal names."""
+_READING_S = 600.0
+
+
+def held_up(desk: Desk, row: OperationRow, keys: TenantKeys, left: Census) -> VaultError:
+    """The refusal with which a rotation waits, or ends, that some passes have not moved on.
+
+    Args:
+        desk: what it takes to look.
+        row: the rotation.
+        keys: the tenant's, the current ones among them.
+        left: what the last scan has found.
+
+    Returns:
+        CONFLICT, to wait for erasures; WRONG_STATE, naming those that are not done for longer than an hour; else INTEGRITY.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    with reading(desk.engine, _READING_S) as connection:
+        erasing = _erasing(connection, row, keys)
+        before = now_us(connection) - round(ERASING_PATIENCE_S * 1e6)
+        stuck = [uid for uid, since_us in erasing.items() if since_us < before]
+        if stuck:
+            return _not_done(stuck)
+        if erasing:
+            return VaultError(
+                common_pb2.ERROR_REASON_CONFLICT,
+                "subjects are being erased; what is theirs goes before the old keys are retired",
+            )
+        return _altered(left, _who_is_left(connection, keys))
+
+
+def _erasing(connection: sa.Connection, row: OperationRow, keys: TenantKeys) -> Mapping[bytes, int]:
+    """Who is being erased, and since when, as the rows of erasures say that were not altered; if none does, since the rotation."""
+    s, e = t.subject.c, t.erasure.c
+    subjects = connection.scalars(sa.select(s.uid).where(s.tenant_uid == row.tenant_uid, s.state == "ERASING").order_by(s.uid))
+    since = dict.fromkeys(subjects, row.create_us)
+    begun = sa.select(t.erasure).where(e.tenant_uid == row.tenant_uid, e.state == "BEGUN")
+    for erasure in map(ErasureRow._make, connection.execute(begun)):
+        if erasure.subject_uid in since and fits(keys.authority, erasure):
+            since[erasure.subject_uid] = max(since[erasure.subject_uid], erasure.begin_us)
+    return since
+
+
+def _who_is_left(connection: sa.Connection, keys: TenantKeys) -> list[bytes]:
+    """The first subjects with rows under older keys."""
+    index = max(keys.indexes)
+    older = (
+        (t.subject_key, t.subject_key.c.subject_uid, under_older_epoch(max(keys.epochs))),
+        (t.subject, t.subject.c.uid, t.subject.c.index_key_version != index),
+        (t.subject_alias, t.subject_alias.c.subject_uid, t.subject_alias.c.index_key_version != index),
+        (t.item, t.item.c.subject_uid, t.item.c.index_key_version != index),
+    )
+    found = set[bytes]()
+    for table, uid, is_older in older:
+        of_them = sa.select(uid).where(table.c.tenant_uid == keys.tenant_uid, is_older).distinct().limit(_NAMED + 1)
+        found |= set(connection.scalars(of_them))
+    return sorted(found)
+
+
+def _not_done(subject_uids: Iterable[bytes]) -> VaultError:
+    return VaultError(
+        common_pb2.ERROR_REASON_WRONG_STATE,
+        f"the erasure of {_names(subject_uids)} is not done after {ERASING_PATIENCE_S / 60:.0f} minutes, and the old keys stay "
+        "until it is; the servers' log says what is in its way; rotate again then",
+    )
+
+
+def _altered(left: Census, subject_uids: Iterable[bytes]) -> VaultError:
+    return VaultError(
+        common_pb2.ERROR_REASON_INTEGRITY,
+        f"rows that were altered or damaged can't be moved to the new keys, so the old ones stay: {left}, of "
+        f"{_names(subject_uids)}; find them with `pdvault audit verify --database`",
+    )
+
+
+def _names(subject_uids: Iterable[bytes]) -> str:
+    """Subjects by their uids, the first of them."""
+    uids = [uid.hex() for uid in subject_uids]
+    more = f" and more, {len(uids)} at least" if len(uids) > _NAMED else ""
+    return f"{'the subject' if len(uids) == 1 else 'the subjects'} {', '.join(uids[:_NAMED])}{more}" if uids else "no subject"
