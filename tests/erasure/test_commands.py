@@ -113,10 +113,36 @@ class _Page(HTMLParser):
 
 
 def test_it_is_shown_in_text_too(erased: tuple[Path, str], tmp_path: Path) -> None:
-    shown = _run("erasure", "show", erased[0], "--state", tmp_path)
-    assert shown.code == 0
-    assert "Keys destroyed: 1" in shown.out
-    assert "not checked" in shown.out
+    file, key = erased
+    shown = _run("erasure", "show", file, "--log-key", key, "--state", tmp_path)
+    assert (shown.code, "Keys destroyed: 1" in shown.out, "proven: entry" in shown.out) == (0, True, True)
+    unchecked = _run("erasure", "show", file, "--state", tmp_path)
+    assert (unchecked.code, "Keys destroyed: 1" in unchecked.out, "not checked" in unchecked.out) == (2, True, True)
+
+
+@pytest.mark.parametrize("key", ["", "no key", "pdvault.invalid/other+c74f20a3+BIpZ0rJ6Yg=="])
+def test_no_page_is_made_of_what_can_t_be_checked(erased: tuple[Path, str], tmp_path: Path, key: str) -> None:
+    shown = _run("erasure", "show", erased[0], "--html", *(["--log-key", key] if key else []), "--state", tmp_path)
+    assert (shown.code, shown.out) == (2, "")
+    assert "no page" in shown.err
+
+
+def test_no_page_is_made_of_what_has_no_proof_yet(erased: tuple[Path, str], tmp_path: Path) -> None:
+    content = json.loads(erased[0].read_text())
+    del content["erased"]
+    (tmp_path / "early.json").write_text(json.dumps(content))
+    shown = _run("erasure", "show", tmp_path / "early.json", "--html", "--log-key", erased[1], "--state", tmp_path)
+    assert (shown.code, shown.out) == (2, "")
+    assert "no proof yet" in shown.err
+
+
+def test_the_receipt_of_another_erasure_is_none_of_one_s_own(served: Served, erased: tuple[Path, str], tmp_path: Path) -> None:
+    done = served("privacy", "erasure", "receipt", "00" * 16, "--own", erased[0], "--out", tmp_path / "whole.json")
+    assert (done.code, "the receipt of another erasure" in done.err) == (1, True)
+    (tmp_path / "none.json").write_text("{}")
+    done = served("privacy", "erasure", "receipt", "00" * 16, "--own", tmp_path / "none.json", "--out", tmp_path / "whole.json")
+    assert (done.code, "none.json" in done.err) == (1, True)
+    assert not (tmp_path / "whole.json").exists()
 
 
 def test_the_vault_looks_again_and_gives_the_receipt_again(served: Served, erased: tuple[Path, str], tmp_path: Path) -> None:

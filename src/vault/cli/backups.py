@@ -109,8 +109,9 @@ def _missing(config: Config) -> list[Path]:
     return [path for path in paths if not path.exists()]
 
 
-def make_identity(path: Path) -> str:
-    """Make an age identity in a new file, readable for its owner only; its recipient.
+@contextmanager
+def new_identity(path: Path, backup: Path) -> Iterator[str]:
+    """An age identity in a new file, readable for its owner only: its recipient. It goes again if there is no ``backup``.
 
     Raises:
         VaultError: the file exists.
@@ -120,4 +121,8 @@ def make_identity(path: Path) -> str:
     recipient = str(identity.to_public())
     made = datetime.now(UTC).isoformat(timespec="seconds")
     write_private(path, f"# created: {made}\n# public key: {recipient}\n{identity}\n".encode())
-    return recipient
+    try:
+        yield recipient
+    finally:
+        if not backup.exists():
+            path.unlink()

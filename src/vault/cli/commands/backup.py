@@ -1,5 +1,6 @@
 """``pdvault backup``."""
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,12 +60,15 @@ def create(out: Path, recipients: tuple[str, ...], new_identity: Path | None, co
     if not recipients and new_identity is None:
         raise click.UsageError("a backup is always encrypted: say to whom with --recipient, or make a key with --new-identity")
     keys = read_recipients(recipients)
-    if new_identity is not None:
-        keys.append(backups.make_identity(new_identity))
-        say(f"Made {new_identity}: without it the backup can't be opened. Keep it apart from the backup, and a copy elsewhere.")
-    with backups.read_beside_servers(config) as engine, rows_bar("Backing up") as tell, opening.changing_schema():
+    with backups.read_beside_servers(config) as engine, ExitStack() as work:
+        tell = work.enter_context(rows_bar("Backing up"))
+        if new_identity is not None:
+            keys.append(work.enter_context(backups.new_identity(new_identity, out)))
+        work.enter_context(opening.changing_schema())
         made = Backup(engine, tell)
         write_bundle(out, made.pieces(), keys)
+    if new_identity is not None:
+        say(f"Made {new_identity}: without it the backup can't be opened. Keep it apart from the backup, and a copy elsewhere.")
     emit(None, [{"out": str(out), **_said(made.manifest), "bytes": out.stat().st_size}])
 
 

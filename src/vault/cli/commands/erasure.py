@@ -9,6 +9,7 @@ from vault.cli import options
 from vault.cli.audit.trust import log_key_option, state_folder, state_option
 from vault.cli.calling import Calling, calling_options, in_client_words
 from vault.cli.clients import subject_client
+from vault.cli.failures import RefusedError
 from vault.cli.output import clean, emit
 from vault.cli.parameters import HexUid
 from vault.cli.verify_command import VerifyCommand
@@ -49,8 +50,9 @@ def receipt(uid: bytes, out: Path, own: Path | None, calling: Calling, output: s
     from vault.cli import receipt_words
     from vault.durable import create_file
 
+    held = _own(own, uid) if own else None
     with subject_client(calling) as client, in_client_words():
-        found = client.erasure_receipt(uid, own=own.read_text("utf-8") if own else None, **calling.context)
+        found = client.erasure_receipt(uid, own=held, **calling.context)
     create_file(out, found.text)
     emit(output, [receipt_words.row(found, out)])
 
@@ -121,31 +123,57 @@ def verify(
 @click.option("--html", "as_page", is_flag=True, help="As a page to show or to print, for the person it is about.")
 @log_key_option
 @state_option
-def show(file: Path, as_page: bool, log_keys: tuple[str, ...], state: Path | None) -> None:
+def show(file: Path, as_page: bool, log_keys: tuple[str, ...], state: Path | None) -> int:
     """Show what a receipt says, in plain words, and what of it is proven here.
 
-    A receipt in which something is wrong is not shown.
+    A receipt in which something is wrong is not shown. No page is made of one that is not proven here, since a page is believed.
+    Exit codes are those of `verify`.
     """
     from vault.audit.receipt import read_statement
     from vault.audit.verify_errors import UncheckedError, WrongError
     from vault.cli import receipt_page, receipt_words
+    from vault.cli.audit import verify as run
 
     try:
         read = _read(file)
         told = list(receipt_words.told(read, read_statement(read.statement)))
         try:
-            proofs = list(receipt_words.proven(_verified(read, file, log_keys, None, (), state)))
+            found = _verified(read, file, log_keys, None, (), state)
+            proofs = list(receipt_words.proven(found))
+            missing = None if found.erased else "it has no proof yet; `pdvault erasure receipt` gets it with its proof"
         except UncheckedError as error:
+            missing = str(error)
             proofs = [f"not checked: {error}"]
     except WrongError as error:
         raise click.ClickException(f"{file}: {error}") from None
+    if as_page and missing:
+        raise RefusedError(f"{file}: no page, since nothing is proven: {missing}")
     if as_page:
         click.echo(receipt_page.page(told, proofs), nl=False)
-        return
+        return run.GOOD
     for name, said in told:
         click.echo(clean(f"{name}: {said}"))
     for line in proofs:
         click.echo(clean(line))
+    return run.UNCHECKED if missing else run.GOOD
+
+
+def _own(file: Path, uid: bytes) -> str:
+    """The text of the receipt that `erase` wrote, if it is of this erasure.
+
+    Raises:
+        ClickException: it is another one's, or none.
+    """
+    from vault.audit.receipt import read_statement
+    from vault.audit.verify_errors import WrongError
+
+    try:
+        found = read_statement(_read(file).statement).erasure_uid
+    except WrongError as error:
+        raise click.ClickException(f"{file}: {error}") from None
+    if found != uid:
+        raise click.ClickException(f"{file} is the receipt of another erasure, {found.hex()}: give the one of {uid.hex()}")
+    return file.read_text("utf-8")
 
 
 def _read(file: Path) -> "ErasureReceipt":
