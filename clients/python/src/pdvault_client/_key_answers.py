@@ -117,6 +117,7 @@ def _attestation(said: Message) -> Attestation:
         kek_version=said.kek_version,
         destroyed_kek_versions=tuple(said.destroyed_kek_versions),
         horizons_reached=said.horizons_reached,
+        altered_subjects=tuple(said.altered_subjects),
     )
 
 

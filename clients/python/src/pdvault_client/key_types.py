@@ -122,6 +122,7 @@ class Attestation:
         kek_version: in use since.
         destroyed_kek_versions: those that are gone.
         horizons_reached: how many erasures no copy can undo any more.
+        altered_subjects: uids of subjects that keep their keys, since rows of theirs were altered: the first 100.
     """
 
     done: Mapping[str, int] = field(hash=False)
@@ -131,6 +132,7 @@ class Attestation:
     kek_version: int
     destroyed_kek_versions: tuple[int, ...]
     horizons_reached: int
+    altered_subjects: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

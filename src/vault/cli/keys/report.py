@@ -52,6 +52,7 @@ def operation_fields(operation: "Operation") -> Fields:
         "left": sum(attested.left.values()) if attested else None,
         "destroyed_kek_versions": list(attested.destroyed_kek_versions) if attested else None,
         "horizons_reached": attested.horizons_reached if attested else None,
+        "altered_subjects": [uid.hex() for uid in attested.altered_subjects] if attested else None,
         "error": operation.error.message if operation.error else None,
     }
 
