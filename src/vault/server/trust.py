@@ -4,7 +4,9 @@ TLS only asks for *some* tenant's CA. Which tenant a leaf belongs to is decided 
 the CA's row is checked again, with its MAC, in the call's own transaction.
 """
 
+import time
 from pathlib import Path
+from typing import Any
 
 import grpc
 import sqlalchemy as sa
@@ -14,6 +16,7 @@ from vault.server.config import ConfigError, ServerSettings
 from vault.store import tables as t
 
 REFRESH_S = 5.0
+_SWAP_PAUSE_S = 0.1
 
 
 class Trust:
@@ -30,25 +33,44 @@ class Trust:
         self.bundle = self._read()
         if not self.bundle.pem:
             raise ConfigError("no tenant has an issuing CA, so nobody could call: run `pdvault tenant create` first")
-        self._current = self._configuration()
+        self._files = self._read_files()
+        self._current = self._given = self._configuration()
 
     def refresh(self) -> None:
         """Read CAs and certificate again; called from a worker thread."""
-        self.bundle = self._read()
-        self._current = self._configuration()
+        before = (self.bundle.pem, self._files)
+        self.bundle, self._files = self._read(), self._read_files()
+        if (self.bundle.pem, self._files) != before:
+            self._current = self._configuration()
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Mutual TLS; each handshake takes the newest snapshot, on gRPC's own threads."""
-        return grpc.dynamic_ssl_server_credentials(self._current, lambda: self._current, require_client_authentication=True)
+        """Mutual TLS; each handshake takes the newest snapshot."""
+        changed: Any = self._changed  # the stubs don't know that nothing may have changed
+        return grpc.dynamic_ssl_server_credentials(self._current, changed, require_client_authentication=True)
+
+    def _changed(self) -> grpc.ServerCertificateConfiguration | None:
+        """The newest snapshot, unless gRPC has it; called by each handshake on gRPC's threads, by one at a time.
+
+        gRPC frees the snapshot before while other handshakes may just begin with it, and crashes (grpc/grpc#36693). So nothing
+        is replaced by its like; and before a change, handshakes that have begun get time to go on, and new ones wait for it.
+        """
+        if self._given is self._current:
+            return None
+        time.sleep(_SWAP_PAUSE_S)
+        self._given = self._current
+        return self._given
 
     def _read(self) -> TrustBundle:
         with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(t.tenant_ca)).all()
-        return TrustBundle([TrustedCa.from_der(row.tenant_uid, row.certificate) for row in rows])
+            rows = connection.execute(sa.select(t.tenant_ca).order_by(t.tenant_ca.c.sha256)).all()
+        found = [TrustedCa.from_der(row.tenant_uid, row.certificate) for row in rows]
+        return TrustBundle(sorted(found, key=lambda ca: (ca.tenant_uid, ca.sha256)))
+
+    def _read_files(self) -> tuple[bytes, bytes]:
+        return _read(self._settings.key_file), _read(self._settings.certificate_file)
 
     def _configuration(self) -> grpc.ServerCertificateConfiguration:
-        chain = (_read(self._settings.key_file), _read(self._settings.certificate_file))
-        return grpc.ssl_server_certificate_configuration([chain], root_certificates=self.bundle.pem)
+        return grpc.ssl_server_certificate_configuration([self._files], root_certificates=self.bundle.pem)
 
 
 def _read(path: Path) -> bytes:
