@@ -4,14 +4,19 @@ import secrets
 
 import pytest
 from google.longrunning import operations_pb2
-from tests.rotation.works import Stored, attested, begin_destruction, found, rotate, worker
+from google.protobuf.message import Message
+from tests.harness import context
+from tests.rotation.works import Stored, attested, begin_destruction, desk, found, rotate, worker
 from tests.use_cases.inside import Inside
 
 from vault.kms.key_manager import KmsIntegrityError
+from vault.server.key_worker.last_look import LastLook
+from vault.server.key_worker.worker import Worker
 from vault.store import tables as t
 from vault.store.rows import ErasureRow
 from vault.store.sealing import sealed
 from vault.store.writes import insert
+from vault.v1 import key_service_pb2 as v1
 from vault.v1.subject_service_pb2 import ErasureStatement
 
 
@@ -93,6 +98,42 @@ def test_a_key_said_to_be_retired_behind_the_vaults_back_is_not_destroyed(open_v
     open_vault.edit(t.subject_key, where, epoch=now.epoch)
     assert open_vault.node.key_manager.kek(uid).oldest <= before
     stored.check()
+
+
+@pytest.mark.parametrize("steered", [v1.PauseOperationRequest, v1.CancelOperationRequest])
+def test_nothing_is_destroyed_once_somebody_thinks_better_of_it(
+    open_vault: Inside, steered: type[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even in the last moment: when everything was looked at, and older versions open nothing any more."""
+    stored, keep_from = Stored(open_vault, people=1), rotate(open_vault).kek_version
+    before = open_vault.node.key_manager.kek(open_vault.tenant().uid)
+    name = begin_destruction(open_vault, keep_from)
+    check_opens = LastLook.check_opens
+
+    def steer(look: LastLook) -> None:
+        check_opens(look)
+        assert min(open_vault.node.key_manager.kek(open_vault.tenant().uid).versions) == keep_from
+        open_vault.ask(steered(context=context("incident"), name=name), "security")
+
+    with monkeypatch.context() as patched, worker(open_vault) as working:
+        patched.setattr(LastLook, "check_opens", steer)
+        working.look()
+    assert open_vault.node.key_manager.kek(open_vault.tenant().uid) == before
+    if steered is v1.PauseOperationRequest:
+        open_vault.ask(v1.CancelOperationRequest(context=context("incident"), name=name), "security")
+    stored.check()
+
+
+def test_a_destruction_attests_what_the_kms_says_is_gone(open_vault: Inside) -> None:
+    """Also where another one has destroyed more meanwhile."""
+    uid, first = open_vault.tenant().uid, rotate(open_vault).kek_version
+    last = rotate(open_vault).kek_version
+    name = begin_destruction(open_vault, first)
+    with desk(open_vault) as one:
+        one.administrator.destroy_before(uid, last)
+        Worker(one).look()
+    assert list(attested(open_vault, name).destroyed_kek_versions) == list(range(1, last))
+    assert attested(open_vault, name).kek_version == last
 
 
 def test_the_horizon_is_reached_when_every_key_that_touched_the_erased_is_gone(open_vault: Inside) -> None:

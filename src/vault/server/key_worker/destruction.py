@@ -60,16 +60,18 @@ class Destruction:
         return True
 
     def result(self) -> bytes:
-        """What is gone."""
+        """What is gone, as the KMS says."""
+        oldest = self._desk.administrator.kek(self._row.tenant_uid).oldest
         attestation = key_service_pb2.Attestation(
-            destroyed_kek_versions=range(1, self._keep_from), horizons_reached=self.place.done, kek_version=self._keep_from
+            destroyed_kek_versions=range(1, oldest), horizons_reached=self.place.done, kek_version=oldest
         )
         return attestation.SerializeToString(deterministic=True)
 
     def _destroy(self) -> Kek:
         """Destroy what nothing needs: everything is looked at again, and what is needed must open with those versions suspended.
 
-        How far an operation is stands under no MAC, so what was found before is not relied on.
+        How far an operation is stands under no MAC, so what was found before is not relied on. Looking takes long enough for
+        somebody to think better of it: whether it is still wanted is asked last of all.
         """
         administrator, uid = self._desk.administrator, self._row.tenant_uid
         oldest = administrator.kek(uid).oldest
@@ -80,6 +82,7 @@ class Destruction:
             if oldest < self._keep_from:
                 administrator.suspend_before(uid, self._keep_from)
                 self._look.check_opens()
+            keep(self._desk.engine, self._row, self._desk.name, _PATIENCE_S)
             undo.pop_all()
         return administrator.destroy_before(uid, self._keep_from)
 
