@@ -14,7 +14,7 @@ from tests.cli.conftest import ANY_PORT, Draft, Result, Run
 
 from vault.access.issuing import Issued, create_ca, issue_server, write_private
 from vault.cli import options
-from vault.cli.development import DevVault, write_certificates, write_config
+from vault.cli.development import DevVault, make, write_certificates, write_config
 from vault.server.config import load
 
 LOCAL_KMS = '[kms]\nkind = "local"\nkeyring_file = "keyring"\nkey_file = "keyring.key"\n'
@@ -112,6 +112,18 @@ def test_a_vault_that_was_never_initialised_says_so(
     done = admin(*command)
     assert done.code == 1
     assert "pdvault init" in done.err
+
+
+def test_an_operator_gets_the_log_s_key_that_auditors_get_of_the_server(draft: Draft, pdvault: Run) -> None:
+    vault = make(draft.folder / "dev", ANY_PORT, ANY_PORT)
+    config = ("--config", vault.config_file)
+    own, system = (pdvault("tenant", "log-key", name, *config).out.strip() for name in ("dev", "system"))
+    with ServerProcess(vault.config_file, draft.path("server.log")) as server:
+        environment = {**vault.environment("auditor", server.address), "XDG_STATE_HOME": str(draft.folder)}
+        asked = pdvault("audit", "checkpoint", "-o", "json", environment=environment)
+    assert asked.rows[0]["log_key"] == own
+    assert system.startswith(f"pdvault.invalid/{'0' * 32}+")
+    assert "no tenant nobody" in pdvault("tenant", "log-key", "nobody", *config).err
 
 
 def test_tenants_are_listed_with_their_cas(acme: Draft, admin: Run) -> None:

@@ -71,6 +71,7 @@ def test_no_command_takes_a_value_or_a_secret_as_an_argument() -> None:
         "pdvault tenant create name",
         "pdvault tenant import-kek uid",
         "pdvault tenant trust name",
+        "pdvault tenant log-key name",
         "pdvault principal add tenant",
         "pdvault principal add name",
         "pdvault principal suspend tenant",

@@ -5,9 +5,12 @@ import sqlalchemy as sa
 
 from vault.access.identity import TrustedCa, is_principal_name
 from vault.access.issuing import principal_uri
+from vault.audit.continuing import parse_name
 from vault.audit.events import SYSTEM_TENANT
+from vault.audit.note import NoteError, verifier
 from vault.server.node import Node
 from vault.store import tables as t
+from vault.store.log.queries import altered
 from vault.store.rows import PrincipalRow, TenantRow
 from vault.store.sealing import check
 
@@ -32,6 +35,21 @@ def find_tenant(node: Node, name: str) -> TenantRow:
             f"there is no tenant {name}: `pdvault tenant list` names them, `pdvault tenant create` makes one"
         )
     return TenantRow(*found)
+
+
+def log_key(node: Node, tenant_uid: bytes) -> str:
+    """The verifier key of a tenant's log: the name that the log has now, and the key as the KMS has it.
+
+    Raises:
+        VaultError: INTEGRITY, if the name was altered; or the KMS does not answer.
+    """
+    with node.engine.connect() as connection:
+        origin = connection.scalar(sa.select(t.audit_log.c.origin).where(t.audit_log.c.tenant_uid == tenant_uid))
+    try:
+        parse_name(origin or "", tenant_uid)
+        return verifier(origin or "", node.key_manager.log_public_key(tenant_uid)).vkey
+    except NoteError:
+        raise altered(t.audit_log.name, "the origin") from None
 
 
 def authorities(node: Node) -> list[TrustedCa]:

@@ -101,6 +101,30 @@ def import_kek(uid: bytes, kek_file: Path, config_file: Path, output: str | None
 
 
 @tenant.command(
+    "log-key",
+    epilog=options.examples(
+        "pdvault tenant log-key acme > acme.vkey",
+        "pdvault tenant log-key system",
+    ),
+)
+@click.argument("name")
+@options.config_option
+def log_key(name: str, config_file: Path) -> None:
+    """Print the key of a tenant's audit log, for the operator to publish: on a website, in a contract.
+
+    With it anybody can check the log, and receipts of erasures, without believing the server. It is the verifier key of C2SP
+    signed-note: the log's name, key id and key. After a restore the log has a new name, which ends in /r1, by the same key: publish
+    both. The log of the tenant system is the vault's own.
+    """
+    config = options.read_config(config_file)
+    from vault.cli import opening, registry
+
+    with opening.inspected(config) as node:
+        found = registry.log_key(node, registry.find_tenant(node, name).uid)
+    click.echo(found)
+
+
+@tenant.command(
     "list",
     epilog=options.examples(
         "pdvault tenant list -o table",
