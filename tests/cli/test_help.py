@@ -14,7 +14,9 @@ from vault.access import policy
 from vault.cli.commands.principal import ROLES
 from vault.cli.main import pdvault as group
 
-DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "cli.md"
+REPOSITORY = Path(__file__).parent.parent.parent
+DOCUMENT = REPOSITORY / "docs" / "cli.md"
+OTHERS = [REPOSITORY / "README.md", *sorted(path for path in (REPOSITORY / "docs").glob("*.md") if path != DOCUMENT)]
 
 
 def commands(command: click.Command = group, name: str = "pdvault") -> Iterator[tuple[str, click.Command]]:
@@ -63,6 +65,12 @@ def test_every_command_line_in_the_documentation_holds_and_every_command_is_ther
     for line in lines:
         check(line)
     assert [name for name in COMMANDS if not any(line.startswith(name) for line in lines)] == []
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.name)
+def test_every_command_line_in_the_other_documents_holds(path: Path) -> None:
+    for line in pdvault_lines(path.read_text("utf-8")):
+        check(line)
 
 
 def test_no_command_takes_a_value_or_a_secret_as_an_argument() -> None:
