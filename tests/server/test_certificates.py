@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from tests.harness import Caller, Tenant, add_tenant
+from tests.harness import Caller, Tenant, Vault, add_tenant
 from tests.server.conftest import Served
 from tests.server.refusal import Refusal, refused
 from tests.server.requests import good
@@ -19,6 +19,7 @@ from vault import principals
 from vault.access.issuing import Issued, create_ca, issue_client, principal_uri
 from vault.administration import Act, next_authority, operator
 from vault.kms.tenant_keys import TenantKeys
+from vault.server.trust import Trust
 from vault.store import tables as t
 from vault.store.reads import Rows
 from vault.store.sealing import sealed
@@ -112,6 +113,18 @@ def test_a_certificate_that_names_nobody_is_unauthenticated_and_leaves_no_event(
 def _check_unauthenticated(refusal: Refusal) -> None:
     assert (refusal.code, refusal.reason, refusal.domain) == ("UNAUTHENTICATED", "CERTIFICATE_REFUSED", "vault.v1")
     assert "certificate" in refusal.message
+
+
+def test_grpc_is_given_a_snapshot_once_lest_it_crashes_when_many_connect_at_once(sqlite_vault: Vault) -> None:
+    with sqlite_vault.node() as node:
+        trust = Trust(node.engine, sqlite_vault.config.server)
+        for _ in range(2):
+            trust.refresh()
+            assert trust._changed() is None
+        add_tenant(node, "initech")
+        trust.refresh()
+        assert trust._changed() is not None
+        assert trust._changed() is None
 
 
 def test_a_certificate_that_expires_is_refused_on_the_open_connection(served: Served, tenant: Tenant, until: Until) -> None:
