@@ -71,6 +71,68 @@ def test_nothing_to_do_is_said(served: Served) -> None:
     assert served("app", "encrypt", VALUE, "--class", "phone", "--subject", "customer-17").code == 1
 
 
+def rekeyed(served: Served) -> None:
+    """Give everybody new keys."""
+    done = served("security", "keys", "rekey", "--all")
+    assert (done.code, done.rows[0]["state"]) == (0, "DONE"), done.err
+
+
+def test_ciphertexts_move_to_the_newest_keys_and_the_old_ones_still_open(served: Served) -> None:
+    first, second = encrypted(served), encrypted(served, value="+447700900124")
+    unmoved = served("app", "reencrypt", first, second)
+    assert unmoved.rows == [{"ciphertext": text, "changed": False} for text in (first, second)]
+    rekeyed(served)
+    moved = served("app", "reencrypt", stdin=f"{first}\n{second}\n".encode()).rows
+    assert [row["changed"] for row in moved] == [True, True]
+    opened = served("payout", "decrypt", first, *(row["ciphertext"] for row in moved), "--form", "plain").rows
+    assert [row["value"] for row in opened] == [VALUE, VALUE, "+447700900124"]
+
+
+def test_to_move_a_ciphertext_takes_what_it_is_bound_to_and_stays_bound(served: Served) -> None:
+    bound = encrypted(served, *BOUND)
+    refused = served("app", "reencrypt", bound)
+    assert (refused.code, refused.out, "CIPHERTEXT_REFUSED" in refused.err) == (2, "", True)
+    rekeyed(served)
+    (row,) = served("app", "reencrypt", bound, *BOUND).rows
+    assert row["changed"] is True
+    assert served("support", "decrypt", row["ciphertext"], *BOUND).code == 0
+    assert served("support", "decrypt", row["ciphertext"]).code == 2
+
+
+def test_nobody_moves_a_ciphertext_who_may_not_encrypt(served: Served) -> None:
+    refused = served("support", "reencrypt", encrypted(served))
+    assert (refused.code, "POLICY_DENIED" in refused.err) == (2, True)
+
+
+def test_a_table_of_ciphertexts_moves_as_a_whole(table: "Table", served: Served, tmp_path: Path) -> None:
+    table.write(("id", "phone", "note", "face"), ("c1", VALUE, "hi, there", ""), ("c2", "", "", b64encode(FACE).decode()))
+    assert table.run("--associated-data-column", "id").code == 0
+    rekeyed(served)
+    columns = ("--column", "phone", "--column", "face", "--associated-data-column", "id")
+    done = served("app", "reencrypt", "--csv", table.out, "--out", tmp_path / "newest.csv", *columns)
+    assert done.code == 0, done.err
+    assert (done.rows[0]["rows"], done.rows[0]["ciphertexts"], done.rows[0]["changed"]) == (2, 2, 2)
+    before, table.out = table.rows(), tmp_path / "newest.csv"
+    first, second = table.rows()
+    assert (first["id"], first["note"], first["face"], second["phone"]) == ("c1", "hi, there", "", "")
+    assert first["phone"] != before[0]["phone"]
+    assert served("payout", "decrypt", first["phone"], "--form", "plain", "--associated-data", "c1").rows[0]["value"] == VALUE
+
+
+def test_a_cell_that_is_no_ciphertext_is_named_before_anything_is_sent(table: "Table", served: Served) -> None:
+    table.write(("id", "phone", "face"), ("c1", VALUE, ""))
+    refused = served("app", "reencrypt", "--csv", table.source, "--out", table.out, "--column", "phone")
+    assert (refused.code, "row 1, column phone is no ciphertext" in refused.err, VALUE in refused.err) == (1, True, False)
+    assert not table.out.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("--csv", __file__), ("pdv1.AQFE", "--column", "phone"), ("pdv1.AQFE", "--csv", __file__)]
+)
+def test_what_to_move_must_be_said_in_one_way(served: Served, arguments: tuple[str, ...]) -> None:
+    assert served("app", "reencrypt", *arguments).code == 1
+
+
 class Table:
     """A CSV file in a folder, and the command that encrypts it."""
 

@@ -39,3 +39,27 @@ def encrypt(client: "FieldClient", batch: Batch, plan: Plan, bound_column: str |
         for (position, column), ciphertext in zip(batch.cells, client.encrypt(items, **options), strict=True):
             rows[position][column.name] = ciphertext_to_text(ciphertext)
     return rows
+
+
+def reencrypt(client: "FieldClient", batch: Batch, bound_column: str | None, **options: Any) -> tuple[list[Row], int]:
+    """The batch's rows with ciphertexts under their subjects' newest keys, and how many are other ones than before.
+
+    Args:
+        client: who calls.
+        batch: what to move.
+        bound_column: see ``encrypt``.
+        options: of the call.
+
+    Raises:
+        ValueError: a cell is no ciphertext in its text form.
+        VaultError: the vault refused.
+    """
+    from pdvault_client import ReencryptItem, ciphertext_to_text
+
+    bound = [row[bound_column].encode() if bound_column else None for row in batch.rows]
+    items = [ReencryptItem(batch.rows[position][column.name], bound[position]) for position, column in batch.cells]
+    rows = [dict(row) for row in batch.rows]
+    moved = client.reencrypt(items, **options) if items else []
+    for (position, column), each in zip(batch.cells, moved, strict=True):
+        rows[position][column.name] = ciphertext_to_text(each.ciphertext)
+    return rows, sum(each.changed for each in moved)

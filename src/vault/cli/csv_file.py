@@ -15,7 +15,7 @@ import click
 
 from vault.cli.calling import Calling, in_client_words
 from vault.cli.clients import field_client, vault_client
-from vault.cli.csv_ciphertexts import encrypt
+from vault.cli.csv_ciphertexts import encrypt, reencrypt
 from vault.cli.csv_tokens import Batch, Plan, Row, batches, tokenise, where
 from vault.cli.failures import RefusedError
 from vault.cli.output import Fields
@@ -55,13 +55,30 @@ def encrypt_file(source: Path, out: Path, plan: Plan, bound_column: str | None, 
         RefusedError: the vault refused, or can't be reached.
         OSError: a file can't be read or written.
     """
-
-    def how_to_go_on(_batch: Batch) -> str:
-        return f"Nothing is stored. Run the same command again: it begins anew, and writes over {_draft(out)}."
-
     with field_client(calling) as client:
         work = partial(encrypt, client, plan=plan, bound_column=bound_column, **calling.context)
-        return _convert(source, out, plan, "ciphertexts", work, how_to_go_on)
+        return _convert(source, out, plan, "ciphertexts", work, lambda _batch: _anew(out))
+
+
+def reencrypt_file(source: Path, out: Path, plan: Plan, bound_column: str | None, calling: Calling) -> Fields:
+    """Write ``out`` (0600): the table in ``source`` with ciphertexts under the newest keys; what was done, to print.
+
+    Raises:
+        ClickException: the table is not as it should be, a cell is no ciphertext, or ``out`` exists.
+        RefusedError: the vault refused, or can't be reached.
+        OSError: a file can't be read or written.
+    """
+    changed = 0
+
+    def work(batch: Batch) -> list[Row]:
+        nonlocal changed
+        rows, moved = reencrypt(client, batch, bound_column, **calling.context)
+        changed += moved
+        return rows
+
+    with field_client(calling) as client:
+        done = _convert(source, out, plan, "ciphertexts", work, lambda _batch: _anew(out))
+    return {**done, "changed": changed}
 
 
 def _convert(
@@ -91,10 +108,11 @@ def _check(source: Path, plan: Plan) -> tuple[list[str], int]:
         if None in row or None in row.values():
             raise click.ClickException(f"{source}: row {count} has not as many fields as the header")
         if count == 1:
-            missing = {plan.subject_column, *plan.other_columns, *(column.name for column in plan.columns)} - set(names)
+            needed = {plan.subject_column, *plan.other_columns, *(column.name for column in plan.columns)} - {""}
+            missing = needed - set(names)
             if missing:
                 raise click.ClickException(f"{source} has no column {', '.join(sorted(missing))}")
-        if not row[plan.subject_column]:
+        if plan.subject_column and not row[plan.subject_column]:
             raise click.ClickException(f"{source}: row {count} has no subject in column {plan.subject_column}")
         _check_cells(source, count, row, plan)
     if not count:
@@ -103,11 +121,11 @@ def _check(source: Path, plan: Plan) -> tuple[list[str], int]:
 
 
 def _check_cells(source: Path, number: int, row: Row, plan: Plan) -> None:
-    for column in plan.columns:
+    for column in (column for column in plan.columns if row[column.name]):
         try:
             column.value(row[column.name])
         except ValueError:
-            raise click.ClickException(f"{source}: row {number}, column {column.name} is no base64") from None
+            raise click.ClickException(f"{source}: row {number}, column {column.name} is no {column.encoding}") from None
 
 
 def _rows(source: Path) -> Iterator[Row]:
@@ -137,6 +155,10 @@ def _written(out: Path, names: list[str]) -> "Iterator[csv.DictWriter[str]]":
         writer.writeheader()
         yield writer
     os.rename(draft, out)
+
+
+def _anew(out: Path) -> str:
+    return f"Nothing is stored. Run the same command again: it begins anew, and writes over {_draft(out)}."
 
 
 def _draft(out: Path) -> Path:

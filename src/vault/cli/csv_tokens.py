@@ -22,18 +22,22 @@ MAX_BATCH_BYTES = 2 << 20
 
 @dataclass(frozen=True)
 class Column:
-    """A column to tokenise: its name, its data class, and how its cells say bytes."""
+    """A column to work on: its name, the data class of its values, which ciphertexts say themselves, and what its cells hold."""
 
     name: str
     data_class: str
-    encoding: Literal["text", "base64"] = "text"
+    encoding: Literal["text", "base64", "ciphertext"] = "text"
 
     def value(self, cell: str) -> str | bytes:
         """What a cell says.
 
         Raises:
-            ValueError: it should be base64 and is not.
+            ValueError: it should be base64, or a ciphertext in its text form, and is not.
         """
+        if self.encoding == "ciphertext":
+            from pdvault_client import ciphertext_from_text
+
+            return ciphertext_from_text(cell)
         return cell if self.encoding == "text" else b64decode(cell, validate=True)
 
 
@@ -41,7 +45,8 @@ class Column:
 class Plan:
     """What becomes of a table. ``item_options`` are further fields of each item that is sent. Empty cells stay empty.
 
-    ``other_columns`` are needed too, though nothing becomes of them.
+    ``subject_column`` is empty where the cells themselves say whom they are about. ``other_columns`` are needed too, though nothing
+    becomes of them.
     """
 
     subject_column: str

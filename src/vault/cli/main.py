@@ -24,6 +24,7 @@ from vault.cli.commands import (
     key_worker,
     keys,
     principal,
+    reencrypt,
     restore,
     reveal,
     search,
@@ -35,7 +36,7 @@ from vault.cli.commands import (
 )
 
 _EPILOG = """\b
-Call a vault:           tokenize, reveal, search, encrypt, decrypt
+Call a vault:           tokenize, reveal, search, encrypt, decrypt, reencrypt
 Answer people:          subject, erase, erasure
 See who touched what:   audit
 Look after keys:        keys, approval
@@ -66,6 +67,7 @@ for _command in (
     search.search,
     encrypt.encrypt,
     decrypt.decrypt,
+    reencrypt.reencrypt,
     subject.subject,
     erase.erase,
     erasure.erasure,

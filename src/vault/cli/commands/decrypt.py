@@ -1,19 +1,16 @@
 """``pdvault decrypt``."""
 
-import sys
 from collections.abc import Iterator, Sequence
 
 import click
 
 from vault.cli import options
 from vault.cli.calling import Calling, calling_options, in_client_words
+from vault.cli.ciphertexts import batches
 from vault.cli.clients import field_client
 from vault.cli.forms import form_of, form_option, shown
 from vault.cli.output import Fields, emit
 from vault.cli.parameters import ValueCommand
-
-_BATCH = 100
-"""Ciphertexts a call, so that request and answer stay below 4 MiB where values are a few KiB."""
 
 
 @click.command(
@@ -35,20 +32,15 @@ def decrypt(ciphertexts: tuple[str, ...], form: str, associated_data: str | None
     time; one that fails ends the command, and of its hundred nothing is released. Values that are bytes are printed in base64.
     Roles: reader_masked for masked and partial forms, reader_plain for all.
     """
-    piped = () if ciphertexts or sys.stdin.isatty() else tuple(line.strip() for line in sys.stdin if line.strip())
-    chosen = ciphertexts or piped
-    if not chosen:
-        raise click.UsageError("give at least one ciphertext, as an argument or on stdin")
     bound = None if associated_data is None else associated_data.encode()
-    emit(output, _decrypted(chosen, form, bound, calling))
+    emit(output, _decrypted(batches(ciphertexts), form, bound, calling))
 
 
-def _decrypted(ciphertexts: Sequence[str], form: str, bound: bytes | None, calling: Calling) -> Iterator[Fields]:
+def _decrypted(given: Iterator[Sequence[str]], form: str, bound: bytes | None, calling: Calling) -> Iterator[Fields]:
     from pdvault_client import DecryptItem
 
     chosen = form_of(form)
     with field_client(calling) as client, in_client_words():
-        for begin in range(0, len(ciphertexts), _BATCH):
-            batch = [DecryptItem(text, bound, chosen) for text in ciphertexts[begin : begin + _BATCH]]
-            for revealed in client.decrypt(batch, **calling.context):
+        for batch in given:
+            for revealed in client.decrypt([DecryptItem(text, bound, chosen) for text in batch], **calling.context):
                 yield {"data_class": revealed.data_class, "form": form, **shown(revealed)}
