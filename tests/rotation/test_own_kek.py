@@ -54,6 +54,19 @@ def test_a_rotation_uses_the_version_that_was_brought_and_waits_for_none_that_wa
             assert administrator.kek(uid).imported
 
 
+def test_the_version_that_a_rotation_attests_is_the_one_that_wraps(tmp_path: Path) -> None:
+    """Where two were brought since the last rotation, the one between wraps nothing."""
+    with inside(make_vault(tmp_path, database='sqlite_file = "vault.db"')) as opened:
+        uid = _tenant_with_a_kek_of_its_own(opened, tmp_path)
+        for _ in range(2):
+            bring_next(opened.vault.config, uid, read_kek(_file(tmp_path, secrets.token_bytes(KEY_BYTES))))
+        operation = begin_rotation(opened, "own")
+        with worker(opened) as working:
+            working.look()
+        wrapping = {row.kek_version for row in opened.rows(t.tenant_key, tenant_uid=uid, state="ACTIVE")}
+        assert {attested(opened, operation.name, "own").kek_version} == wrapping == {3}
+
+
 def test_the_same_key_is_not_brought_twice(tmp_path: Path) -> None:
     with inside(make_vault(tmp_path, database='sqlite_file = "vault.db"')) as opened:
         path = _file(tmp_path, secrets.token_bytes(KEY_BYTES))

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from tests.harness import context
-from tests.rotation.works import Stored, begin_rotation, found, phases, worker
+from tests.rotation.works import Stored, attested, begin_rotation, found, phases, worker
 from tests.use_cases.inside import Inside
 
 from vault.server.key_worker import worker as working
@@ -30,6 +30,23 @@ def test_rows_are_counted_before_and_done_never_falls(open_vault: Inside) -> Non
     assert all(progress.done <= progress.total for progress in seen)
     ended = _progress(open_vault, name)
     assert 0 < ended.done == ended.total
+
+
+def test_what_was_done_is_told_by_kind_however_often_the_worker_changes(open_vault: Inside) -> None:
+    stored = Stored(open_vault, people=4)
+    begin = begin_rotation(open_vault).name
+    for _ in phases(open_vault):
+        if _progress(open_vault, begin).done_by_kind.get("subject_keys"):
+            break
+    so_far = dict(_progress(open_vault, begin).done_by_kind)
+    open_vault.edit(t.operation, {"live_kind": "Rotate"}, until_us=0)
+    with worker(open_vault, "key-worker:another") as working:
+        working.look()
+    done = dict(attested(open_vault, begin).done)
+    assert all(done[kind] >= count for kind, count in so_far.items())
+    assert done["subjects_rekeyed"] >= len(stored.names)
+    assert done.pop("rows") == sum(done.values()) == _progress(open_vault, begin).done
+    assert set(done) == {"subjects_rekeyed", "subject_keys", "requests", "openings", "subjects", "aliases", "items"}
 
 
 def test_rate_and_estimate_are_there_while_it_runs_and_not_while_it_stands(open_vault: Inside) -> None:

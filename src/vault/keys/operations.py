@@ -119,9 +119,10 @@ def _progress(row: OperationRow) -> key_service_pb2.OperationProgress:
     )
     progress.create_time.FromMicroseconds(row.create_us)
     progress.update_time.FromMicroseconds(row.update_us)
+    noted = _read(key_service_pb2.OperationProgress(), row.result if row.state in LIVE_STATES else b"")
+    progress.done_by_kind.update(noted.done_by_kind)
     if row.state == RUNNING:
-        rate = _read(key_service_pb2.OperationProgress(), row.result).rows_per_second
-        progress.rows_per_second = rate if 0 < rate < math.inf else 0.0
+        progress.rows_per_second = noted.rows_per_second if 0 < noted.rows_per_second < math.inf else 0.0
     if progress.rows_per_second and progress.done < progress.total:
         left_us = (progress.total - progress.done) / progress.rows_per_second * 1_000_000
         progress.estimated_time.FromMicroseconds(row.update_us + min(int(left_us), _LONGEST_US))

@@ -222,7 +222,14 @@ class Attestation(_message.Message):
     def __init__(self, done: _Optional[_Mapping[str, int]] = ..., left: _Optional[_Mapping[str, int]] = ..., retired_epochs: _Optional[_Iterable[int]] = ..., retired_index_keys: _Optional[_Iterable[int]] = ..., kek_version: _Optional[int] = ..., destroyed_kek_versions: _Optional[_Iterable[int]] = ..., horizons_reached: _Optional[int] = ..., altered_subjects: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class OperationProgress(_message.Message):
-    __slots__ = ("kind", "state", "phase", "done", "total", "rows_per_second", "estimated_time", "create_time", "update_time")
+    __slots__ = ("kind", "state", "phase", "done", "total", "rows_per_second", "estimated_time", "create_time", "update_time", "done_by_kind")
+    class DoneByKindEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     KIND_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -232,6 +239,7 @@ class OperationProgress(_message.Message):
     ESTIMATED_TIME_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    DONE_BY_KIND_FIELD_NUMBER: _ClassVar[int]
     kind: str
     state: str
     phase: str
@@ -241,7 +249,8 @@ class OperationProgress(_message.Message):
     estimated_time: _timestamp_pb2.Timestamp
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
-    def __init__(self, kind: _Optional[str] = ..., state: _Optional[str] = ..., phase: _Optional[str] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., rows_per_second: _Optional[float] = ..., estimated_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    done_by_kind: _containers.ScalarMap[str, int]
+    def __init__(self, kind: _Optional[str] = ..., state: _Optional[str] = ..., phase: _Optional[str] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., rows_per_second: _Optional[float] = ..., estimated_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., done_by_kind: _Optional[_Mapping[str, int]] = ...) -> None: ...
 
 class GetOperationRequest(_message.Message):
     __slots__ = ("context", "name")

@@ -1,41 +1,44 @@
 """One rotation, phase by phase. Each step is a transaction, and notes in it how far it came; any of them may be done twice."""
 
-import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 
 import sqlalchemy as sa
 
 from vault.audit.events import Caller
-from vault.crypto.binding import kms_context
-from vault.crypto.keys import Key
 from vault.errors import VaultError
 from vault.keys import acts
 from vault.keys.rekeying import NewFieldKey
-from vault.kms.kek import Kek
-from vault.kms.key_manager import Wrapped
-from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, KeysMissingError, TenantKeys
-from vault.kms.wrapped_by import wrapped_by
+from vault.kms.tenant_keys import EPOCH, INDEX, KeysMissingError, TenantKeys
 from vault.server.key_worker.desk import Desk
 from vault.server.key_worker.erased import check_nobody_is_back, erased_subjects
 from vault.server.key_worker.held_up import held_up
+from vault.server.key_worker.new_keys import BEFORE_BYTES, Before, before, bring_in
 from vault.server.key_worker.renewal import Renewal
 from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.rotation import reindex, rewrap
 from vault.store.rotation.census import Census, census
 from vault.store.rotation.part import Part, Pass
-from vault.store.rotation.progress import Pace, Place, advance, keep
+from vault.store.rotation.progress import Pace, Place, advance, keep, kinds_of
 from vault.store.rotation.turnstile import pinning
-from vault.store.rows import OperationRow, TenantRow
+from vault.store.rows import OperationRow, TenantKeyRow, TenantRow
 from vault.v1 import common_pb2, key_service_pb2
 
 CENSUS, KEYS, REKEY = "CENSUS", "KEYS", "REKEY"
 REWRAP, REQUESTS, OPENINGS = "REWRAP", "REWRAP_REQUESTS", "REWRAP_OPENINGS"
 SUBJECTS, ALIASES, ITEMS, RETIRE = "REINDEX_SUBJECTS", "REINDEX_ALIASES", "REINDEX_ITEMS", "RETIRE"
-_BEFORE = struct.Struct(">III")
-"""KEK version, epoch and index key before the rotation: the cursor of CENSUS and KEYS, and the beginning of all others."""
+_KINDS = {
+    REKEY: "subjects_rekeyed",
+    REWRAP: "subject_keys",
+    REQUESTS: "requests",
+    OPENINGS: "openings",
+    SUBJECTS: "subjects",
+    ALIASES: "aliases",
+    ITEMS: "items",
+}
+"""What a phase moves, as the attestation counts it."""
 _IDLE_PASSES = 3
 _PATIENCE_S = 600.0
 """How long a scan of all rows may take."""
@@ -51,7 +54,7 @@ class Rotation:
     def __init__(self, desk: Desk, row: OperationRow, batch: int) -> None:
         """Go on from where it is; ``batch`` is how many rows a step takes."""
         self._desk, self._row, self._batch = desk, row, batch
-        self.place = Place(row.phase or CENSUS, row.cursor, row.done, row.total)
+        self.place = Place(row.phase or CENSUS, row.cursor, row.done, row.total, kinds=kinds_of(row))
         self._caller = Caller(row.tenant_uid, desk.principal)
         self._details = {"operation": row.uid.hex()}
         self._idle, self._done_before = 0, row.done
@@ -85,63 +88,21 @@ class Rotation:
         return self._attestation.SerializeToString(deterministic=True)
 
     def _census(self) -> bool:
-        kek = self._desk.administrator.kek(self._row.tenant_uid)
         keys = self._desk.serving_keys(self._row.tenant_uid)
         check_nobody_is_back(self._desk, keys, _PATIENCE_S)
-        epoch, index = max(keys.epochs), max(keys.indexes)
-        counted = self._count(epoch + 1, index + 1)
-        self._note(Place(KEYS, _BEFORE.pack(self._wrapping(kek, epoch), epoch, index), 0, sum(counted)))
+        old = before(self._desk, keys)
+        counted = self._count(*old.new)
+        self._note(Place(KEYS, old.packed, 0, sum(counted)))
         return True
-
-    def _wrapping(self, kek: Kek, epoch: int) -> int:
-        """The KEK version before the rotation. Of a KEK that was brought along, the next one must be there already.
-
-        Raises:
-            VaultError: WRONG_STATE, if it is not.
-        """
-        if kek.may_rotate:
-            return kek.latest
-        c = t.tenant_key.c
-        current = (c.tenant_uid == self._row.tenant_uid) & (c.kind == EPOCH) & (c.version == epoch)
-        with reading(self._desk.engine, _PATIENCE_S) as connection:
-            version = wrapped_by(connection.scalar(sa.select(c.wrapped).where(current)) or b"")
-        if kek.latest <= version:
-            raise VaultError(
-                common_pb2.ERROR_REASON_WRONG_STATE,
-                "the tenant's KEK was imported, and so must be its next version: `pdvault tenant import-kek`; nothing was changed",
-            )
-        return version
-
-    def _next_kek_version(self, before: int) -> int:
-        """The version that wraps from now on: made by the KMS, or brought along."""
-        kek = self._desk.administrator.kek(self._row.tenant_uid)
-        return kek.latest if not kek.may_rotate else self._desk.administrator.rotate(self._row.tenant_uid, before)
 
     def _keys(self) -> bool:
-        kek_version, epoch, index = _BEFORE.unpack_from(self.place.cursor)
-        tenant_uid = self._row.tenant_uid
-        new_version = self._next_kek_version(kek_version)
-        keys = self._desk.serving_keys(tenant_uid)
-        if max(keys.epochs) == epoch:
-            fresh = self._fresh(keys, epoch + 1, index + 1, new_version)
-            details = self._details | {"kek_version": str(new_version), "epoch": str(epoch + 1), "index_key": str(index + 1)}
-            self._desk.act(acts.rotate(self._caller, details, epoch, fresh))
-        self._note(self.place._replace(phase=REKEY, cursor=self.place.cursor[: _BEFORE.size]))
+        bring_in(self._desk, self._caller, self._details, Before.of(self.place.cursor))
+        self._note(self.place._replace(phase=REKEY, cursor=self.place.cursor[:BEFORE_BYTES]))
         return True
-
-    def _fresh(self, keys: TenantKeys, epoch: int, index: int, kek_version: int) -> dict[tuple[str, int], Wrapped]:
-        """New epoch and index key, and the authority keys, wrapped by the new KEK version."""
-        made = {(EPOCH, epoch): Key.generate(), (INDEX, index): Key.generate()}
-        made |= {(AUTHORITY, version): key for version, key in keys.authority.keys.items()}
-        contexts = [(key, kms_context(keys.tenant_uid, kind, version)) for (kind, version), key in made.items()]
-        wrapped = self._desk.manager.wrap(keys.tenant_uid, contexts)
-        if {one.kek_version for one in wrapped} != {kek_version}:
-            raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "the KEK was rotated by somebody else meanwhile")
-        return dict(zip(made, wrapped, strict=True))
 
     def _rekey(self) -> bool:
         """Make new keys before old ones move: else those of what was deleted would get to the new epoch, and into copies."""
-        after = self.place.cursor[_BEFORE.size :]
+        after = self.place.cursor[BEFORE_BYTES:]
         c = t.subject.c
         due = sa.select(c.uid).where(c.tenant_uid == self._row.tenant_uid, c.rekey_due, c.uid > after)
         with reading(self._desk.engine, _PATIENCE_S) as connection:
@@ -161,7 +122,7 @@ class Rotation:
             keys = self._loaded()
             with pinning(self._desk.engine, keys) as (connection, tenant):
                 self._check_current(tenant)
-                done = make(Part(connection, keys, self.place.cursor[_BEFORE.size :], self._batch, passes_by=not self._idle))
+                done = make(Part(connection, keys, self.place.cursor[BEFORE_BYTES:], self._batch, passes_by=not self._idle))
                 place = self._advance(connection, done, following)
             self.place = place
             return True
@@ -179,27 +140,31 @@ class Rotation:
     def _retire(self) -> bool:
         """Retire the old keys if a scan finds nothing under them, which then stays so; else begin again with what it found."""
         keys = self._loaded()
-        epoch, index = self._new
-        left = self._count(epoch, index)
+        left = self._count(*self._new)
         if not left.is_empty:
             self._begin_again(left)
             return True
         check_nobody_is_back(self._desk, keys, _PATIENCE_S)
-        details = self._details | {f"left_{name}": str(count) for name, count in left._asdict().items() if name != "rekey_due"}
-        details["rows_done"] = str(self.place.done)
-        retirement = acts.retire(self._caller, details, epoch, index)
+        found = {name: count for name, count in left._asdict().items() if name != "rekey_due"}
+        details = {f"left_{name}": str(count) for name, count in found.items()}
+        details |= {f"done_{kind}": str(count) for kind, count in self.place.kinds.items()}
+        retirement = acts.retire(self._caller, {**self._details, **details, "rows_done": str(self.place.done)}, *self._new)
         self._desk.act(retirement)
-        self._desk.keys(self._row.tenant_uid)
-        self._attestation.retired_epochs.extend(row.version for row in retirement.ended if row.kind == EPOCH)
-        self._attestation.retired_index_keys.extend(row.version for row in retirement.ended if row.kind == INDEX)
-        self._attestation.kek_version = _BEFORE.unpack_from(self.place.cursor)[0] + 1
-        self._attestation.done["rows"] = self.place.done
-        for name, count in left._replace(rekey_due=0)._asdict().items():
-            self._attestation.left[name] = count
+        self._attest(found, retirement.ended)
         self._note(
             self.place._replace(total=self.place.done)
         )  # re-keying has moved some rows along that were counted for themselves
         return False
+
+    def _attest(self, left: Mapping[str, int], retired: Sequence[TenantKeyRow]) -> None:
+        said = self._attestation
+        said.kek_version = self._desk.keys(self._row.tenant_uid).kek_version
+        said.retired_epochs.extend(row.version for row in retired if row.kind == EPOCH)
+        said.retired_index_keys.extend(row.version for row in retired if row.kind == INDEX)
+        for kind, count in {"rows": self.place.done, **self.place.kinds}.items():
+            said.done[kind] = count
+        for kind, count in left.items():
+            said.left[kind] = count
 
     def _begin_again(self, left: Census) -> None:
         """Another pass over what was locked, or changed, in the one before.
@@ -211,7 +176,7 @@ class Rotation:
         self._done_before = self.place.done
         if self._idle == _IDLE_PASSES:
             raise held_up(self._desk, self._row, self._loaded(), left)
-        self._note(self.place._replace(phase=REKEY, cursor=self.place.cursor[: _BEFORE.size]))
+        self._note(self.place._replace(phase=REKEY, cursor=self.place.cursor[:BEFORE_BYTES]))
 
     @cached_property
     def _erased(self) -> frozenset[bytes]:
@@ -221,8 +186,7 @@ class Rotation:
     @property
     def _new(self) -> tuple[int, int]:
         """The epoch and index key that the rotation has made."""
-        _, epoch, index = _BEFORE.unpack_from(self.place.cursor)
-        return epoch + 1, index + 1
+        return Before.of(self.place.cursor).new
 
     def _loaded(self) -> TenantKeys:
         """The tenant's keys, old and new; those in memory may be from before the new ones.
@@ -244,10 +208,10 @@ class Rotation:
 
     def _advance(self, connection: sa.Connection, step: Pass, following: str) -> Place:
         """Note a step of a pass, in its transaction; the place that it has come to once that is committed."""
-        head = self.place.cursor[: _BEFORE.size]
+        head, kind = self.place.cursor[:BEFORE_BYTES], _KINDS[self.place.phase]
         phase, after = (following, b"") if step.last is None else (self.place.phase, step.last)
-        done = self.place.done + step.done
-        place = Place(phase, head + after, done, self.place.total, self._pace.after(step.done))
+        done, kinds = self.place.done + step.done, {**self.place.kinds, kind: self.place.kinds.get(kind, 0) + step.done}
+        place = Place(phase, head + after, done, self.place.total, self._pace.after(step.done), kinds)
         advance(connection, self._row, self._desk.name, place)
         return place
 

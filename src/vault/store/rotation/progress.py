@@ -5,11 +5,13 @@ An operation that was steered meanwhile, or taken over, lets no step commit.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import NamedTuple
 
 import sqlalchemy as sa
+from google.protobuf.message import DecodeError
 
 from vault.store import tables as t
 from vault.store.queries import now_us
@@ -31,7 +33,7 @@ class NotOursError(Exception):
 class Place(NamedTuple):
     """How far an operation is: the part it is at, how far that has come in its own words, and rows done of those counted.
 
-    ``rate`` is rows a second, lately; 0 if that is not known.
+    ``rate`` is rows a second, lately; 0 if that is not known. ``kinds`` is rows done by their kind, where these are told apart.
     """
 
     phase: str
@@ -39,6 +41,7 @@ class Place(NamedTuple):
     done: int = 0
     total: int = 0
     rate: float = 0.0
+    kinds: Mapping[str, int] = MappingProxyType({})
 
 
 class Pace:
@@ -95,9 +98,17 @@ def advance(connection: sa.Connection, row: OperationRow, holder: str, place: Pl
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
     now = now_us(connection)
-    told = OperationProgress(rows_per_second=place.rate).SerializeToString()
+    told = OperationProgress(rows_per_second=place.rate, done_by_kind=place.kinds).SerializeToString()
     where = {"phase": place.phase, "cursor": place.cursor, "done": place.done, "total": place.total, "result": told}
     _set(connection, row, holder, {**where, "update_us": now, "until_us": now + LEASE_US})
+
+
+def kinds_of(row: OperationRow) -> Mapping[str, int]:
+    """Rows done so far by their kind, as the last step has noted; nothing where that can't be read."""
+    try:
+        return dict(OperationProgress.FromString(row.result).done_by_kind)
+    except DecodeError:
+        return {}
 
 
 def keep(engine: sa.Engine, row: OperationRow, holder: str, seconds: float) -> None:

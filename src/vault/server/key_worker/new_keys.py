@@ -1,0 +1,90 @@
+"""The new keys of a rotation: which KEK version wraps them, the keys themselves, and that they become the current ones."""
+
+import struct
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from vault.audit.events import Caller
+from vault.crypto.binding import kms_context
+from vault.crypto.keys import Key
+from vault.errors import VaultError
+from vault.keys import acts
+from vault.kms.key_manager import Wrapped
+from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, TenantKeys
+from vault.server.key_worker.desk import Desk
+from vault.v1 import common_pb2
+
+_FORMAT = struct.Struct(">III")
+
+
+class Before(NamedTuple):
+    """KEK version, epoch and index key before the rotation: what its cursor begins with from the census on."""
+
+    kek_version: int
+    epoch: int
+    index_key: int
+
+    @classmethod
+    def of(cls, cursor: bytes) -> "Before":
+        """What a cursor begins with."""
+        return cls(*_FORMAT.unpack_from(cursor))
+
+    @property
+    def packed(self) -> bytes:
+        """``BEFORE_BYTES`` bytes."""
+        return _FORMAT.pack(*self)
+
+    @property
+    def new(self) -> tuple[int, int]:
+        """The epoch and index key that the rotation makes."""
+        return self.epoch + 1, self.index_key + 1
+
+
+BEFORE_BYTES = _FORMAT.size
+
+
+def before(desk: Desk, keys: TenantKeys) -> Before:
+    """What is in use before the rotation. Of a KEK that was brought along, the next version must be there already.
+
+    Raises:
+        VaultError: WRONG_STATE, if it is not; of the KMS.
+    """
+    kek = desk.administrator.kek(keys.tenant_uid)
+    if not kek.may_rotate and kek.latest <= keys.kek_version:
+        raise VaultError(
+            common_pb2.ERROR_REASON_WRONG_STATE,
+            "the tenant's KEK was imported, and so must be its next version: `pdvault tenant import-kek`; nothing was changed",
+        )
+    return Before(kek.latest if kek.may_rotate else keys.kek_version, max(keys.epochs), max(keys.indexes))
+
+
+def bring_in(desk: Desk, caller: Caller, details: Mapping[str, str], old: Before) -> None:
+    """Make the new keys the current ones, unless that is done; all but the wrapping is one transaction.
+
+    Raises:
+        VaultError: of the KMS; CONFLICT, if somebody else has rotated meanwhile; INTEGRITY; TENANT_SEALED.
+    """
+    version = _next_version(desk, caller.tenant_uid, old)
+    keys = desk.serving_keys(caller.tenant_uid)
+    if max(keys.epochs) != old.epoch:
+        return
+    epoch, index_key = old.new
+    said = {"kek_version": str(version), "epoch": str(epoch), "index_key": str(index_key)}
+    desk.act(acts.rotate(caller, {**details, **said}, old.epoch, _fresh(desk, keys, epoch, index_key, version)))
+
+
+def _next_version(desk: Desk, tenant_uid: bytes, old: Before) -> int:
+    """The version that wraps from now on: made by the KMS, or brought along."""
+    kek = desk.administrator.kek(tenant_uid)
+    return desk.administrator.rotate(tenant_uid, old.kek_version) if kek.may_rotate else kek.latest
+
+
+def _fresh(desk: Desk, keys: TenantKeys, epoch: int, index_key: int, version: int) -> dict[tuple[str, int], Wrapped]:
+    """New epoch and index key, and the authority keys, wrapped by the new KEK version."""
+    made = {(EPOCH, epoch): Key.generate(), (INDEX, index_key): Key.generate()}
+    made |= {(AUTHORITY, number): key for number, key in keys.authority.keys.items()}
+    contexts = [(key, kms_context(keys.tenant_uid, kind, number)) for (kind, number), key in made.items()]
+    wrapped = desk.manager.wrap(keys.tenant_uid, contexts)
+    if {one.kek_version for one in wrapped} != {version}:
+        raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "the KEK was rotated by somebody else meanwhile")
+    return dict(zip(made, wrapped, strict=True))
