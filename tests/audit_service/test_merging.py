@@ -50,8 +50,6 @@ def test_the_newest_of_many_facets(desk: Desk, monkeypatch, many: int, events, f
         log = LogQueries(connection, uid)
         found = log.events(sorted(facets), window, limit)
         newest, oldest = log.newest_of_each(sorted(facets), window), log.oldest_of_each(sorted(facets), window)
-        spots = {facet: log.spots_of([facet], window, limit) for facet in facets}
-        together = log.spots_of(sorted(facets), window, limit)
     inside = [
         row
         for row in rows
@@ -61,6 +59,3 @@ def test_the_newest_of_many_facets(desk: Desk, monkeypatch, many: int, events, f
     assert found == inside[:limit]
     assert newest == [row for row in inside if row == max((r for r in inside if r.facet_id == row.facet_id), key=lambda r: r[2:])]
     assert oldest == [row for row in inside if row == min((r for r in inside if r.facet_id == row.facet_id), key=lambda r: r[2:])]
-    assert together == [Spot(*row[2:]) for row in reversed(inside)][:limit]
-    for facet in facets:
-        assert spots[facet] == [Spot(*row[2:]) for row in reversed(inside) if row.facet_id == facet][:limit]

@@ -21,6 +21,7 @@ from vault.audit.events import Caller, Draft
 from vault.cli.audit.database_items import ItemTables
 from vault.cli.audit.database_rows import Findings
 from vault.store import tables as t
+from vault.store.log import facets
 from vault.store.log.rows import PendingRow
 from vault.store.queries import now_us
 from vault.store.writes import insert
@@ -289,6 +290,20 @@ def test_a_facet_that_says_another_name_is_named(desk: Desk, tmp_path: Path) -> 
     only(desk.compared(desk.bundle(), tmp_path)[0], f"audit_facet: facet {facet.facet_id} was edited: .*")
     desk.edit(t.audit_facet.delete().where(where))
     only(desk.compared(desk.bundle(), tmp_path)[0], f"audit_facet: facet {facet.facet_id} of entry [0-9]+ is missing")
+
+
+def test_events_whose_purposes_share_a_facet_are_found_by_that_one_alone(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facets, "MAX_VARIANTS", 0)
+    desk.work()
+    desk.integrate()
+    rows = desk.inside.rows(t.audit_facet, tenant_uid=desk.tenant.uid)
+    shared = next(row for row in rows if row.action == "Reveal" and row.purpose == "*")
+    assert desk.compared(desk.bundle(), tmp_path)[0] == []
+    event = next(row for row in desk.inside.rows(t.audit_event, tenant_uid=desk.tenant.uid) if row.facet_id == shared.facet_id)
+    desk.edit(t.audit_event.delete().where(own(t.audit_event, desk, leaf_index=event.leaf_index)))
+    only(desk.compared(desk.bundle(), tmp_path)[0], f"audit_event: entry {event.leaf_index} is not found by its facet .*")
 
 
 def test_a_boot_s_row_that_is_not_as_the_log_says_is_named(desk: Desk, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """What a leaf can be found by: its facet, and the subjects, tokens and request it mentions. Pure; derived by the integrator.
 
 A *facet* is one combination of all that events are filtered and counted by and of which there are few values. There are hundreds
-of facets where there are millions of events, so that one narrow row a leaf serves every such filter.
+of facets where there are millions of events, so that one narrow row a leaf serves every such filter. Purposes and recipients are
+the callers' own words: of an event that has one too many of them the facet is *shared*, and says neither.
 """
 
 import hashlib
@@ -13,6 +14,9 @@ from vault.v1.audit_pb2 import AuditEvent
 
 SUBJECT, TOKEN, REQUEST = 1, 2, 3
 """Kinds of mention."""
+
+OTHERS = "*"
+"""Purpose and recipient of a shared facet; no call can state it."""
 
 HOUR_US = 3_600_000_000
 _UID = 16
@@ -47,6 +51,16 @@ class Indexed(NamedTuple):
 def number_of(facet: Facet) -> int:
     """A facet's id: the first 63 bits of the SHA-256 of its packed fields. Remembered, for the same few come again and again."""
     return int.from_bytes(hashlib.sha256(pack(_LABEL, *facet)).digest()[:8], "big") >> 1
+
+
+def shared(facet: Facet) -> Facet:
+    """The facet of all events that differ from this one's in purpose and recipient alone."""
+    return facet._replace(purpose=OTHERS, recipient=OTHERS)
+
+
+def numbers_of(facet: Facet) -> tuple[int, int]:
+    """The ids under which an event of this facet may be found: its own, and that of the shared one."""
+    return number_of(facet), number_of(shared(facet))
 
 
 def index(event: AuditEvent) -> Indexed:

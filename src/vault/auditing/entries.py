@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from vault.audit.index import Indexed, index, number_of
+from vault.audit.index import Indexed, index, numbers_of
 from vault.audit.merkle import leaf_hash
 from vault.store.log.queries import LogQueries, altered
 from vault.store.log.rows import EntryRow, EventRow, MentionRow
@@ -75,7 +75,7 @@ def found_by(log: LogQueries, rows: Sequence[EventRow | MentionRow]) -> Iterator
 
 def _check(row: EventRow | MentionRow, indexed: Indexed) -> None:
     if isinstance(row, EventRow):
-        table, true = "audit_event", row.facet_id == number_of(indexed.facet)
+        table, true = "audit_event", row.facet_id in numbers_of(indexed.facet)
     else:
         table, true = "audit_mention", (row.kind, row.uid) in indexed.mentions
     if not true or row.time_us != indexed.time_us:

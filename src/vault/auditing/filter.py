@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from google.protobuf import timestamp_pb2
 
 from vault.access.identity import is_principal_name
-from vault.audit.index import REQUEST, SUBJECT, TOKEN, Facet, Indexed
+from vault.audit.index import OTHERS, REQUEST, SUBJECT, TOKEN, Facet, Indexed
 from vault.classes.taxonomy import Taxonomy
 from vault.errors import FieldViolation, VaultError
 from vault.held_tokens import recognised
@@ -28,6 +28,8 @@ _COULD_BE: Mapping[str, Callable[[str], bool]] = {
 """What these fields may say: what is asked of them stands in the log, so they are no place for notes."""
 _LISTS = frozenset({"data_classes", "policy_ids"})
 """Of a facet's fields, those in which a filter names one of several."""
+_SHARED = frozenset({Facet._fields.index("purpose"), Facet._fields.index("recipient")})
+"""Of a facet's fields, those that a shared one does not say."""
 _SECRET = frozenset({"subject_id", "token"})
 _NAMED_BY_UID = frozenset({"subject_uid", "token_uid"})
 
@@ -119,18 +121,27 @@ class Selection:
         """Where in a log of ``size`` entries matching events can be."""
         return Window.between(size, self.start_us, self.end_us)
 
+    @property
+    def is_finer_than_shared(self) -> bool:
+        """Whether it takes only some of the events of a shared facet."""
+        return any(place in _SHARED for place, _ in self._equal)
+
     def takes(self, facet: Facet) -> bool:
         """Whether events of a facet can match."""
         for place, value in self._equal:  # looked at for some thousands of facets, mostly one filter each
-            if facet[place] != value:
+            if facet[place] != value and (facet[place] != OTHERS or place not in _SHARED):
                 return False
         return _among(self._data_class, facet.data_classes) and _among(self._policy_id, facet.policy_ids)
 
     def matches(self, event: audit_pb2.AuditEvent, indexed: Indexed) -> bool:
         """Whether an event, of which ``indexed`` is what it is found by, is one of those that are meant."""
+        return self.start_us <= indexed.time_us < self.end_us and self.matches_but_for_time(event, indexed)
+
+    def matches_but_for_time(self, event: audit_pb2.AuditEvent, indexed: Indexed) -> bool:
+        """The same, whenever it was."""
         return (
-            self.start_us <= indexed.time_us < self.end_us
-            and self.takes(indexed.facet)
+            all(indexed.facet[place] == value for place, value in self._equal)
+            and _among(self._data_class, indexed.facet.data_classes)
             and (not self._wanted.policy_id or self._wanted.policy_id in event.policy_ids)
             and all(mention in indexed.mentions for mention in self.mentions)
         )

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 import sqlalchemy as sa
 
-from vault.audit.index import HOUR_US, REQUEST, SUBJECT, TOKEN, Facet, index, number_of
+from vault.audit.index import HOUR_US, REQUEST, SUBJECT, TOKEN, Facet, index, number_of, numbers_of
 from vault.audit.leaf_form import is_well_formed
 from vault.cli.audit.database_rows import ByIndex, Findings, select
 from vault.v1.audit_pb2 import AuditEvent
@@ -35,14 +35,15 @@ class IndexTables:
         """Compare what the next entry is found by."""
         facet, time_us, mentions, items = index(event)
         indexed = is_well_formed(event)
-        number = number_of(facet) if indexed else 0
+        rows = {(row[1], row[2]) for row in self._events.take(leaf_index)}
+        number = self._number(facet, {row[0] for row in rows})
         expected_events: set[_Found] = {(number, time_us)} if indexed else set()
         expected_mentions: set[_Found] = {(kind, uid, time_us) for kind, uid in mentions} if indexed else set()
         if indexed:
             self._used.setdefault(number, leaf_index)
             count = self._counted[time_us // HOUR_US, number]
             count[0], count[1] = count[0] + 1, count[1] + items
-        self._compare("audit_event", leaf_index, {(row[1], row[2]) for row in self._events.take(leaf_index)}, expected_events)
+        self._compare("audit_event", leaf_index, rows, expected_events)
         found: set[_Found] = {(row[1], bytes(row[2]), row[3]) for row in self._mentions.take(leaf_index)}
         self._compare("audit_mention", leaf_index, found, expected_mentions)
         self.rows += len(expected_events) + len(expected_mentions)
@@ -74,6 +75,12 @@ class IndexTables:
             if number_of(Facet._make((*row[1:4], bytes(row[4]), *row[5:]))) != row[0]:
                 self._findings.add("audit_facet", f"facet {row[0]} was edited: its number is not that of what it says")
         return numbers
+
+    def _number(self, facet: Facet, found: AbstractSet[int | bytes]) -> int:
+        """The number by which an entry is found, its own or the shared one; if it is by neither, that which there is."""
+        own, others = numbers_of(facet)
+        present = found if own in found or others in found else self._facets
+        return others if own not in present and others in present else own
 
     def _compare(self, table: str, leaf_index: int, found: AbstractSet[_Found], expected: AbstractSet[_Found]) -> None:
         for row in sorted(expected - found):

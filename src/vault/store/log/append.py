@@ -9,6 +9,7 @@ from vault.store import tables as t
 from vault.store.log.batch import Batch, Stray, assemble, in_order, place, whole_transactions
 from vault.store.log.chains import Boot, Chains, Trouble
 from vault.store.log.check import Verified
+from vault.store.log.facets import Facets, stored_facets
 from vault.store.log.limits import is_locked, limit
 from vault.store.log.past import Past
 from vault.store.log.pending import read, take
@@ -18,7 +19,6 @@ from vault.store.log.upserts import add_counts, insert_facets, put_boots
 from vault.store.writes import insert
 
 _MAX_BOOTS = 1000
-_MAX_FACETS = 100_000
 _REACH = 10_000
 """How many entries are looked through for the last leaf of a boot while other logs wait: a fifth of a second."""
 _LOCK_HEAD = (
@@ -69,7 +69,8 @@ class GrowingLog:
         self.size, self.root = verified.head.size, verified.head.root
         self._tail = verified.tail
         self._boots = dict(boots)
-        self._facets: set[int] = set()
+        self._facets: Facets | None = None
+        self._written: set[int] = set()
 
     @property
     def is_settled(self) -> bool:
@@ -109,7 +110,8 @@ class GrowingLog:
                 ordered = whole_transactions(ordered)
             self._recall(connection, {boot_id for one in ordered for boot_id in (one.row.boot_id, place(one)[0])})
             chains = Chains(self.tenant_uid, self.key, self._boots)
-            batch = assemble(self.tenant_uid, self.size, ordered, chains)
+            self._facets = self._facets or stored_facets(connection, self.tenant_uid)
+            batch = assemble(self.tenant_uid, self.size, ordered, chains, self._facets)
             chains.settle(() if pending.is_all else [boot.boot_id for boot in chains.cut()])
             tail = self._tail.copy()
             nodes = [NodeRow(self.tenant_uid, *node) for node in tail.extend(batch.hashes)]
@@ -161,17 +163,15 @@ class GrowingLog:
         ):
             if rows:
                 insert(connection, table, rows)
-        insert_facets(connection, [facet for number, facet in batch.facets.items() if number not in self._facets])
+        insert_facets(connection, [facet for number, facet in batch.facets.items() if number not in self._written])
         add_counts(connection, batch.counts)
         put_boots(connection, [boot.row for boot in chains.changed.values()])
 
     def _remember(self, batch: Batch, chains: Chains) -> None:
         if len(self._boots) > _MAX_BOOTS:
             self._boots = {boot_id: boot for boot_id, boot in self._boots.items() if boot.unsigned}
-        if len(self._facets) > _MAX_FACETS:
-            self._facets = set()
         self._boots |= chains.changed
-        self._facets |= batch.facets.keys()
+        self._written |= batch.facets.keys()
 
 
 def _of_logs(connection: sa.Connection, strays: Sequence[Stray]) -> list[Stray]:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from vault.audit.chain import MAX_LEAF, ends_signed
-from vault.audit.index import HOUR_US, index, number_of
+from vault.audit.index import HOUR_US, index
 from vault.audit.leaf_form import is_well_formed
 from vault.audit.merkle import leaf_hash
 from vault.store.log.chains import Chains, Trouble
+from vault.store.log.facets import Facets
 from vault.store.log.rows import CountRow, EntryRow, EventRow, FacetRow, MentionRow, PendingRow
 from vault.v1.audit_pb2 import AuditEvent
 
@@ -108,8 +109,10 @@ def place(one: Parsed) -> tuple[bytes, int]:
     return (row.boot_id, row.boot_sequence) if problem or event is None else (event.boot_id, event.boot_sequence)
 
 
-def assemble(tenant_uid: bytes, size: int, ordered: Iterable[Parsed], chains: Chains) -> Batch:
-    """What the log of ``tenant_uid`` gains by these rows, from entry ``size`` on; ``chains`` follows what they say.
+def assemble(tenant_uid: bytes, size: int, ordered: Iterable[Parsed], chains: Chains, facets: Facets) -> Batch:
+    """What the log of ``tenant_uid`` gains by these rows, from entry ``size`` on.
+
+    ``chains`` follows what they say, and ``facets`` tells by which facet each is found.
 
     Each row of the log becomes an entry, whatever it holds, if it can be one at all; but what says that it is of another log does
     not: nobody who reads this log may read that one.
@@ -130,15 +133,22 @@ def assemble(tenant_uid: bytes, size: int, ordered: Iterable[Parsed], chains: Ch
             chains.note(row, problem, leaf_index)
         else:
             chains.follow(row, event, hash_, leaf_index)
-            _index(batch, counts, tenant_uid, event, leaf_index)
+            _index(batch, counts, tenant_uid, event, leaf_index, facets)
     batch.counts = [CountRow(tenant_uid, hour, facet, *numbers) for (hour, facet), numbers in counts.items()]
     return batch
 
 
-def _index(batch: Batch, counts: dict[tuple[int, int], list[int]], tenant_uid: bytes, event: AuditEvent, leaf_index: int) -> None:
+def _index(
+    batch: Batch,
+    counts: dict[tuple[int, int], list[int]],
+    tenant_uid: bytes,
+    event: AuditEvent,
+    leaf_index: int,
+    facets: Facets,
+) -> None:
     """Note what a well-formed event is found by."""
     facet, time_us, mentions, items = index(event)
-    number = number_of(facet)
+    number, facet = facets.place(facet)
     if number not in batch.facets:
         batch.facets[number] = FacetRow(tenant_uid, number, *facet)
     batch.events.append(EventRow(tenant_uid, number, time_us, leaf_index))

@@ -1,6 +1,6 @@
 """Counting a log's events by what the integrator counted: by hour and facet, without reading any of them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -51,20 +51,13 @@ class LogCounts(LogReader):
         )
         return [Count(*row) for row in self._connection.execute(sa.text(statement), values)]
 
-    def indexed(self, facets: Collection[int]) -> dict[int, int]:
-        """How many events of each of these facets the index has."""
-        return self._sums(t.audit_event, sa.func.count(), facets)
+    def counted(self) -> int:
+        """How many events were counted, of all facets and hours."""
+        total = sa.cast(sa.func.coalesce(sa.func.sum(t.audit_count.c.events), 0), sa.BigInteger)
+        return self._connection.scalar(sa.select(total).where(self._own(t.audit_count))) or 0
 
-    def counted(self, facets: Collection[int]) -> dict[int, int]:
-        """How many events of each of these facets were counted: as many as ``indexed``, unless one of the tables was altered."""
-        return self._sums(t.audit_count, sa.cast(sa.func.sum(t.audit_count.c.events), sa.BigInteger), facets)
-
-    def counted_facet_besides(self, facets: Collection[int]) -> int | None:
-        """A facet of which events were counted and that is none of these."""
-        c = t.audit_count.c
-        select = sa.select(c.facet_id).where(self._own(t.audit_count)).distinct()
-        return next(iter(set(self._connection.scalars(select)) - set(facets)), None)
-
-    def _sums(self, table: sa.Table, number: sa.ColumnElement[int], facets: Collection[int]) -> dict[int, int]:
-        select = sa.select(table.c.facet_id, number).where(self._own(table), self._among(table.c.facet_id, facets))
-        return {facet: found for facet, found in self._connection.execute(select.group_by(table.c.facet_id))}
+    def not_indexed(self, limit: int) -> list[int]:
+        """The first entries that no row of the index leads to, at most ``limit``. Reads all rows."""
+        entries = sa.select(t.audit_entry.c.leaf_index).where(self._own(t.audit_entry))
+        indexed = sa.select(t.audit_event.c.leaf_index).where(self._own(t.audit_event))
+        return list(self._connection.scalars(sa.except_(entries, indexed).order_by("leaf_index").limit(limit)))

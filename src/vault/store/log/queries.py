@@ -123,14 +123,6 @@ class LogQueries(LogCounts):
         """The oldest event of each of these facets in a window, newest first."""
         return self._of_each(facets, window, 1, _OLDEST, len(facets))
 
-    def spots_of(self, facets: Collection[int], window: Window, limit: int) -> list[Spot]:
-        """Where the oldest events of these facets in a window are, oldest first, at most ``limit``."""
-        c = t.audit_event.c
-        select = sa.select(c.time_us, c.leaf_index).where(
-            self._own(t.audit_event), self._among(c.facet_id, facets), *_within(c, window)
-        )
-        return [Spot(*row) for row in self._connection.execute(select.order_by(c.time_us, c.leaf_index).limit(limit))]
-
     def newest_mentions(self, kind: int, uid: bytes, window: Window, limit: int) -> list[MentionRow]:
         """The newest events in a window that mention a subject, token or request (audit/index.py), newest first."""
         c = t.audit_mention.c
