@@ -5,11 +5,12 @@ from tests.audit_verify.vaults import Desk
 from tests.backup.places import Site, config_of, pdvault, reconcile
 from tests.erasure.working import statement_of, working
 from tests.harness import context
-from tests.rotation.works import rotate
+from tests.rotation.works import rotate, worker
 from tests.use_cases.requests import new_email, new_subject, reveal, tokenize, tokens_of
 
 from vault.store import tables as t
-from vault.v1.subject_service_pb2 import ListSubjectsRequest, RestrictRequest
+from vault.v1.key_service_pb2 import RekeyRequest
+from vault.v1.subject_service_pb2 import GetSubjectRequest, ListSubjectsRequest, RestrictRequest
 
 
 def test_receipts_from_before_the_backup_are_given_again_and_who_was_erased_since_is_erased_again(site: Site) -> None:
@@ -69,12 +70,16 @@ def test_of_what_is_lost_only_what_changed_something_and_is_not_done_again_anyho
         old.receipt(statement_of(receipt).erasure_uid, tenant=desk.name)
         old.ask(ListSubjectsRequest(context=context()), tenant=desk.name)
         old.ask(RestrictRequest(context=context(), subject_id=kept), tenant=desk.name)
+        old.inside.ask(RekeyRequest(context=context("incident")), "security", desk.name)
+        with worker(old.inside) as working_on:
+            working_on.look()
+        uid = old.ask(GetSubjectRequest(context=context(), subject_id=kept), tenant=desk.name).subject.subject_uid
         desk.integrate()
         bundle = write(sqlite_site.folder / "bundle.zip", desk.bundle())
     vault = sqlite_site.restored(backup)
     assert reconcile(vault).code == 0
     said = pdvault("restore", "lost", bundle, "--from", before, "--config", config_of(vault))
-    assert [row["what"] for row in said.rows] == ["Restrict"]
+    assert [(row["what"], row["subject_uids"]) for row in said.rows] == [("Restrict", [uid.hex()]), ("Rekey", [])]
 
 
 def test_a_vault_restored_from_before_two_rotations_reads_all_and_rotates_again(sqlite_site: Site) -> None:

@@ -26,9 +26,15 @@ def _changes(method: MethodDescriptor) -> bool:
     return bool(method.GetOptions().idempotency_level != MethodOptions.NO_SIDE_EFFECTS)
 
 
+_OF_ITEMS = frozenset(method.name for method in _methods(*_ITEMS))
 _METHODS = frozenset(method.name for method in _methods(*_ITEMS, *_LOG, *_ACTS))
 _CHANGING = frozenset(method.name for method in _methods(*_ACTS) if _changes(method))
 _RESTORING = frozenset((reconcile.ACTION, reconcile.ERASED_AGAIN))
+
+
+def is_told_by_items(event: AuditEvent) -> bool:
+    """Whether what became of its items is what a caller wanted. A re-keying changes items as well, and nobody's value."""
+    return event.action in _OF_ITEMS
 
 
 def is_lost(event: AuditEvent) -> bool:

@@ -17,7 +17,7 @@ from vault.audit.remembered import Memory
 from vault.audit.verify_errors import UncheckedError, WrongError
 from vault.cli.audit.bundle_file import opened_bundle
 from vault.cli.audit.verify import run_verification
-from vault.cli.lost_acts import is_lost
+from vault.cli.lost_acts import is_lost, is_told_by_items
 from vault.cli.output import Fields, iso
 from vault.server.node import Node
 from vault.store import tables as t
@@ -82,11 +82,13 @@ class LostLeaves:
         texts = self._texts(node)
         for found in self._found:
             if isinstance(found, _Change):
-                about = {"class": found.data_class, "token": texts.get(found.token_uid)}
+                about = {"class": found.data_class, "token": texts.get(found.token_uid), "subject_uids": None}
                 yield {**_who(found.entry, found.event), "what": _CHANGES[found.change], **about, "details": None}
             elif found[1].details.get("erasure") not in self._erased:
                 details = ", ".join(f"{name}: {value}" for name, value in sorted(found[1].details.items()))
-                yield {**_who(*found), "what": found[1].action, "class": None, "token": None, "details": details}
+                about = {"class": None, "token": None}
+                named = {"subject_uids": _subjects(found[1]), "details": details}
+                yield {**_who(*found), "what": found[1].action, **about, **named}
 
     def _observe(self, first: int, leaves: Sequence[bytes], _hashes: Sequence[bytes]) -> None:
         for index, leaf in enumerate(leaves, first):
@@ -100,8 +102,8 @@ class LostLeaves:
             self._erased.add(event.details["erasure"])
         if is_lost(event):
             self._found.append((index, event))
-        for touched in event.touched:
-            uids = [touched.token_uids[at : at + _UID_BYTES] for at in range(0, len(touched.token_uids), _UID_BYTES)]
+        for touched in event.touched if is_told_by_items(event) else ():
+            uids = _uids(touched.token_uids)
             if touched.change == CHANGE_CREATED and not touched.reason:
                 self.created += len(uids)
             elif touched.change in _CHANGES and not touched.reason:
@@ -115,6 +117,15 @@ class LostLeaves:
                 own = (c.tenant_uid == self._tenant_uid) & c.uid.in_(wanted[start : start + 500])
                 texts |= {uid: text for uid, text in connection.execute(sa.select(c.uid, c.text).where(own))}
         return texts
+
+
+def _subjects(event: AuditEvent) -> list[str]:
+    """Whom an act was about, as `pdvault subject list` names them."""
+    return sorted({uid.hex() for touched in event.touched for uid in _uids(touched.subject_uids)})
+
+
+def _uids(joined: bytes) -> list[bytes]:
+    return [joined[at : at + _UID_BYTES] for at in range(0, len(joined), _UID_BYTES)]
 
 
 def _who(index: int, event: AuditEvent) -> Fields:

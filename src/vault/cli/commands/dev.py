@@ -49,7 +49,7 @@ _WARNING = "FOR DEVELOPMENT ONLY: the keys lie beside the data, so this vault pr
 def dev(folder: Path, address: str, metrics_address: str, names: tuple[str, ...], output: str | None) -> None:
     """A whole vault for development, in one folder.
 
-    SQLite, local keys, certificates, a tenant with five principals. The first start makes it, the next ones find it as it
+    SQLite, local keys, certificates, a tenant with a principal for each role. The first start makes it, the next ones find it as it
     was. Ends with Ctrl-C. Prints each principal with a file that sets PDVAULT_ADDRESS, PDVAULT_CACERT, PDVAULT_CERT and
     PDVAULT_KEY to call as it.
 
