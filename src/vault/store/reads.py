@@ -77,7 +77,8 @@ class Reads:
 
     ``envelopes`` is up to how many bytes of each item's envelope are read: none unless its value is to be opened.
     ``subjects`` are look-up hashes, ``subject_uids`` uids, ``belongings`` uids of subjects of which all is read that is theirs,
-    ``everything`` of those of which the values are read too, and who are taken FOR UPDATE; ``tokens`` are texts, ``token_ids``
+    ``everything`` of those of which the values are read too, as many as one part of a re-keying has, and who are taken FOR UPDATE,
+    ``behind`` likewise, with the values alone that are under older store keys than the newest; ``tokens`` are texts, ``token_ids``
     pairs (subject uid, token uid), ``deterministic`` the keyed hashes of deterministic items, ``operations`` and ``erasures`` uids.
     ``tenant_keys`` are the tenant's keys, wrapped; ``live_operations`` its operations that have not ended, ``newest_operations``
     the last hundred; ``requested_erasures`` those that the call's request has begun before; ``schedule`` is how often keys rotate
@@ -95,6 +96,7 @@ class Reads:
     newest_field_keys: frozenset[bytes] = frozenset()
     belongings: frozenset[bytes] = frozenset()
     everything: frozenset[bytes] = frozenset()
+    behind: frozenset[bytes] = frozenset()
     pages: tuple[Page, ...] = ()
     subject_page: SubjectPage | None = None
     envelopes: int = 0
@@ -148,13 +150,14 @@ class Belongings:
 
 
 class Everything(NamedTuple):
-    """A subject with all its rows, and the uids of each item's tokens."""
+    """A subject with its rows, and the uids of each item's tokens; ``has_more`` says that it has items besides these."""
 
     subject: SubjectRow
     keys: list[SubjectKeyRow]
     aliases: list[AliasRow]
     items: list[ItemRow]
     tokens: dict[bytes, list[bytes]]
+    has_more: bool
 
 
 @dataclass

@@ -33,47 +33,70 @@ class Rekey:
         self._desk, self._row, self._batch = desk, row, max(1, batch // 10)
         self._only = bytes.fromhex(key_service_pb2.RekeyRequest.FromString(row.request).context.reference)
         self._pace = Pace()
+        self._uids: list[bytes] = []
+        self._renewal = self._new_renewal()
         self._attestation = _so_far(row.cursor[_UID_BYTES:])
         self.place = Place("REKEY", row.cursor, row.done, row.total)
 
     def step(self) -> bool:
-        """Re-key the next subjects; False if there is none.
+        """Re-key the next subjects, or some more of those that have much; False if there is none.
 
         Raises:
             VaultError: the only subject that was asked for can't be re-keyed.
             NotOursError, sqlalchemy.exc.SQLAlchemyError: as ``Rotation.step``.
         """
-        c = t.subject.c
-        wanted = (c.tenant_uid == self._row.tenant_uid) & ((c.uid == self._only) if self._only else sa.true())
-        with reading(self._desk.engine, _PATIENCE_S) as connection:
-            total = self.place.total or connection.scalar(sa.select(sa.func.count()).select_from(t.subject).where(wanted)) or 0
-            after = self.place.cursor[:_UID_BYTES]
-            uids = list(connection.scalars(sa.select(c.uid).where(wanted, c.uid > after).order_by(c.uid).limit(self._batch)))
-        if not uids:
-            return False
-        self._renew(uids)
-        cursor = uids[-1] + self.result()
-        self.place = Place("REKEY", cursor, self.place.done + len(uids), total, self._pace.after(len(uids)))
-        with self._desk.engine.begin() as connection:
-            advance(connection, self._row, self._desk.name, self.place)
+        if self._renewal.is_over:
+            self._renewal, self._uids = self._new_renewal(), self._following()
+            if not self._uids:
+                return False
+            self._renewal.begin(self._uids)
+        else:
+            self._renewal.go_on()
+        self._note()
         return True
 
     def result(self) -> bytes:
         """How many got new keys, and who did not."""
         return self._attestation.SerializeToString(deterministic=True)
 
-    def _renew(self, uids: list[bytes]) -> None:
+    def _following(self) -> list[bytes]:
+        """The subjects after the last one."""
+        c, place = t.subject.c, self.place
+        wanted = (c.tenant_uid == self._row.tenant_uid) & ((c.uid == self._only) if self._only else sa.true())
+        following = sa.select(c.uid).where(wanted, c.uid > place.cursor[:_UID_BYTES]).order_by(c.uid).limit(self._batch)
+        with reading(self._desk.engine, _PATIENCE_S) as connection:
+            total = place.total or connection.scalar(sa.select(sa.func.count()).select_from(t.subject).where(wanted)) or 0
+            self.place = place._replace(total=total)
+            return list(connection.scalars(following))
+
+    def _new_renewal(self) -> Renewal:
         caller, details = Caller(self._row.tenant_uid, self._desk.principal), {"operation": self._row.uid.hex()}
-        new_field_key = NewFieldKey.ALWAYS if self._only else NewFieldKey.IF_ROOM
-        renewal = Renewal(self._desk, caller, details, new_field_key)
-        done = renewal.renew(uids)
+        return Renewal(self._desk, caller, details, NewFieldKey.ALWAYS if self._only else NewFieldKey.IF_ROOM)
+
+    def _note(self) -> None:
+        """Write down how far it is: past these subjects once none of them has more, else that it is still at them.
+
+        Raises:
+            VaultError: INTEGRITY, if the only subject that was asked for was altered.
+            NotOursError, sqlalchemy.exc.SQLAlchemyError: as ``step``.
+        """
+        if self._renewal.is_over:
+            self._add(self._renewal)
+            done = self.place.done + len(self._uids)
+            self.place = self.place._replace(
+                cursor=self._uids[-1] + self.result(), done=done, rate=self._pace.after(len(self._uids))
+            )
+        with self._desk.engine.begin() as connection:
+            advance(connection, self._row, self._desk.name, self.place)
+
+    def _add(self, renewal: Renewal) -> None:
         if self._only and renewal.altered:
             raise AlteredError(self._only)
         said = self._attestation
-        said.done["subjects_rekeyed"] += done
+        said.done["subjects_rekeyed"] += renewal.done
         said.done["field_keys_kept"] += len(renewal.full)
         said.left["subjects_altered"] += len(renewal.altered)
-        said.altered_subjects.extend(list(renewal.altered)[: MAX_NAMED - len(said.altered_subjects)])
+        said.altered_subjects.extend(renewal.altered[: MAX_NAMED - len(said.altered_subjects)])
 
 
 def _so_far(told: bytes) -> key_service_pb2.Attestation:

@@ -1,49 +1,73 @@
-"""Re-keying many subjects, each by a call of its own: whose rows were altered keeps its keys, is named, and holds up nobody."""
+"""Re-keying some subjects at a time, each part of each by a call of its own: one with many items in several parts.
 
-from collections.abc import Iterable, Mapping
+Whose rows were altered keeps its keys, is named, and holds up nobody.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
 from vault.audit.events import Caller
 from vault.errors import VaultError
-from vault.keys.rekeying import GONE, NewFieldKey, Rekeying
+from vault.keys.rekeying import GONE, NewFieldKey, NextPart, Rekeying
 from vault.server.key_worker.desk import Desk
 
 log = structlog.get_logger(__name__)
 
 
 class Renewal:
-    """New keys for subjects, as they are asked for.
+    """The subjects that are under way.
 
     Attributes:
-        altered: whose rows were altered, by uid (16 bytes), each once.
+        done: how many of them all is under a new store key.
+        altered: whose rows were altered, by uid (16 bytes).
         full: who got no new field key for want of room.
     """
 
     def __init__(self, desk: Desk, caller: Caller, details: Mapping[str, str], new_field_key: NewFieldKey) -> None:
-        """Make it; ``details`` is what the log says besides."""
+        """Begin with nobody; ``details`` is what the log says besides."""
         self._desk, self._caller, self._details, self._new_field_key = desk, caller, details, new_field_key
-        self.altered: dict[bytes, None] = {}
-        self.full: dict[bytes, None] = {}
+        self._partly: list[bytes] = []
+        self.done = 0
+        self.altered: list[bytes] = []
+        self.full: list[bytes] = []
 
-    def renew(self, subject_uids: Iterable[bytes]) -> int:
-        """Re-key these; how many were, without those that have gone meanwhile or were altered.
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody is left with more to move."""
+        return not self._partly
+
+    def begin(self, subject_uids: Iterable[bytes]) -> None:
+        """Give these a new store key, and move as much of each as one part has.
 
         Raises:
-            VaultError: somebody could not be re-keyed for another reason.
+            VaultError: somebody can't be re-keyed for another reason than altered rows.
         """
-        calls = [Rekeying(self._caller, uid, dict(self._details), self._new_field_key) for uid in subject_uids]
-        answers = self._desk.each(calls)
-        refused = [(call, answer) for call, answer in zip(calls, answers, strict=True) if isinstance(answer, VaultError)]
-        for call, error in refused:
-            self._note(call, error)
-        self.full |= dict.fromkeys(call.subject_uid for call in calls if call.lacks_room)
-        return len(calls) - len(refused)
+        calls = [Rekeying(self._caller, uid, self._details, self._new_field_key) for uid in subject_uids]
+        self._run(calls)
+        self.full += [call.subject_uid for call in calls if call.lacks_room]
 
-    def _note(self, call: Rekeying, error: VaultError) -> None:
+    def take_up(self, subject_uids: Iterable[bytes]) -> None:
+        """Go on with these, of whom somebody has left more to move."""
+        self._partly += subject_uids
+
+    def go_on(self) -> None:
+        """Move the next part of the first that has more; errors as ``begin``."""
+        uid, *self._partly = self._partly
+        self._run([NextPart(self._caller, uid, self._details)])
+
+    def _run(self, calls: Sequence[Rekeying | NextPart]) -> None:
+        for call, answer in zip(calls, self._desk.each(calls), strict=True):
+            if isinstance(answer, VaultError):
+                self._note(call, answer)
+            elif call.is_last:
+                self.done += 1
+            else:
+                self._partly.append(call.subject_uid)
+
+    def _note(self, call: Rekeying | NextPart, error: VaultError) -> None:
         if call.is_altered:
-            if call.subject_uid not in self.altered:
-                log.warning("a subject keeps its keys", subject=call.subject_uid.hex(), reason=error.reason_name)
-            self.altered[call.subject_uid] = None
+            log.warning("a subject keeps its keys", subject=call.subject_uid.hex(), reason=error.reason_name)
+            self.altered.append(call.subject_uid)
         elif error.reason not in GONE:
             raise error

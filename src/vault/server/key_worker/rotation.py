@@ -9,14 +9,12 @@ import sqlalchemy as sa
 from vault.audit.events import Caller
 from vault.errors import VaultError
 from vault.keys import acts
-from vault.keys.rekeying import NewFieldKey
 from vault.kms.tenant_keys import EPOCH, INDEX, KeysMissingError, TenantKeys
 from vault.server.key_worker.desk import Desk
+from vault.server.key_worker.due_subjects import DueSubjects
 from vault.server.key_worker.erased import check_nobody_is_back, erased_subjects
 from vault.server.key_worker.held_up import held_up
 from vault.server.key_worker.new_keys import BEFORE_BYTES, Before, before, bring_in
-from vault.server.key_worker.renewal import Renewal
-from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.rotation import reindex, rewrap
 from vault.store.rotation.census import Census, census
@@ -59,6 +57,7 @@ class Rotation:
         self._details = {"operation": row.uid.hex()}
         self._idle, self._done_before = 0, row.done
         self._pace = Pace()
+        self._rekeyed = DueSubjects(desk, self._caller, self._details)
         self._steps: Mapping[str, Callable[[], bool]] = {
             CENSUS: self._census,
             KEYS: self._keys,
@@ -102,14 +101,9 @@ class Rotation:
 
     def _rekey(self) -> bool:
         """Make new keys before old ones move: else those of what was deleted would get to the new epoch, and into copies."""
-        after = self.place.cursor[BEFORE_BYTES:]
-        c = t.subject.c
-        due = sa.select(c.uid).where(c.tenant_uid == self._row.tenant_uid, c.rekey_due, c.uid > after)
-        with reading(self._desk.engine, _PATIENCE_S) as connection:
-            uids = list(connection.scalars(due.order_by(c.uid).limit(max(1, self._batch // 10))))
-        done = Renewal(self._desk, self._caller, self._details, NewFieldKey.NEVER).renew(uids)
+        done = self._rekeyed.step(self.place.cursor[BEFORE_BYTES:], max(1, self._batch // 10))
         with self._desk.engine.begin() as connection:
-            place = self._advance(connection, Pass(done, len(uids) - done, uids[-1] if uids else None), REWRAP)
+            place = self._advance(connection, done, REWRAP)
         self.place = place
         return True
 

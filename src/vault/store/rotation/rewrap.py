@@ -14,8 +14,8 @@ from vault.crypto.keys import LABEL_DIGEST_KEY, LABEL_OPENING, LABEL_WRAP, unwra
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.store import tables as t
+from vault.store.hanging import SUBJECT_KEYS, under_another
 from vault.store.reads import STORE
-from vault.store.rotation.census import under_another, under_older_epoch
 from vault.store.rotation.part import Part, Pass, living_epoch
 from vault.store.rows import ErasureRow, IdempotencyRow, SubjectKeyRow
 from vault.store.sealing import check, sealed
@@ -31,8 +31,8 @@ _UPDATE_ON_POSTGRESQL = (
 def rewrap_subject_keys(part: Part, epoch: int, erased: Container[bytes] = frozenset()) -> Pass:
     """Move the next subject keys to the current epoch, in the order of subjects' uids; all keys of a subject at once.
 
-    Two kinds don't move: a key of somebody who was erased, which was put back there, and a store key of a subject that is to get a
-    new one, since something under it was deleted.
+    Two kinds don't move: a key of somebody who was erased, which was put back there, and a store key that something deleted was
+    under: that of a subject which is to get a new one, or an older one than the newest, which goes with the last item under it.
 
     Args:
         part: which; its cursor is the uid of the last subject (16 bytes).
@@ -44,13 +44,13 @@ def rewrap_subject_keys(part: Part, epoch: int, erased: Container[bytes] = froze
         sqlalchemy.exc.SQLAlchemyError, psycopg.Error: the database refuses or does not answer.
     """
     c, tenant_uid = t.subject_key.c, part.keys.tenant_uid
-    older = (c.tenant_uid == tenant_uid) & under_older_epoch(epoch)
+    older = (c.tenant_uid == tenant_uid) & SUBJECT_KEYS.is_under_another(epoch)
     uids = sa.select(c.subject_uid).where(older, c.subject_uid > part.after)
     chosen = sorted(set(part.connection.scalars(uids.order_by(c.subject_uid).limit(part.limit))))
     if not chosen:
         return Pass(0, 0, None)
     owner = (t.subject.c.tenant_uid == c.tenant_uid) & (t.subject.c.uid == c.subject_uid)
-    lasting = (c.kind != STORE) | ~t.subject.c.rekey_due
+    lasting = (c.kind != STORE) | (~t.subject.c.rekey_due & (c.version == t.subject.c.store_key_version))
     theirs = sa.select(t.subject_key).join(t.subject, owner).where(older, c.subject_uid.in_(chosen), lasting)
     locked = theirs.with_for_update(of=t.subject_key, skip_locked=part.passes_by)
     rows = list(map(SubjectKeyRow._make, part.connection.execute(locked)))
