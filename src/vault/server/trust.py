@@ -63,8 +63,7 @@ class Trust:
     def _read(self) -> TrustBundle:
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(t.tenant_ca).order_by(t.tenant_ca.c.sha256)).all()
-        found = [TrustedCa.from_der(row.tenant_uid, row.certificate) for row in rows]
-        return TrustBundle(sorted(found, key=lambda ca: (ca.tenant_uid, ca.sha256)))
+        return TrustBundle([TrustedCa.from_der(row.tenant_uid, row.certificate) for row in rows])
 
     def _read_files(self) -> tuple[bytes, bytes]:
         return _read(self._settings.key_file), _read(self._settings.certificate_file)
