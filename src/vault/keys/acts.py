@@ -15,6 +15,7 @@ from vault.kms.wrapped_by import wrapped_by
 from vault.store.reads import Reads, Rows
 from vault.store.rows import ErasureRow, TenantKeyRow, TenantRow
 from vault.store.sealing import fits, sealed, tenant_of
+from vault.store.states import ErasureState, KeyState
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
 from vault.v1.subject_service_pb2 import ErasureStatement
@@ -57,7 +58,7 @@ class Gone(NamedTuple):
             statement = ErasureStatement.FromString(row.statement)
         except DecodeError:
             return False
-        if row.state != "DONE" or not statement.kek_versions or max(statement.kek_versions) >= self.oldest_kek:
+        if row.state != ErasureState.DONE or not statement.kek_versions or max(statement.kek_versions) >= self.oldest_kek:
             return False
         was_moved = (row.epoch, row.index_key_version) != (statement.epoch, statement.index_key_version)
         return not was_moved or (row.epoch <= self.epoch and row.index_key_version <= self.index_key)
@@ -137,13 +138,13 @@ def rotate(caller: Caller, details: Mapping[str, str], epoch: int, fresh: Mappin
         )
         writes = Writes(replaced=[(tenant, sealed(keys.authority, new))])
         for kind, version, key in ((EPOCH, new.epoch, epoch_key), (INDEX, new.index_key_version, index_key)):
-            writes.inserted.append(TenantKeyRow(tenant.uid, kind, version, key.kek_version, key.blob, rows.now_us, "ACTIVE", 0))
+            writes.inserted.append(TenantKeyRow(tenant.uid, kind, version, key.kek_version, key.blob, rows.now_us))
         for row in rows.tenant_keys:
             if row.kind == AUTHORITY:
                 key = fresh[row.kind, row.version]
                 writes.keys.append((row, row._replace(wrapped=key.blob, kek_version=key.kek_version)))
-            elif row.state == "ACTIVE":
-                writes.keys.append((row, row._replace(state="OLD")))
+            elif row.state == KeyState.ACTIVE:
+                writes.keys.append((row, row._replace(state=KeyState.OLD)))
         return writes
 
     return KeyAct(caller, ROTATED, details, effect)
@@ -162,8 +163,10 @@ def retire(caller: Caller, details: Mapping[str, str], epoch: int, index: int) -
                 common_pb2.ERROR_REASON_INTEGRITY,
                 "the keys that were looked for are not the current ones: somebody has altered how far the rotation is; rotate anew",
             )
-        old = [row for row in rows.tenant_keys if row.state == "OLD" and row.version < {EPOCH: epoch, INDEX: index}[row.kind]]
-        writes = Writes(keys=[(row, row._replace(state="RETIRED", wrapped=b"", end_us=rows.now_us)) for row in old])
+        old = [
+            row for row in rows.tenant_keys if row.state == KeyState.OLD and row.version < {EPOCH: epoch, INDEX: index}[row.kind]
+        ]
+        writes = Writes(keys=[(row, row._replace(state=KeyState.RETIRED, wrapped=b"", end_us=rows.now_us)) for row in old])
         if old:
             new = tenant._replace(key_generation=tenant.key_generation + 1)
             writes.replaced.append((tenant, sealed(keys.authority, new)))
@@ -181,10 +184,10 @@ def destroy(caller: Caller, details: Mapping[str, str], keep_from: int) -> KeyAc
 
     def effect(rows: Rows, keys: TenantKeys) -> Writes:
         tenant_of(rows, keys)
-        ended = [row for row in rows.tenant_keys if row.kek_version < keep_from and row.state == "RETIRED"]
+        ended = [row for row in rows.tenant_keys if row.kek_version < keep_from and row.state == KeyState.RETIRED]
         act.ended = ended
         act.details["keys"] = ",".join(f"{row.kind}_{row.version}" for row in ended)
-        return Writes(keys=[(row, row._replace(state="DESTROYED")) for row in ended])
+        return Writes(keys=[(row, row._replace(state=KeyState.DESTROYED)) for row in ended])
 
     act = KeyAct(caller, DESTROYED, details, effect)
     return act
@@ -199,7 +202,7 @@ def in_use(rows: Sequence[TenantKeyRow], keep_from: int) -> list[str]:
     return [
         f"{row.kind} key {row.version} ({row.state.lower()})"
         for row in rows
-        if (row.wrapped or row.state not in ("RETIRED", "DESTROYED")) and outlives(row) < keep_from
+        if (row.wrapped or row.state not in (KeyState.RETIRED, KeyState.DESTROYED)) and outlives(row) < keep_from
     ]
 
 

@@ -10,6 +10,7 @@ from vault.keys.operations import begin, described
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Reads
 from vault.store.rows import TenantKeyRow
+from vault.store.states import KeyState
 from vault.v1 import common_pb2
 from vault.v1 import key_service_pb2 as v1
 
@@ -67,7 +68,7 @@ def _ending(rows: Sequence[TenantKeyRow], keep_from: int) -> list[TenantKeyRow]:
             common_pb2.ERROR_REASON_KEY_IN_USE,
             f"KEK versions before {keep_from} still hold {', '.join(used)}; let `pdvault keys rotate` come to its end first",
         )
-    ending = [row for row in rows if row.kek_version < keep_from and row.state == "RETIRED"]
+    ending = [row for row in rows if row.kek_version < keep_from and row.state == KeyState.RETIRED]
     if not ending:
         raise VaultError(common_pb2.ERROR_REASON_WRONG_STATE, f"nothing is left of KEK versions before {keep_from}")
     return ending

@@ -7,19 +7,20 @@ from google.protobuf.message import Message
 
 from vault.admission import Admitted
 from vault.errors import VaultError
-from vault.keys.operations import CANCELLED, PAUSED, RUNNING, WAITING, described, uid_of
+from vault.keys.operations import described, uid_of
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Reads
 from vault.store.rows import LIVE_STATES, OperationRow
 from vault.store.sealing import check
+from vault.store.states import OperationState
 from vault.v1 import common_pb2
 from vault.v1 import key_service_pb2 as v1
 
 GET, LIST = "GetOperation", "ListOperations"
 STEERED: Mapping[str, tuple[tuple[str, ...], str, type[Message]]] = {
-    "PauseOperation": ((WAITING, RUNNING), PAUSED, v1.PauseOperationResponse),
-    "ResumeOperation": ((PAUSED,), WAITING, v1.ResumeOperationResponse),
-    "CancelOperation": (LIVE_STATES, CANCELLED, v1.CancelOperationResponse),
+    "PauseOperation": ((OperationState.WAITING, OperationState.RUNNING), OperationState.PAUSED, v1.PauseOperationResponse),
+    "ResumeOperation": ((OperationState.PAUSED,), OperationState.WAITING, v1.ResumeOperationResponse),
+    "CancelOperation": (LIVE_STATES, OperationState.CANCELLED, v1.CancelOperationResponse),
 }
 """By method: from which states, to which, and what is answered."""
 
@@ -77,7 +78,7 @@ class Steer:
         before, after, response = STEERED[self._action]
         row = _found(admitted, self._uid)
         admitted.draft.details["operation"] = row.uid.hex()
-        is_so = row.state == after or (after == WAITING and row.state == RUNNING)
+        is_so = row.state == after or (after == OperationState.WAITING and row.state == OperationState.RUNNING)
         if row.state not in before and not is_so:
             raise VaultError(
                 common_pb2.ERROR_REASON_WRONG_STATE, f"the operation is {row.state.lower()}: that can't be done with it any more"

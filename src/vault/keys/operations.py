@@ -17,11 +17,11 @@ from vault.safe import new_uid
 from vault.store.reads import Reads, Rows
 from vault.store.rows import LIVE_STATES, OperationRow
 from vault.store.sealing import sealed
+from vault.store.states import OperationState
 from vault.v1 import common_pb2, key_service_pb2, subject_service_pb2
 
 PREFIX = "operations/"
 """What an operation's name begins with; its uid in hexadecimal follows."""
-WAITING, RUNNING, PAUSED, DONE, FAILED, CANCELLED = *LIVE_STATES, "DONE", "FAILED", "CANCELLED"
 _LONGEST_US = 10 * 365 * 24 * 3600 * 1_000_000
 
 _Result = TypeVar("_Result", bound=Message)
@@ -78,7 +78,7 @@ def new_row(
             create_us=now_us,
             mac=b"",
             live_kind=kind,
-            state=WAITING,
+            state=OperationState.WAITING,
             phase="",
             cursor=b"",
             done=0,
@@ -105,11 +105,11 @@ def described(row: OperationRow) -> operations_pb2.Operation:
     """An operation as callers see it."""
     operation = operations_pb2.Operation(name=name_of(row.uid), done=row.state not in LIVE_STATES)
     operation.metadata.Pack(_progress(row))
-    if row.state == DONE:
+    if row.state == OperationState.DONE:
         result = _RESULTS.get(row.kind, key_service_pb2.Attestation)()
         operation.response.Pack(_read(result, row.result))
-    elif row.state in (FAILED, CANCELLED):
-        operation.error.CopyFrom(_read(status_pb2.Status(), row.result) if row.state == FAILED else _cancelled())
+    elif row.state in (OperationState.FAILED, OperationState.CANCELLED):
+        operation.error.CopyFrom(_read(status_pb2.Status(), row.result) if row.state == OperationState.FAILED else _cancelled())
     return operation
 
 
@@ -121,7 +121,7 @@ def _progress(row: OperationRow) -> key_service_pb2.OperationProgress:
     progress.update_time.FromMicroseconds(row.update_us)
     noted = _read(key_service_pb2.OperationProgress(), row.result if row.state in LIVE_STATES else b"")
     progress.done_by_kind.update(noted.done_by_kind)
-    if row.state == RUNNING:
+    if row.state == OperationState.RUNNING:
         progress.rows_per_second = noted.rows_per_second if 0 < noted.rows_per_second < math.inf else 0.0
     if progress.rows_per_second and progress.done < progress.total:
         left_us = (progress.total - progress.done) / progress.rows_per_second * 1_000_000

@@ -14,16 +14,17 @@ from vault.store.key_usage import KeyUsage
 from vault.store.reads import Reads
 from vault.store.rows import TenantKeyRow
 from vault.store.sealing import check
+from vault.store.states import KEYS_IN_USE, KeyState
 from vault.v1 import key_service_pb2 as v1
 
 ACTION = "Status"
 
 _US = 1_000_000
 _STATES = {
-    "ACTIVE": v1.KEY_STATE_ACTIVE,
-    "OLD": v1.KEY_STATE_OLD,
-    "RETIRED": v1.KEY_STATE_RETIRED,
-    "DESTROYED": v1.KEY_STATE_DESTROYED,
+    KeyState.ACTIVE: v1.KEY_STATE_ACTIVE,
+    KeyState.OLD: v1.KEY_STATE_OLD,
+    KeyState.RETIRED: v1.KEY_STATE_RETIRED,
+    KeyState.DESTROYED: v1.KEY_STATE_DESTROYED,
 }
 
 
@@ -86,7 +87,7 @@ def _kek_version(version: int, usage: KeyUsage, kek: Kek, window_us: int) -> v1.
     told = v1.KekVersion(version=version, would_lose=_lost(version, usage, window_us))
     if kek.versions[version]:
         told.create_time.FromMicroseconds(kek.versions[version])
-    ended = [row for row in usage.keys if row.kek_version <= version and row.state == "RETIRED"]
+    ended = [row for row in usage.keys if row.kek_version <= version and row.state == KeyState.RETIRED]
     told.destroyable = bool(ended) and version < kek.latest and not in_use(usage.keys, version + 1)
     if told.destroyable:
         told.destroy_time.FromMicroseconds(max(row.end_us for row in ended) + window_us)
@@ -96,9 +97,9 @@ def _kek_version(version: int, usage: KeyUsage, kek: Kek, window_us: int) -> v1.
 def _lost(version: int, usage: KeyUsage, window_us: int) -> Iterator[str]:
     own = [row for row in usage.keys if row.kek_version == version]
     for row in own:
-        if row.state in ("ACTIVE", "OLD"):
+        if row.state in KEYS_IN_USE:
             yield f"{row.kind} key {row.version} ({row.state.lower()}){_what(row, usage)}"
-    ends_us = [row.end_us for row in own if row.state == "RETIRED"]
+    ends_us = [row.end_us for row in own if row.state == KeyState.RETIRED]
     if ends_us and max(ends_us) + window_us > usage.now_us:
         yield "what backups made before its last key was retired hold, which the restore window says may still be needed"
 

@@ -16,6 +16,7 @@ from vault.store.erasing import rows_left
 from vault.store.queries import now_us
 from vault.store.rows import ErasureRow, OperationRow
 from vault.store.sealing import check
+from vault.store.states import ErasureState, OperationState, TenantState
 from vault.v1.subject_service_pb2 import BulkEraseResult
 
 BULK = "BulkErase"
@@ -41,8 +42,9 @@ def begun(engine: sa.Engine, older_than_s: float) -> list[Begun]:
     c = t.erasure.c
     with reading(engine, _PATIENCE_S) as connection:
         before = now_us(connection) - round(older_than_s * 1e6)
-        due = (c.state == "BEGUN") & ((c.begin_us <= before) | c.operation_uid.is_not(None))
-        served = sa.exists().where(t.tenant.c.uid == c.tenant_uid, t.tenant.c.state == "ACTIVE")  # a sealed one's keys can't be had
+        due = (c.state == ErasureState.BEGUN) & ((c.begin_us <= before) | c.operation_uid.is_not(None))
+        # The keys of one that is sealed can't be had.
+        served = sa.exists().where(t.tenant.c.uid == c.tenant_uid, t.tenant.c.state == TenantState.ACTIVE)
         rows = connection.execute(sa.select(c.tenant_uid, c.uid).where(due, served).order_by(c.begin_us, c.uid).limit(_LIMIT))
         return [Begun(row.tenant_uid, row.uid) for row in rows]
 
@@ -101,14 +103,14 @@ def note_progress(engine: sa.Engine, authority: Authority, tenant_uid: bytes, op
             return
         changed: dict[str, object] = {"done": done, "update_us": now_us(connection)}
         if done == len(asked):
-            changed |= {"state": "DONE", "live_kind": None, "result": row.request}
+            changed |= {"state": OperationState.DONE, "live_kind": None, "result": row.request}
         connection.execute(t.operation.update().where(own).values(changed))
 
 
 def _done(connection: sa.Connection, authority: Authority, tenant_uid: bytes, operation_uid: bytes) -> frozenset[bytes]:
     """Which of an operation's erasures are done, as their MACs say."""
     c = t.erasure.c
-    of_it = (c.tenant_uid == tenant_uid) & (c.operation_uid == operation_uid) & (c.state == "DONE")
+    of_it = (c.tenant_uid == tenant_uid) & (c.operation_uid == operation_uid) & (c.state == ErasureState.DONE)
     rows = list(map(ErasureRow._make, connection.execute(sa.select(t.erasure).where(of_it))))
     for row in rows:
         check(authority, row)

@@ -21,10 +21,9 @@ from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.log.gate import LogGate
 from vault.store.rows import TenantKeyRow, TenantRow
 from vault.store.sealing import check
+from vault.store.states import KEYS_IN_USE, TenantState
 from vault.v1 import common_pb2
 
-LIVE = ("ACTIVE", "OLD")
-"""The states of the keys that something live hangs on (docs/decisions/0008)."""
 _PATIENCE_S = 5.0
 
 Boot = tuple[bytes, bytes]
@@ -68,7 +67,7 @@ class KeyLoader:
     def _read(self, tenant_uid: bytes) -> tuple[TenantRow, list[TenantKeyRow]]:
         with reading(self._engine, _PATIENCE_S) as connection:
             tenant = connection.execute(sa.select(t.tenant).where(t.tenant.c.uid == tenant_uid)).first()
-            live = (t.tenant_key.c.tenant_uid == tenant_uid) & t.tenant_key.c.state.in_(LIVE)
+            live = (t.tenant_key.c.tenant_uid == tenant_uid) & t.tenant_key.c.state.in_(KEYS_IN_USE)
             rows = connection.execute(sa.select(t.tenant_key).where(live)).all()
         if tenant is None:
             raise _missing()
@@ -76,7 +75,7 @@ class KeyLoader:
         there = {(key.kind, key.version) for key in keys}
         if not {(EPOCH, row.epoch), (INDEX, row.index_key_version)} <= there or all(kind != AUTHORITY for kind, _ in there):
             raise _missing()
-        return row, keys if row.state == "ACTIVE" else [key for key in keys if key.kind == AUTHORITY]
+        return row, keys if row.state == TenantState.ACTIVE else [key for key in keys if key.kind == AUTHORITY]
 
 
 def _missing() -> VaultError:

@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from vault.store import tables as t
 from vault.store.engine import reading
+from vault.store.hanging import ALIASES, ITEMS, SUBJECT_KEYS, SUBJECTS, Hanging
 from vault.store.queries import now_us
 from vault.store.rows import LIVE_STATES, TenantKeyRow
+from vault.store.states import TenantState
 
 SKEW_US = 60_000_000
 """How far in the future a time in a row may be, as after a change of the database's host; one beyond that nobody of us wrote."""
@@ -51,9 +53,11 @@ def usage(engine: sa.Engine, tenant_uid: bytes, patience_s: float) -> KeyUsage:
     key = t.tenant_key.c
     with reading(engine, patience_s) as connection:
 
-        def by(column: "sa.Column[int]") -> Counter[int]:
-            own = column.table.c.tenant_uid == tenant_uid
-            counted = sa.select(column, sa.func.count()).where(own).group_by(column)
+        def by(hanging: Hanging) -> Counter[int]:
+            if hanging.noted is None:
+                return Counter()
+            own = hanging.table.c.tenant_uid == tenant_uid
+            counted = sa.select(hanging.noted, sa.func.count()).where(own).group_by(hanging.noted)
             return Counter({version: count for version, count in connection.execute(counted)})
 
         def count(table: sa.Table, which: sa.ColumnElement[bool]) -> int:
@@ -65,9 +69,9 @@ def usage(engine: sa.Engine, tenant_uid: bytes, patience_s: float) -> KeyUsage:
         return KeyUsage(
             now_us=now_us(connection),
             keys=list(map(TenantKeyRow._make, connection.execute(keys))),
-            subject_keys=by(t.subject_key.c.epoch),
-            items=by(t.item.c.index_key_version),
-            names=by(t.subject.c.index_key_version) + by(t.subject_alias.c.index_key_version),
+            subject_keys=by(SUBJECT_KEYS),
+            items=by(ITEMS),
+            names=by(SUBJECTS) + by(ALIASES),
             rekey_due=count(t.subject, t.subject.c.rekey_due),
             erasures_waiting=count(t.erasure, t.erasure.c.horizon_us == 0),
         )
@@ -90,7 +94,7 @@ def rotations_to_begin(engine: sa.Engine) -> list[bytes]:
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
     schedule, operation = t.key_schedule.c.tenant_uid, t.operation.c
-    served = (t.tenant.c.uid == schedule) & (t.tenant.c.state == "ACTIVE")
+    served = (t.tenant.c.uid == schedule) & (t.tenant.c.state == TenantState.ACTIVE)
     with reading(engine, _PATIENCE_S) as connection:
         now = now_us(connection)
         recent = operation.state.in_(LIVE_STATES) | operation.update_us.between(now - _LEFT_ALONE_US, now + SKEW_US)

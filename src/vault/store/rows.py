@@ -1,6 +1,6 @@
 """The rows of the tables as named tuples: what queries answer and what inserts take, field by field in column order.
 
-Those of the log are in ``vault.store.log.rows``.
+Those of the log are in ``vault.store.log.rows``; the states that rows can be in, in ``vault.store.states``.
 """
 
 from typing import NamedTuple
@@ -20,10 +20,11 @@ from vault.store.log.rows import (
     NodeRow,
     PendingRow,
 )
+from vault.store.states import KeyState, OperationState
 
 
 class TenantRow(NamedTuple):
-    """A tenant; ``state`` is ACTIVE, SEALED or CLOSED."""
+    """A tenant; ``state`` is a ``TenantState``."""
 
     uid: bytes
     name: str
@@ -58,7 +59,7 @@ class PrincipalRow(NamedTuple):
 
 
 class TenantKeyRow(NamedTuple):
-    """A wrapped epoch, index or authority key; ``state`` is ACTIVE, OLD, RETIRED or DESTROYED."""
+    """A wrapped epoch, index or authority key; ``state`` is a ``KeyState``."""
 
     tenant_uid: bytes
     kind: str
@@ -66,7 +67,7 @@ class TenantKeyRow(NamedTuple):
     kek_version: int
     wrapped: bytes
     create_us: int
-    state: str = "ACTIVE"
+    state: str = KeyState.ACTIVE
     end_us: int = 0
 
 
@@ -85,7 +86,7 @@ class KeyScheduleRow(NamedTuple):
 
 
 class SubjectRow(NamedTuple):
-    """A person or organisation; ``state`` is ACTIVE, RESTRICTED or ERASING."""
+    """A person or organisation; ``state`` is a ``SubjectState``."""
 
     tenant_uid: bytes
     uid: bytes
@@ -136,7 +137,7 @@ class HoldRow(NamedTuple):
 
 
 class ErasureRow(NamedTuple):
-    """An erasure; ``state`` is BEGUN or DONE. The MAC covers neither progress nor what is kept for 24 hours."""
+    """An erasure; ``state`` is an ``ErasureState``. The MAC covers neither progress nor what is kept for 24 hours."""
 
     tenant_uid: bytes
     uid: bytes
@@ -155,12 +156,12 @@ class ErasureRow(NamedTuple):
     mac: bytes = b""
 
 
-LIVE_STATES = ("WAITING", "RUNNING", "PAUSED")
+LIVE_STATES = (OperationState.WAITING, OperationState.RUNNING, OperationState.PAUSED)
 """Those of an operation that has not ended."""
 
 
 class OperationRow(NamedTuple):
-    """Long work; ``state`` is WAITING, RUNNING, PAUSED, DONE, FAILED or CANCELLED. The MAC covers what was asked for."""
+    """Long work; ``state`` is an ``OperationState``. The MAC covers what was asked for."""
 
     tenant_uid: bytes
     uid: bytes

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from vault.admission import Admitted
 from vault.errors import FieldViolation, VaultError
 from vault.idempotency import recall
-from vault.keys.operations import RUNNING, described
 from vault.keys.operations import begin as begin_operation
+from vault.keys.operations import described
 from vault.kms.tenant_keys import TenantKeys
 from vault.safe import new_uid
 from vault.store.reads import Known, Reads
 from vault.store.rows import OperationRow
 from vault.store.sealing import check
+from vault.store.states import OperationState
 from vault.subjects.begin_erasure import begin, check_erasable, is_of, named, not_found, owned_by, requested, reused
 from vault.subjects.named import find
 from vault.v1 import common_pb2
@@ -75,7 +76,7 @@ class BulkErase:
         uids = [new_uid() for _ in known]
         operation = begin_operation(admitted, ACTION, v1.BulkEraseResult(erasure_uids=uids))
         admitted.writes.inserted.remove(operation)
-        operation = operation._replace(state=RUNNING, total=len(uids))
+        operation = operation._replace(state=OperationState.RUNNING, total=len(uids))
         admitted.writes.inserted.append(operation)
         for erasure_uid, (index, one) in zip(uids, known.values(), strict=True):
             begin(admitted, one, self._names[index], owned[one.subject.uid], erasure_uid, operation.uid)

@@ -11,8 +11,10 @@ from hashlib import sha256
 from vault.crypto.commitment import commitment
 from vault.crypto.keys import Key
 from vault.kms.tenant_keys import EPOCH, INDEX
+from vault.store import erasing
 from vault.store.reads import Belongings
 from vault.store.rows import UNKNOWN_S, KeyScheduleRow, SubjectKeyRow, TenantKeyRow, TenantRow
+from vault.store.states import KeyState
 from vault.v1 import common_pb2
 from vault.v1.subject_service_pb2 import ClassCount, DestroyedKey, ErasureStatement
 
@@ -101,6 +103,11 @@ def done(
     return statement
 
 
+def is_large(statement: ErasureStatement) -> bool:
+    """Whether so much was found when the erasure began that it goes in parts."""
+    return max(statement.tokens, sum(each.count for each in statement.items)) > erasing.PART_ROWS
+
+
 def _say_what_goes(statement: ErasureStatement, found: Found) -> None:
     _say_what_is_owned(statement, found.owned)
     statement.unopened_keys = max(statement.unopened_keys, found.unopened_keys)
@@ -116,11 +123,12 @@ def _say_what_is_owned(statement: ErasureStatement, owned: Belongings) -> None:
     gone = [key for key in statement.keys if key.key_id not in there]
     if not there and gone:
         return
-    for name in ("keys", "items"):
-        statement.ClearField(name)
+    if not is_large(statement):  # else these are the last of them
+        statement.ClearField("items")
+        statement.items.extend(ClassCount(data_class=name, count=count) for name, count in sorted(owned.items.items()))
+        statement.tokens = owned.tokens
+    statement.ClearField("keys")
     statement.keys.extend([*map(_destroyed, owned.keys), *gone])
-    statement.items.extend(ClassCount(data_class=name, count=count) for name, count in sorted(owned.items.items()))
-    statement.tokens = owned.tokens
 
 
 def _destroyed(row: SubjectKeyRow) -> DestroyedKey:
@@ -133,7 +141,7 @@ def _older(found: Found) -> set[int]:
 
     No horizon hangs on these: versions end in their order, and the newest in use is known from the KMS.
     """
-    noted = {row.kek_version for row in found.tenant_keys if row.kind in (EPOCH, INDEX) and row.state != "DESTROYED"}
+    noted = {row.kek_version for row in found.tenant_keys if row.kind in (EPOCH, INDEX) and row.state != KeyState.DESTROYED}
     return {version for version in noted if 0 < version < found.kek_version}
 
 

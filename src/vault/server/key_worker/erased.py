@@ -10,6 +10,7 @@ from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.rows import ErasureRow
 from vault.store.sealing import check
+from vault.store.states import ErasureState
 from vault.v1 import common_pb2
 
 
@@ -52,4 +53,4 @@ def _is_under_way(connection: sa.Connection, keys: TenantKeys, erasure_uid: byte
         return False
     row = ErasureRow(*found)
     check(keys.authority, row)
-    return row.state == "BEGUN"
+    return row.state == ErasureState.BEGUN

@@ -9,10 +9,12 @@ from vault.kms.tenant_keys import TenantKeys
 from vault.server.key_worker.desk import Desk
 from vault.store import tables as t
 from vault.store.engine import reading
+from vault.store.hanging import ON_EPOCHS, ON_INDEX_KEYS
 from vault.store.queries import now_us
-from vault.store.rotation.census import Census, under_older_epoch
+from vault.store.rotation.census import Census
 from vault.store.rows import ErasureRow, OperationRow
 from vault.store.sealing import fits
+from vault.store.states import ErasureState, SubjectState
 from vault.v1 import common_pb2
 
 ERASING_PATIENCE_S = 3600.0
@@ -54,9 +56,11 @@ def held_up(desk: Desk, row: OperationRow, keys: TenantKeys, left: Census) -> Va
 def _erasing(connection: sa.Connection, row: OperationRow, keys: TenantKeys) -> Mapping[bytes, int]:
     """Who is being erased, and since when, as the rows of erasures say that were not altered; if none does, since the rotation."""
     s, e = t.subject.c, t.erasure.c
-    subjects = connection.scalars(sa.select(s.uid).where(s.tenant_uid == row.tenant_uid, s.state == "ERASING").order_by(s.uid))
+    subjects = connection.scalars(
+        sa.select(s.uid).where(s.tenant_uid == row.tenant_uid, s.state == SubjectState.ERASING).order_by(s.uid)
+    )
     since = dict.fromkeys(subjects, row.create_us)
-    begun = sa.select(t.erasure).where(e.tenant_uid == row.tenant_uid, e.state == "BEGUN")
+    begun = sa.select(t.erasure).where(e.tenant_uid == row.tenant_uid, e.state == ErasureState.BEGUN)
     for erasure in map(ErasureRow._make, connection.execute(begun)):
         if erasure.subject_uid in since and fits(keys.authority, erasure):
             since[erasure.subject_uid] = max(since[erasure.subject_uid], erasure.begin_us)
@@ -65,17 +69,13 @@ def _erasing(connection: sa.Connection, row: OperationRow, keys: TenantKeys) -> 
 
 def _who_is_left(connection: sa.Connection, keys: TenantKeys) -> list[bytes]:
     """The first subjects with rows under older keys."""
-    index = max(keys.indexes)
-    older = (
-        (t.subject_key, t.subject_key.c.subject_uid, under_older_epoch(max(keys.epochs))),
-        (t.subject, t.subject.c.uid, t.subject.c.index_key_version != index),
-        (t.subject_alias, t.subject_alias.c.subject_uid, t.subject_alias.c.index_key_version != index),
-        (t.item, t.item.c.subject_uid, t.item.c.index_key_version != index),
-    )
+    current = [(each, max(keys.epochs)) for each in ON_EPOCHS] + [(each, max(keys.indexes)) for each in ON_INDEX_KEYS]
     found = set[bytes]()
-    for table, uid, is_older in older:
-        of_them = sa.select(uid).where(table.c.tenant_uid == keys.tenant_uid, is_older).distinct().limit(_NAMED + 1)
-        found |= set(connection.scalars(of_them))
+    for each, version in current:
+        if each.subject_uid is not None:
+            of_tenant = each.table.c.tenant_uid == keys.tenant_uid
+            older = sa.select(each.subject_uid).where(of_tenant, each.is_under_another(version)).distinct().limit(_NAMED + 1)
+            found |= set(connection.scalars(older))
     return sorted(found)
 
 

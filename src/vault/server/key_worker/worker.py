@@ -10,7 +10,6 @@ from google.rpc import code_pb2
 
 from vault.audit.events import Caller
 from vault.errors import VaultError, code_of
-from vault.keys.operations import DONE, FAILED
 from vault.keys.schedule import DueRotation
 from vault.server.key_worker.desk import Desk
 from vault.server.key_worker.destruction import Destruction
@@ -21,6 +20,7 @@ from vault.store.key_usage import rotations_to_begin
 from vault.store.rotation.progress import NotOursError, Place, end, give_back, runnable, take
 from vault.store.rows import OperationRow
 from vault.store.sealing import check
+from vault.store.states import OperationState
 from vault.v1 import common_pb2, key_service_pb2
 
 log = structlog.get_logger(__name__)
@@ -150,13 +150,13 @@ class Worker:
 
     def _finish(self, row: OperationRow, work: Work) -> None:
         with self._desk.engine.begin() as connection:
-            end(connection, row, self._desk.name, DONE, work.result())
+            end(connection, row, self._desk.name, OperationState.DONE, work.result())
         log.info("an operation is done", operation=row.uid.hex(), kind=row.kind, rows=work.place.done)
 
     def _fail(self, row: OperationRow, error: VaultError) -> None:
         log.error("an operation failed", operation=row.uid.hex(), kind=row.kind, reason=error.reason_name)
         with self._desk.engine.begin() as connection:
-            end(connection, row, self._desk.name, FAILED, error.to_status().SerializeToString())
+            end(connection, row, self._desk.name, OperationState.FAILED, error.to_status().SerializeToString())
 
 
 def _rate(row: OperationRow) -> int:

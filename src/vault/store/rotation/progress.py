@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 from vault.store import tables as t
 from vault.store.queries import now_us
 from vault.store.rows import OperationRow
+from vault.store.states import OperationState, TenantState
 from vault.v1.key_service_pb2 import OperationProgress
 
 LEASE_US = 30_000_000
@@ -72,8 +73,8 @@ def runnable(connection: sa.Connection) -> list[OperationRow]:
     c = t.operation.c
     now = now_us(connection)
     held = c.until_us.between(now, now + LEASE_US + _us(MAX_STEP_S))
-    waiting = (c.state == "WAITING") | ((c.state == "RUNNING") & ~held)
-    served = sa.exists().where(t.tenant.c.uid == c.tenant_uid, t.tenant.c.state == "ACTIVE")
+    waiting = (c.state == OperationState.WAITING) | ((c.state == OperationState.RUNNING) & ~held)
+    served = sa.exists().where(t.tenant.c.uid == c.tenant_uid, t.tenant.c.state == TenantState.ACTIVE)
     return list(map(OperationRow._make, connection.execute(sa.select(t.operation).where(waiting, served).order_by(c.create_us))))
 
 
@@ -86,8 +87,8 @@ def take(engine: sa.Engine, row: OperationRow, holder: str) -> bool:
     c = t.operation.c
     with engine.begin() as connection:
         as_seen = _one(row) & (c.state == row.state) & (c.holder == row.holder) & (c.until_us == row.until_us)
-        taken = t.operation.update().where(as_seen).values(state="RUNNING", holder=holder, until_us=now_us(connection) + LEASE_US)
-        return connection.execute(taken).rowcount == 1
+        ours = {"state": OperationState.RUNNING, "holder": holder, "until_us": now_us(connection) + LEASE_US}
+        return connection.execute(t.operation.update().where(as_seen).values(ours)).rowcount == 1
 
 
 def advance(connection: sa.Connection, row: OperationRow, holder: str, place: Place) -> None:
@@ -144,7 +145,7 @@ def end(connection: sa.Connection, row: OperationRow, holder: str, state: str, r
 
 
 def _set(connection: sa.Connection, row: OperationRow, holder: str, values: dict[str, object]) -> None:
-    ours = _one(row) & (t.operation.c.state == "RUNNING") & (t.operation.c.holder == holder)
+    ours = _one(row) & (t.operation.c.state == OperationState.RUNNING) & (t.operation.c.holder == holder)
     if connection.execute(t.operation.update().where(ours).values(values)).rowcount != 1:
         raise NotOursError
 

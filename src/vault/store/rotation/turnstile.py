@@ -8,10 +8,11 @@ import sqlalchemy as sa
 
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
-from vault.store import tables as t
 from vault.store.rows import TenantRow
 from vault.store.runner import MAX_TRANSACTION_S
 from vault.store.sealing import check
+from vault.store.tenant_locks import pin
+from vault.store.states import TenantState
 from vault.v1 import common_pb2
 
 
@@ -31,13 +32,12 @@ def pinning(engine: sa.Engine, keys: TenantKeys) -> Iterator[tuple[sa.Connection
         if connection.dialect.name == "postgresql":
             milliseconds = str(math.ceil(MAX_TRANSACTION_S * 1000))
             connection.execute(sa.select(sa.func.set_config("statement_timeout", milliseconds, True)))
-        select = sa.select(t.tenant).where(t.tenant.c.uid == keys.tenant_uid).with_for_update(read=True)
-        found = connection.execute(select).first()
-        if found is None:
+        found = pin(connection, [keys.tenant_uid])
+        if not found:
             raise VaultError(common_pb2.ERROR_REASON_INTEGRITY, "the tenant's row is missing; the operator must investigate")
-        tenant = TenantRow(*found)
+        tenant = found[0]
         check(keys.authority, tenant)
-        if tenant.state != "ACTIVE":
+        if tenant.state != TenantState.ACTIVE:
             raise VaultError(
                 common_pb2.ERROR_REASON_TENANT_SEALED, f"the tenant is {tenant.state.lower()}: work on its keys stands still"
             )
