@@ -20,15 +20,17 @@ from vault.server.dispatcher import Dispatcher
 from vault.server.metrics import Metrics
 from vault.server.node import Node
 from vault.store import erasures
+from vault.store.erasing import erase_part
 from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.rows import ErasureRow
 from vault.store.runner import Answer, Call
 from vault.store.sealing import check
 from vault.subjects.begin_erasure import BEGUN
 from vault.subjects.destroyed_note import note_of
-from vault.subjects.erasure_statement import Promises
+from vault.subjects.erasure_statement import Promises, is_large
 from vault.subjects.finish_erasure import FinishErasure
 from vault.v1 import common_pb2
+from vault.v1.subject_service_pb2 import ErasureStatement
 
 log = structlog.get_logger(__name__)
 
@@ -111,6 +113,9 @@ class Eraser:
 
     async def _finish(self, row: ErasureRow) -> ErasureRow:
         is_imported = await self._in_thread(self._note_destroyed, row)
+        if is_large(ErasureStatement.FromString(row.statement)):
+            while await self._in_thread(erase_part, self._node.engine, row.tenant_uid, row.subject_uid):
+                pass
         await self._run(FinishErasure(row, self._promises, kek_imported=is_imported))
         row = await self.row(row.tenant_uid, row.uid)
         if row.state == BEGUN:

@@ -6,6 +6,8 @@ from vault.store import tables as t
 
 LEFT = (t.token, t.item, t.subject_alias, t.subject_hold, t.subject_key, t.idempotency_subject)
 """The tables with rows of a subject's own, besides its own row."""
+PART_ROWS = 5000
+"""Rows of one table that go in one transaction: whoever has more items and tokens is erased in parts."""
 
 _BLANK = {"digest_key": b"", "digest": b"", "results": b"", "mac": b""}
 
@@ -23,6 +25,27 @@ def erase_subject(connection: sa.Connection, tenant_uid: bytes, subject_uid: byt
     for table in LEFT:
         connection.execute(table.delete().where(table.c.tenant_uid == tenant_uid, table.c.subject_uid == subject_uid))
     connection.execute(t.subject.delete().where(t.subject.c.tenant_uid == tenant_uid, t.subject.c.uid == subject_uid))
+
+
+def erase_part(engine: sa.Engine, tenant_uid: bytes, subject_uid: bytes) -> bool:
+    """Delete the next tokens and items of a subject whose erasure has begun, in a transaction; False once there are none.
+
+    What the last transaction of the erasure finds is then as small as anybody's, however much there was.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    with engine.begin() as connection:
+        return any([_delete_next(connection, table, tenant_uid, subject_uid) for table in (t.token, t.item)])
+
+
+def _delete_next(connection: sa.Connection, table: sa.Table, tenant_uid: bytes, subject_uid: bytes) -> bool:
+    """Whether there were rows of a subject, of which the first ``PART_ROWS`` are deleted now, in the order of their uids."""
+    c = table.c
+    own = (c.tenant_uid == tenant_uid) & (c.subject_uid == subject_uid)
+    beyond = connection.scalar(sa.select(c.uid).where(own).order_by(c.uid).offset(PART_ROWS).limit(1))
+    deleted = connection.execute(table.delete().where(own, c.uid < beyond if beyond else sa.true()))
+    return deleted.rowcount > 0
 
 
 def rows_left(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes) -> dict[str, int]:
