@@ -1,6 +1,7 @@
 """``pdvault keys`` and ``pdvault approval`` as two security officers type them, against a vault that is served."""
 
 import json
+import re
 
 import pytest
 from tests.cli.conftest import Result, Served
@@ -144,6 +145,17 @@ def test_an_approval_that_can_t_be_used_says_how_to_ask_again_at_a_command_line(
     uid = asked(served("security", "keys", "unseal"))
     done(served("security-2", "approval", "approve", uid))
     done(served("security", "keys", "unseal", "--approval", uid))
+
+
+def test_work_is_a_table_of_few_columns_on_a_terminal(served: Served) -> None:
+    rotated = served("security", "keys", "rotate", terminal=True)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", rotated.out)
+    header, row, *ends = [line.split() for line in plain.splitlines() if line.strip() and "─" not in line]
+    assert header == ["operation", "kind", "state", "phase", "done"]
+    assert row[1:4] == ["Rotate", "DONE", "RETIRE"]
+    assert ends[0][:3] == [f"{row[0]}:", "kek", "version"]
+    (again,) = done(served("security", "keys", "wait", row[0]))
+    assert again["operation"] == f"operations/{row[0]}"
 
 
 @pytest.mark.parametrize(

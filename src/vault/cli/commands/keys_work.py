@@ -10,8 +10,8 @@ from vault.cli.calling import Calling, calling_options, in_client_words
 from vault.cli.clients import key_client, operation_client
 from vault.cli.keys.following import followed
 from vault.cli.keys.parameters import APPROVAL_UID, OperationName
-from vault.cli.keys.report import operation_fields, show_asked
-from vault.cli.output import clean, emit, iso, say
+from vault.cli.keys.report import show_asked, show_operations
+from vault.cli.output import clean, iso, say
 
 if TYPE_CHECKING:
     from pdvault_client import KeyStatus
@@ -107,7 +107,7 @@ def operations(calling: Calling, output: str | None) -> None:
     """List long work, newest first: what is under way, and what has ended."""
     with operation_client(calling) as client, in_client_words():
         found = client.list(**calling.context)
-    emit(output, map(operation_fields, found))
+    show_operations(found, output)
 
 
 @click.command(epilog=options.examples(f"pdvault keys wait {_NAME} --purpose rotation"))
@@ -155,7 +155,7 @@ def _look_on(calling: Calling, name: str, detach: bool, output: str | None) -> N
         followed(calling, name, output)
         return
     with operation_client(calling) as client:
-        emit(output, [operation_fields(client.get(name, **calling.context))])
+        show_operations([client.get(name, **calling.context)], output)
     say(f"To look: {calling.again('keys', 'wait', name)}")
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from vault.cli.clients import operation_client
 from vault.cli.failures import RefusedError
-from vault.cli.keys.report import operation_fields
-from vault.cli.output import emit, say
+from vault.cli.keys.report import show_operations
+from vault.cli.output import say
 from vault.cli.progress import rows_bar
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def followed(calling: "Calling", name: str, output: str | None) -> None:
         except KeyboardInterrupt:
             say(f"It goes on without you. To look again: {calling.again('keys', 'wait', name)}")
             return
-    emit(output, [operation_fields(operation)])
+    show_operations([operation], output)
     if operation.state == "PAUSED":
         say(f"It is paused. To let it go on: {calling.again('keys', 'resume', name)}")
     if operation.error:

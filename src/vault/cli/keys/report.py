@@ -1,6 +1,6 @@
 """What is printed of a tenant's keys: a summary and tables for people, one object for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +11,12 @@ from vault.cli.output import Fields, chosen, clean, emit, iso, say
 if TYPE_CHECKING:
     from pdvault_client import Approval, KekVersion, KeySchedule, KeyStatus, Operation, TenantKey
     from vault.cli.calling import Calling
+
+
+_ENDS = (
+    *("kek_version", "retired_epochs", "retired_index_keys", "left", "destroyed_kek_versions"),
+    *("horizons_reached", "altered_subjects", "error"),
+)
 
 
 def show_status(status: "KeyStatus", output: str | None) -> None:
@@ -34,8 +40,35 @@ def schedule_fields(schedule: "KeySchedule") -> Fields:
     }
 
 
-def operation_fields(operation: "Operation") -> Fields:
-    """An operation, and how it ended."""
+def show_operations(operations: "Iterable[Operation]", output: str | None) -> None:
+    """Print operations, and how they ended: whole for programs; for people a narrow table, and a line for each that has an end."""
+    if chosen(output) == "json":
+        emit("json", map(_operation, operations))
+        return
+    shown = list(operations)
+    emit("table", map(_how_far, shown))
+    for operation in shown:
+        end = [
+            f"{name.replace('_', ' ')} {_listed(said)}" for name, said in _operation(operation).items() if name in _ENDS and said
+        ]
+        if end:
+            click.echo(clean(f"{_uid(operation)}: {'; '.join(end)}"))
+
+
+def _how_far(operation: "Operation") -> Fields:
+    done = f"{operation.done} of {operation.total}"
+    return {"operation": _uid(operation), "kind": operation.kind, "state": operation.state, "phase": operation.phase, "done": done}
+
+
+def _uid(operation: "Operation") -> str:
+    return operation.name.removeprefix("operations/")
+
+
+def _listed(said: object) -> str:
+    return ", ".join(map(str, said)) if isinstance(said, list) else str(said)
+
+
+def _operation(operation: "Operation") -> Fields:
     attested = operation.attestation
     return {
         "operation": operation.name,
