@@ -76,6 +76,14 @@ class Act:
         return Draft(self.caller, self.action, common_pb2.CallContext(), details=dict(self.details))
 
 
+class AuthorityAct(Act):
+    """An act that changes who may do what: it owns the tenant's row, and so gets its turn however many write meanwhile."""
+
+    def reads(self, _keys: TenantKeys | None) -> Reads:
+        """The tenant, FOR UPDATE."""
+        return Reads(owning=True)
+
+
 def nothing(_rows: Rows, _keys: TenantKeys) -> Writes:
     """The effect of an act that only leaves its event."""
     return Writes()

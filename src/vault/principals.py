@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from vault.administration import Act, next_authority, operator
+from vault.administration import AuthorityAct, next_authority, operator
 from vault.audit.events import SYSTEM_TENANT
 from vault.errors import FieldViolation, VaultError
 from vault.kms.tenant_keys import TenantKeys
@@ -17,7 +17,7 @@ AUDITOR = "auditor"
 """The role that reads the log."""
 
 
-def add(tenant_uid: bytes, name: str, kind: str, roles: Sequence[str]) -> Act:
+def add(tenant_uid: bytes, name: str, kind: str, roles: Sequence[str]) -> AuthorityAct:
     """The act that adds a principal.
 
     Args:
@@ -39,20 +39,20 @@ def add(tenant_uid: bytes, name: str, kind: str, roles: Sequence[str]) -> Act:
         row = PrincipalRow(tenant_uid, name, new_uid(), kind, "ACTIVE", chosen, new.authority_version)
         return Writes(inserted=[sealed(keys.authority, row)], replaced=[(old, new)])
 
-    return Act(operator(tenant_uid), "PrincipalAdded", name, {"principal": name, "kind": kind, "roles": chosen}, effect)
+    return AuthorityAct(operator(tenant_uid), "PrincipalAdded", name, {"principal": name, "kind": kind, "roles": chosen}, effect)
 
 
-def suspend(tenant_uid: bytes, name: str) -> Act:
+def suspend(tenant_uid: bytes, name: str) -> AuthorityAct:
     """The act that stops a principal, for example one whose certificate was stolen."""
     return _set_state(tenant_uid, name, "SUSPENDED", "PrincipalSuspended")
 
 
-def resume(tenant_uid: bytes, name: str) -> Act:
+def resume(tenant_uid: bytes, name: str) -> AuthorityAct:
     """The act that lets a suspended principal back."""
     return _set_state(tenant_uid, name, "ACTIVE", "PrincipalResumed")
 
 
-def _set_state(tenant_uid: bytes, name: str, state: str, action: str) -> Act:
+def _set_state(tenant_uid: bytes, name: str, state: str, action: str) -> AuthorityAct:
     def effect(rows: Rows, keys: TenantKeys) -> Writes:
         if rows.principal is None:
             raise VaultError(common_pb2.ERROR_REASON_PRINCIPAL_UNKNOWN, "the tenant has no principal of this name")
@@ -61,4 +61,4 @@ def _set_state(tenant_uid: bytes, name: str, state: str, action: str) -> Act:
         row = rows.principal._replace(state=state, authority_version=new.authority_version)
         return Writes(replaced=[(old, new), (rows.principal, sealed(keys.authority, row))])
 
-    return Act(operator(tenant_uid), action, name, {"principal": name}, effect)
+    return AuthorityAct(operator(tenant_uid), action, name, {"principal": name}, effect)

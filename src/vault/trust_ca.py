@@ -1,6 +1,6 @@
 """Trusting another issuing CA: whoever it issues certificates to may call as one of the tenant's principals."""
 
-from vault.administration import Act, next_authority, operator
+from vault.administration import AuthorityAct, next_authority, operator
 from vault.audit.events import SYSTEM_TENANT, Draft
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
@@ -14,7 +14,7 @@ from vault.v1 import common_pb2
 ACTION = "IssuingCaAdded"
 
 
-class TrustCa(Act):
+class TrustCa(AuthorityAct):
     """The act that adds an issuing CA to a tenant, the system among them, so that somebody can audit the system's own log."""
 
     def __init__(self, tenant_uid: bytes, tenant_name: str, sha256: bytes, der: bytes) -> None:

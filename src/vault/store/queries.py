@@ -26,6 +26,7 @@ from vault.store.rows import (
     TenantRow,
     TokenRow,
 )
+from vault.store.tenant_locks import own, pin
 
 Need = tuple[Head, Reads, Rows]
 
@@ -206,10 +207,9 @@ def _lock_tenants(connection: sa.Connection, needs: Sequence[Need]) -> None:
     owned = {head.tenant_uid for head, reads, _ in needs if reads.owning}
     pinned = {head.tenant_uid for head, reads, _ in needs if reads.locking or reads.pinning} - owned
     rows = dict[bytes, TenantRow]()
-    for uids, is_shared in ((owned, False), (pinned, True)):
+    for uids, lock in ((owned, own), (pinned, pin)):
         if uids:
-            select = sa.select(t.tenant).where(t.tenant.c.uid.in_(uids)).order_by(t.tenant.c.uid).with_for_update(read=is_shared)
-            rows |= {row.uid: row for row in map(TenantRow._make, connection.execute(select))}
+            rows |= {row.uid: row for row in lock(connection, uids)}
     for head, _, found in needs:
         if head.tenant_uid in rows:
             found.tenant = rows[head.tenant_uid]

@@ -11,8 +11,8 @@ from vault.kms.tenant_keys import TenantKeys
 from vault.store.rows import TenantRow
 from vault.store.runner import MAX_TRANSACTION_S
 from vault.store.sealing import check
-from vault.store.tenant_locks import pin
 from vault.store.states import TenantState
+from vault.store.tenant_locks import pin
 from vault.v1 import common_pb2
 
 
