@@ -11,7 +11,6 @@ import pytest
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError, KmsUnavailableError
 from vault.kms.keyring_secret import RawKey
 from vault.kms.local import LocalKeyManager
-from vault.kms.local_administrator import LocalAdministrator
 from vault.kms.local_provisioner import LocalProvisioner
 from vault.kms.private_file import PrivateFile
 
@@ -47,7 +46,6 @@ def refused_by_all(manager, keyring_path, wrong, why=""):
         lambda: manager.destroyed_by(TENANT, ONE),
         lambda: manager.note_destroyed(TENANT, ONE, "text"),
         lambda: LocalKeyManager(keyring_path, RAW).destroyed(TENANT),
-        lambda: LocalAdministrator(keyring_path, RAW).forget_destroyed(TENANT, 2**62),
     ):
         with pytest.raises(wrong, match=why) as failed:
             call()

@@ -84,7 +84,9 @@ def test_a_destruction_that_was_cut_off_before_the_trim_shows_and_is_completed(t
     at_kms(tenant, "/config", {"min_decryption_version": 2, "min_encryption_version": 2})
     kek = transit_kms.administrator.kek(tenant)
     assert (kek.oldest, list(kek.versions)) == (1, [2])
-    assert transit_kms.administrator.destroy_before(tenant, 2, (old.blob, CONTEXT)).oldest == 2
+    assert transit_kms.administrator.destroy_before(tenant, 2).oldest == 2
+    with pytest.raises(KmsIntegrityError):
+        transit_kms.manager.unwrap(tenant, [(old.blob, CONTEXT)])
 
 
 def test_a_destroyed_version_can_not_be_brought_back_even_by_root(bao, transit_kms, at_kms):

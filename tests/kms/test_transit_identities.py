@@ -225,10 +225,11 @@ def work_with(configure, tenants):
         assert manager.write_anchor(tenant, "two\n", 1) == 2
         manager.check()
         assert manager.kek(tenant).latest == administrator.rotate(tenant, 1) - 1
-        assert administrator.destroy_before(tenant, 2, (wrapped[0].blob, CONTEXT)).oldest == 2
+        assert administrator.destroy_before(tenant, 2).oldest == 2
         manager.note_destroyed(tenant, tenant, "destroyed")
+        assert manager.noted(tenant) == {tenant}
         assert manager.destroyed(tenant) == {tenant: "destroyed"}
-        assert administrator.forget_destroyed(tenant, 2**62) == 1
+        assert administrator.forget_destroyed(tenant, [tenant]) == 1
     brought, version = secrets.token_bytes(16), [Key.generate(), Key.generate()]
     administrator.import_kek(brought, version[0])
     assert administrator.import_version(brought, version[1], 1) == 2
@@ -291,7 +292,7 @@ def test_the_app_identity_cannot_administer(configure, transit_kms):
     for call in (
         lambda: administrator.rotate(tenant, 1),
         lambda: administrator.import_kek(secrets.token_bytes(16), Key.generate()),
-        lambda: administrator.forget_destroyed(tenant, 2**62),
+        lambda: administrator.forget_destroyed(tenant, [tenant]),
     ):
         transit_kms.manager.note_destroyed(tenant, tenant, "destroyed")
         with pytest.raises(KmsDeniedError, match="policy"):

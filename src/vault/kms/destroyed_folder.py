@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -63,31 +63,32 @@ class DestroyedFolder:
         """See ``KeyManager.destroyed``."""
         return {uid: note.text for uid, note in self._notes(tenant_uid)}
 
-    def forget(self, tenant_uid: bytes, before_us: int) -> int:
+    def forget(self, tenant_uid: bytes, erasure_uids: Collection[bytes]) -> int:
         """See ``KeyAdministrator.forget_destroyed``."""
         with self._whole.exclusive():
-            old = [uid for uid, note in self._notes(tenant_uid) if note.time_us < before_us]
+            old = self.uids(tenant_uid).intersection(erasure_uids)
             for uid in old:
                 self._file(tenant_uid, uid).remove()
         return len(old)
 
     def _notes(self, tenant_uid: bytes) -> Iterator[tuple[bytes, Note]]:
         """Each note; one that is forgotten between the list and its reading is left out."""
-        for uid in self._uids(tenant_uid):
+        for uid in self.uids(tenant_uid):
             try:
                 yield uid, self._read(tenant_uid, uid)
             except FileMissingError:
                 continue
 
-    def _uids(self, tenant_uid: bytes) -> list[bytes]:
-        """Whose notes there are. Other names are those of drafts, which a writer that was killed left behind."""
+    def uids(self, tenant_uid: bytes) -> frozenset[bytes]:
+        """See ``KeyManager.noted``. Other names are those of drafts, which a writer that was killed left behind."""
         check_tenant_uid(tenant_uid)
         try:
-            return [bytes.fromhex(each.name) for each in self._folder(tenant_uid).iterdir() if _UID.fullmatch(each.name)]
+            names = [each.name for each in self._folder(tenant_uid).iterdir()]
         except FileNotFoundError:
-            return []
+            return frozenset()
         except OSError:
             raise KmsUnavailableError("the notes of destroyed keys cannot be read") from None
+        return frozenset(bytes.fromhex(name) for name in names if _UID.fullmatch(name))
 
     def _read(self, tenant_uid: bytes, erasure_uid: bytes) -> Note:
         with self._file(tenant_uid, erasure_uid).opened() as (file, _):

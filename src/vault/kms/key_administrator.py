@@ -1,5 +1,6 @@
 """What only the key worker asks of a KMS: new KEK versions, the end of old ones, and of the list of destroyed keys."""
 
+from collections.abc import Collection
 from typing import Protocol
 
 from vault.crypto.keys import Key
@@ -46,18 +47,16 @@ class KeyAdministrator(Protocol):
             KmsIntegrityError: what is read back differs.
         """
 
-    def destroy_before(self, tenant_uid: bytes, version: int, witness: tuple[bytes, bytes] | None = None) -> Kek:
+    def destroy_before(self, tenant_uid: bytes, version: int) -> Kek:
         """Destroy every version before this one (crypto.md 5.2: both minimum versions, trim, read back); what is left.
 
         Args:
             tenant_uid: whose.
             version: the oldest version that stays.
-            witness: blob and context of a key that a version to be destroyed has wrapped. It must open before, unless its
-                version is out of use already, and must not open afterwards.
 
         Raises:
-            ValueError: the version is below 1 or above the latest, or the witness was wrapped by one that stays.
-            KmsIntegrityError: what is read back differs, or the witness opens afterwards, or didn't before.
+            ValueError: the version is below 1 or above the latest.
+            KmsIntegrityError: what is read back differs.
         """
 
     def import_kek(self, tenant_uid: bytes, key: Key) -> None:
@@ -77,8 +76,8 @@ class KeyAdministrator(Protocol):
             KmsDeniedError: the KEK was made by the KMS: rotate it.
         """
 
-    def forget_destroyed(self, tenant_uid: bytes, before_us: int) -> int:
-        """Remove the entries of ``KeyManager.destroyed`` that the KMS got before this time (microseconds since 1970); how many."""
+    def forget_destroyed(self, tenant_uid: bytes, erasure_uids: Collection[bytes]) -> int:
+        """Remove the entries of ``KeyManager.destroyed`` of these erasures; how many were there."""
 
     def close(self) -> None:
         """Let go of connections. The KeyAdministrator is not used afterwards."""

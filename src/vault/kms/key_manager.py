@@ -151,6 +151,13 @@ class KeyManager(Protocol):
             KmsIntegrityError: an entry is none, or was deleted or changed.
         """
 
+    def noted(self, tenant_uid: bytes) -> frozenset[bytes]:
+        """The uids of the erasures of which ``destroyed`` has a text, by one request where that takes one each.
+
+        Raises:
+            KmsIntegrityError: something else is among them.
+        """
+
     def kek(self, tenant_uid: bytes) -> Kek:
         """The state of the tenant's KEK.
 

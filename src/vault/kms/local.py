@@ -90,6 +90,10 @@ class LocalKeyManager:
         """See ``KeyManager.destroyed``."""
         return self._destroyed.all(tenant_uid)
 
+    def noted(self, tenant_uid: bytes) -> frozenset[bytes]:
+        """See ``KeyManager.noted``."""
+        return self._destroyed.uids(tenant_uid)
+
     def kek(self, tenant_uid: bytes) -> Kek:
         """See ``KeyManager.kek``."""
         return self._tenant(tenant_uid).state()

@@ -1,10 +1,9 @@
 """The key worker at a local keyring: new KEK versions, the end of old ones. Not a proof: the file may have been copied."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from vault.crypto.envelope import DecryptionError, key_version
 from vault.crypto.keys import Key
 from vault.kms.anchors_file import AnchorsFile
 from vault.kms.arguments import check_tenant_uid
@@ -51,14 +50,12 @@ class LocalAdministrator:
         self._change(tenant_uid, lambda entry: entry.opening_from(version))
         return destruction.check_suspended()
 
-    def destroy_before(self, tenant_uid: bytes, version: int, witness: tuple[bytes, bytes] | None = None) -> Kek:
+    def destroy_before(self, tenant_uid: bytes, version: int) -> Kek:
         """See ``KeyAdministrator.destroy_before``."""
         destruction = Destruction(self._manager, tenant_uid, version)
-        kek = destruction.check_possible()
-        if witness is not None:
-            destruction.check_opens(kek, witness, _wrapped_by(witness[0]))
+        destruction.check_possible()
         self._change(tenant_uid, lambda entry: entry.without_before(version) if min(entry.keks) < version else entry)
-        return destruction.check_gone(witness)
+        return destruction.check_gone()
 
     def import_kek(self, tenant_uid: bytes, key: Key) -> None:
         """See ``KeyAdministrator.import_kek``."""
@@ -90,9 +87,9 @@ class LocalAdministrator:
         self._change(tenant_uid, with_version)
         return from_version + 1
 
-    def forget_destroyed(self, tenant_uid: bytes, before_us: int) -> int:
+    def forget_destroyed(self, tenant_uid: bytes, erasure_uids: Collection[bytes]) -> int:
         """See ``KeyAdministrator.forget_destroyed``."""
-        return self._destroyed.forget(tenant_uid, before_us)
+        return self._destroyed.forget(tenant_uid, erasure_uids)
 
     def close(self) -> None:
         """See ``KeyAdministrator.close``; there are no connections."""
@@ -118,10 +115,3 @@ class LocalAdministrator:
 
 def _now_us() -> int:
     return time.time_ns() // 1000
-
-
-def _wrapped_by(blob: bytes) -> int:
-    try:
-        return key_version(blob)
-    except DecryptionError:
-        raise ValueError("the witness is no key that a keyring wrapped") from None

@@ -127,6 +127,10 @@ class TransitKeyManager:
         """See ``KeyManager.destroyed``."""
         return self._destroyed.all(tenant_uid)
 
+    def noted(self, tenant_uid: bytes) -> frozenset[bytes]:
+        """See ``KeyManager.noted``."""
+        return self._destroyed.uids(tenant_uid)
+
     def kek(self, tenant_uid: bytes) -> Kek:
         """See ``KeyManager.kek``."""
         return read_kek(self._session, f"{self._mount}/keys/{kek_name(tenant_uid)}")

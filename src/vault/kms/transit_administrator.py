@@ -4,7 +4,6 @@ A request that makes a version is sent once: the line must not repeat it, since 
 done, the next look shows, and so each method may be called again.
 """
 
-import re
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Final
@@ -24,8 +23,6 @@ from vault.kms.transit_session import TransitSession
 
 _PATIENCE_S: Final = 60.0
 """Transit's wrapping key is made when it is first asked for: an RSA key of 4,096 bits takes seconds."""
-
-_VERSION: Final = re.compile(rb"vault:v([1-9][0-9]{0,9}):")
 
 
 class TransitAdministrator:
@@ -58,16 +55,14 @@ class TransitAdministrator:
         self._open_from(tenant_uid, version)
         return destruction.check_suspended()
 
-    def destroy_before(self, tenant_uid: bytes, version: int, witness: tuple[bytes, bytes] | None = None) -> Kek:
+    def destroy_before(self, tenant_uid: bytes, version: int) -> Kek:
         """See ``KeyAdministrator.destroy_before``."""
         destruction = Destruction(self._manager, tenant_uid, version)
         kek = destruction.check_possible()
-        if witness is not None:
-            destruction.check_opens(kek, witness, _wrapped_by(witness[0]))
         if kek.oldest < version or min(kek.versions, default=0) < version:
             self._open_from(tenant_uid, version)
             _done(self._session.post(f"{self._path(tenant_uid)}/trim", Payload(min_available_version=version)))
-        return destruction.check_gone(witness)
+        return destruction.check_gone()
 
     def import_kek(self, tenant_uid: bytes, key: Key) -> None:
         """See ``KeyAdministrator.import_kek``."""
@@ -91,9 +86,9 @@ class TransitAdministrator:
             raise KmsIntegrityError(f"version {version} of the KEK in the KMS is not the key that was to be imported")
         return version
 
-    def forget_destroyed(self, tenant_uid: bytes, before_us: int) -> int:
+    def forget_destroyed(self, tenant_uid: bytes, erasure_uids: Collection[bytes]) -> int:
         """See ``KeyAdministrator.forget_destroyed``."""
-        return self._destroyed.forget(tenant_uid, before_us)
+        return self._destroyed.forget(tenant_uid, erasure_uids)
 
     def close(self) -> None:
         """See ``KeyAdministrator.close``."""
@@ -131,10 +126,3 @@ class TransitAdministrator:
 def _done(reply: Reply) -> None:
     if reply.status not in (200, 204):
         raise KmsDeniedError(f"the KMS refuses the key worker's request (status {reply.status}): were this tenant's keys created?")
-
-
-def _wrapped_by(blob: bytes) -> int:
-    match = _VERSION.match(blob)
-    if match is None:
-        raise ValueError("the witness is no key that Transit wrapped")
-    return int(match[1])

@@ -6,8 +6,7 @@ little by itself: what is stored tells whether it was our own write, sent twice.
 
 import contextlib
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from vault.kms.arguments import check_destroyed, check_erasure_uid, check_tenant_uid
@@ -17,7 +16,6 @@ from vault.kms.transit_session import TransitSession
 
 _FIELD: Final = "destroyed"
 _UID: Final = re.compile(r"[0-9a-f]{32}")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TransitDestroyed:
@@ -51,9 +49,9 @@ class TransitDestroyed:
         """See ``KeyManager.destroyed``."""
         return {uid: _text(found) for uid, found in self._entries(tenant_uid)}
 
-    def forget(self, tenant_uid: bytes, before_us: int) -> int:
+    def forget(self, tenant_uid: bytes, erasure_uids: Collection[bytes]) -> int:
         """See ``KeyAdministrator.forget_destroyed``."""
-        old = [uid for uid, found in self._entries(tenant_uid) if _created_us(found) < before_us]
+        old = self.uids(tenant_uid).intersection(erasure_uids)
         for uid in old:
             reply = self._session.delete(self._path("metadata", tenant_uid, uid))
             if reply.status != 204:
@@ -70,22 +68,23 @@ class TransitDestroyed:
 
     def _entries(self, tenant_uid: bytes) -> Iterator[tuple[bytes, Reply]]:
         """Each entry; one that is forgotten between the list and its reading is left out."""
-        for uid in self._uids(tenant_uid):
+        for uid in self.uids(tenant_uid):
             found = self._read(tenant_uid, uid)
             if found is not None:
                 yield uid, found
 
-    def _uids(self, tenant_uid: bytes) -> list[bytes]:
+    def uids(self, tenant_uid: bytes) -> frozenset[bytes]:
+        """See ``KeyManager.noted``."""
         check_tenant_uid(tenant_uid)
         reply = self._session.list(f"{self._mount}/metadata/destroyed/{tenant_uid.hex()}")
         if reply.status == 404 and not reply.body.get("errors"):
-            return []
+            return frozenset()
         names = reply.data.get("keys")
         if reply.status != 200 or not isinstance(names, list):
             raise _refused(reply)
         if not all(isinstance(name, str) and _UID.fullmatch(name) for name in names):
             raise KmsIntegrityError("among what erasures destroyed, the KMS holds something that is no erasure's")
-        return [bytes.fromhex(name) for name in names]
+        return frozenset(map(bytes.fromhex, names))
 
     def _read(self, tenant_uid: bytes, erasure_uid: bytes) -> Reply | None:
         reply = self._session.get(self._path("data", tenant_uid, erasure_uid))
@@ -109,13 +108,6 @@ def _text(reply: Reply) -> str:
             check_destroyed(bytes(16), text)
             return text
     raise KmsIntegrityError("what the KMS holds in the place of what an erasure destroyed is none, or was written twice")
-
-
-def _created_us(reply: Reply) -> int:
-    try:
-        return (datetime.fromisoformat(_metadata(reply)["created_time"]) - _EPOCH) // timedelta(microseconds=1)
-    except (KeyError, TypeError, ValueError):
-        raise KmsIntegrityError("the KMS does not say when it got what an erasure destroyed") from None
 
 
 def _metadata(reply: Reply) -> dict[str, Any]:
