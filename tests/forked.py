@@ -1,4 +1,4 @@
-"""Servers as processes that start within a moment: forked from one that has imported everything (see ``tests/nursery.py``)."""
+"""Processes that start within a moment: forked from one that has imported everything (see ``tests/nursery.py``)."""
 
 import atexit
 import json
@@ -38,6 +38,12 @@ class Forked:
         except subprocess.TimeoutExpired:
             return None
 
+    def communicate(self) -> tuple[str, int]:
+        """What it writes until it has ended, and its exit code."""
+        with self.stdout:
+            said = self.stdout.read().decode()
+        return said, self.wait()
+
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
         if self.poll() is None:
@@ -67,6 +73,10 @@ class Nursery:
             os.close(its_stdout)
             os.close(its_end)
             return Forked(stdout, told)
+
+    def run(self, log: int, code: str) -> Forked:
+        """A process that runs this Python instead of a server; ``log`` is its stderr."""
+        return self.fork(Path(), log, f"{code}\nraise SystemExit")
 
     def close(self) -> None:
         """End the process; servers go on."""

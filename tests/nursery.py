@@ -12,7 +12,10 @@ import socket
 import sys
 from pathlib import Path
 
-import vault.kms.transit  # noqa: F401  which a server imports only if its keys are there
+# What some of them import only when they need it.
+import vault.cli.main
+import vault.kms.transit
+import vault.witness.serving  # noqa: F401
 from vault.server import config, logs, serve
 
 ORDER_BYTES = 64 * 1024

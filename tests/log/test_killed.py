@@ -6,12 +6,12 @@ Ten rounds; ``PDVAULT_TORTURE_ROUNDS`` says how many there are to be instead.
 import os
 import secrets
 import signal
-import subprocess
-import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from tests.forked import nursery
 from tests.harness import NewVault, Vault
 from tests.log import naive
 from tests.log.kept import Kept
@@ -40,11 +40,13 @@ def test_whatever_statement_was_the_last_the_logs_are_whole(database: str, new_v
 
 def _kill(vault: Vault, seed: int, point: int) -> tuple[set[str], set[str]]:
     """Let a process run until that point: the hashes of leaves that it has committed, and of those it may have."""
-    command = [sys.executable, "-m", "tests.log.victim", str(vault.folder), str(seed), str(point)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    said = [line.split() for line in done.stdout.splitlines() if line.startswith(("may ", "did "))]
-    return {leaf for word, leaf in said if word == "did"}, {leaf for word, leaf in said if word == "may"}
+    code = f"from pathlib import Path; from tests.log import victim; victim.main(Path({str(vault.folder)!r}), {seed}, {point})"
+    with tempfile.TemporaryFile() as log:
+        said, ended = nursery().run(log.fileno(), code).communicate()
+        log.seek(0)
+        assert ended == -signal.SIGKILL, log.read()
+    lines = [line.split() for line in said.splitlines() if line.startswith(("may ", "did "))]
+    return {leaf for word, leaf in lines if word == "did"}, {leaf for word, leaf in lines if word == "may"}
 
 
 def _check(vault: Vault, sure: set[str], unsure: set[str], *, is_complete: bool, which: str) -> None:

@@ -1,4 +1,4 @@
-"""A process that writes to logs and integrates them until it kills itself: ``python -m tests.log.victim FOLDER SEED POINT``.
+"""A process that writes to logs and integrates them until it kills itself: forked with ``main(FOLDER, SEED, POINT)``.
 
 Every statement, commit and request to the KMS is two points, one before and one after it; at the given one the process is gone as
 in a power cut. What it is about to commit and what it has committed it says on stdout, a leaf in hexadecimal a line, so that
@@ -112,7 +112,3 @@ def main(folder: Path, seed: int, fatal: int) -> None:
         integrator.round()
         if dice.randrange(2):
             integrator.publisher.publish(every_s=0.0)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

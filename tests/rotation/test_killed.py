@@ -6,12 +6,12 @@ Ten rounds; ``PDVAULT_TORTURE_ROUNDS`` says how many there are to be instead.
 import os
 import secrets
 import signal
-import subprocess
-import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from tests.forked import nursery
 from tests.harness import NewVault, Vault, context
 from tests.log.kept import Kept
 from tests.rotation.works import Stored, begin_destruction, begin_rotation, rotate, worker
@@ -83,9 +83,11 @@ def _begin(opened: Inside, number: int) -> None:
 
 
 def _kill(vault: Vault, point: int) -> None:
-    command = [sys.executable, "-m", "tests.rotation.victim", str(vault.folder), str(point)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode in (-signal.SIGKILL, 0), done.stderr
+    code = f"from pathlib import Path; from tests.rotation import victim; victim.main(Path({str(vault.folder)!r}), {point})"
+    with tempfile.TemporaryFile() as log:
+        _, ended = nursery().run(log.fileno(), code).communicate()
+        log.seek(0)
+        assert ended in (-signal.SIGKILL, 0), log.read()
 
 
 def _end(opened: Inside, which: str) -> None:

@@ -1,11 +1,10 @@
-"""A key worker that kills itself at a statement: ``python -m tests.rotation.victim FOLDER POINT``.
+"""A key worker that kills itself at a statement: forked with ``main(FOLDER, POINT)``.
 
 Every statement, commit and change of the KEK is a point; at the given one the process is gone as in a power cut.
 """
 
 import os
 import signal
-import sys
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -60,7 +59,3 @@ def _surround(name: str, points: Points) -> None:
         return done
 
     setattr(LocalAdministrator, name, watched)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
