@@ -95,21 +95,21 @@ class Writer:
 
 
 def catch_up(opened: Inside, events: int) -> str:
-    """Events a second from a full queue."""
+    """Events a second from a full queue, by the clock and by the process's own time, which a busy machine distorts less."""
     integrator = Integrator(opened.node.log_engine, opened.node.key_manager, Lease(opened.node.log_engine, "b", "1"), Nobody())
     integrator.round()
     writer = Writer(opened)
     for _ in range(events // GROUP):
         writer.commit(GROUP)
-    began, done = time.perf_counter(), 0
+    began, began_own, done = time.perf_counter(), time.process_time(), 0
     while True:
         round_ = integrator.round()
         done += round_.entries
         if not round_.has_more:
             break
-    seconds = time.perf_counter() - began
+    seconds, own = time.perf_counter() - began, time.process_time() - began_own
     integrator.end()
-    return f"{done / seconds:,.0f} events/s ({done:,} in {seconds:.1f} s)"
+    return f"{done / seconds:,.0f} events/s ({done:,} in {seconds:.1f} s); {done / own:,.0f} a second of the process's own time"
 
 
 def latency(opened: Inside, seconds: int) -> str:

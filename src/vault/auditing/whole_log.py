@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from google.protobuf.message import DecodeError
 
 from vault.audit.leaf_form import is_well_formed
-from vault.audit.merkle import leaf_hash
-from vault.audit.tiles import TILE_WIDTH
+from vault.audit.merkle import leaf_hashes
+from vault.audit.tiles import TILE_WIDTH, width_of
 from vault.auditing.log import Snapshots
 from vault.auditing.tree import CheckedTree
 from vault.store.log.queries import altered
@@ -45,13 +45,16 @@ def walk(at: Snapshots, tree: CheckedTree, needles: Sequence[bytes], take: Take)
                 take(index, event)
 
 
-def _leaves(at: Snapshots, tree: CheckedTree, tile: int) -> Iterator[tuple[int, bytes]]:
+def _leaves(at: Snapshots, tree: CheckedTree, tile: int) -> list[tuple[int, bytes]]:
     at.log.check_deadline()
-    start, hashes = tile * TILE_WIDTH, tree.tile(at.log, 0, tile)
-    for row, expected in zip(at.log.queries.entries(start, start + len(hashes)), hashes, strict=True):
-        if leaf_hash(row.leaf) != expected:
+    start = tile * TILE_WIDTH
+    rows = at.log.queries.entries(start, start + width_of(0, tile, tree.size))
+    hashes = leaf_hashes([row.leaf for row in rows])
+    for row, computed in zip(rows, hashes, strict=True):
+        if row.leaf_hash != computed:
             raise altered("audit_entry", f"entry {row.leaf_index}")
-        yield row.leaf_index, row.leaf
+    tree.check_leaves(at.log, tile, hashes)
+    return [(row.leaf_index, row.leaf) for row in rows]
 
 
 def _event(leaf: bytes) -> AuditEvent | None:

@@ -147,7 +147,7 @@ def breach(
     apart. The report names the signed checkpoint that covers all of it. At most 500,000 rows: take shorter windows beyond.
 
     Of a key: when it was in use, what was touched meanwhile, and whose data lay under it, touched or not. Every entry of the log
-    is read for a report, and no index is asked, so it takes a while: about a minute for ten million.
+    is read for a report, and no index is asked, so it takes some minutes for ten million.
     """
     from vault.cli.audit.breach import Suspect, report
 

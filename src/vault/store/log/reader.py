@@ -45,7 +45,7 @@ class LogReader:
         select = sa.select(hash_column).where(self._own(table), table.c[column] >= start, table.c[column] < end)
         if level:
             select = select.where(t.audit_node.c.level == level)
-        found: list[bytes] = list(self._connection.scalars(select.order_by(table.c[column])))
+        found = list[bytes](self._connection.scalars(select.order_by(table.c[column])).all())
         if len(found) != end - start:
             raise missing(f"a hash of level {level} from {start} to {end - 1}")
         return found
@@ -58,7 +58,7 @@ class LogReader:
         """
         c = t.audit_entry.c
         select = sa.select(t.audit_entry).where(self._own(t.audit_entry), c.leaf_index >= start, c.leaf_index < end)
-        found = [EntryRow(*row) for row in self._connection.execute(select.order_by(c.leaf_index))]
+        found = [EntryRow(*row) for row in self._connection.execute(select.order_by(c.leaf_index)).all()]
         for expected, entry in enumerate(found, start):
             if entry.leaf_index != expected:
                 raise missing(f"entry {expected}")
