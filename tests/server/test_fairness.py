@@ -60,6 +60,13 @@ def test_a_request_sent_twice_at_once_goes_into_two_groups_in_order() -> None:
     assert [len(line.take()), len(line.take())] == [1, 2]
 
 
+def test_acts_that_no_request_asked_for_share_a_group() -> None:
+    line, act = Waitlist(10), Asked(Head(ACME, b"", "", b""))
+    for _ in range(3):
+        line.put(Waiting(act, 1, Future()))  # type: ignore[arg-type]
+    assert len(line.take()) == 3
+
+
 def test_one_tenant_takes_at_most_half_of_the_places_and_all_are_refused_when_none_is_left() -> None:
     line = Waitlist(4)
     for number in range(2):

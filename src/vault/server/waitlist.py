@@ -27,10 +27,10 @@ class Waiting(NamedTuple):
     future: "Future[Answer]"
 
     @property
-    def claim(self) -> tuple[bytes, str, bytes]:
-        """What two calls of one group must not share."""
+    def claim(self) -> tuple[bytes, str, bytes] | None:
+        """What two calls of one group must not share; nothing for the vault's own acts, which no request asked for."""
         head = self.call.head
-        return head.tenant_uid, head.principal, head.request_id
+        return (head.tenant_uid, head.principal, head.request_id) if head.request_id else None
 
 
 class Waitlist:
@@ -78,7 +78,7 @@ class Waitlist:
 
     def _group(self) -> list[Waiting]:
         group: list[Waiting] = []
-        claims: set[tuple[bytes, str, bytes]] = set()
+        claims: set[tuple[bytes, str, bytes] | None] = set()
         weight = 0
         turns = deque(self._tenants)
         while turns and len(group) < MAX_GROUP:
@@ -87,7 +87,7 @@ class Waitlist:
             if own and own[0].claim not in claims and (not group or weight + own[0].weight <= MAX_GROUP_WEIGHT):
                 entry = own.popleft()
                 group.append(entry)
-                claims.add(entry.claim)
+                claims |= {entry.claim} - {None}
                 weight += entry.weight
                 turns.append(tenant)
         self._count -= len(group)
