@@ -14,13 +14,12 @@ from google.protobuf.message import Message
 
 from vault.admission import Admitted
 from vault.audit.events import request_id_bytes
-from vault.crypto import binding
-from vault.crypto.envelope import DecryptionError, key_version
+from vault.crypto.envelope import DecryptionError
 from vault.crypto.fingerprint import request_digest
-from vault.crypto.keys import LABEL_DIGEST_KEY, Key, unwrap, wrap
+from vault.crypto.keys import Key
 from vault.errors import VaultError
-from vault.store.rows import RETENTION_US as RETENTION_US
-from vault.store.rows import IdempotencyRow, IdempotencySubjectRow
+from vault.store.envelopes import open_digest_key, seal_digest_key
+from vault.store.rows import RETENTION_US, IdempotencyRow, IdempotencySubjectRow
 from vault.store.sealing import check, sealed
 from vault.v1 import common_pb2
 
@@ -73,17 +72,16 @@ def remember(admitted: Admitted, request: Message, done: Iterable[Done]) -> None
     if old is not None:
         admitted.writes.removed += (old, *_subjects(old))
     tenant, key = admitted.tenant, Key.generate()
-    request_id = request_id_bytes(admitted.draft.context)
-    bound = binding.digest_key(tenant.uid, request_id, admitted.principal.uid, tenant.epoch)
     row = IdempotencyRow(
         tenant.uid,
-        request_id,
+        request_id_bytes(admitted.draft.context),
         admitted.principal.uid,
-        wrap(admitted.keys.epoch(tenant.epoch).derive(LABEL_DIGEST_KEY), tenant.epoch, key, bound),
+        b"",
         _digest(key, request),
         b"".join(_RESULT.pack(*one) for one in done),
         admitted.rows.now_us + RETENTION_US,
     )
+    row = seal_digest_key(admitted.keys, row, tenant.epoch, key)
     admitted.writes.inserted += (sealed(admitted.keys.authority, row), *_subjects(row))
 
 
@@ -105,9 +103,7 @@ def _subjects(row: IdempotencyRow) -> list[IdempotencySubjectRow]:
 
 def _digest_key(admitted: Admitted, row: IdempotencyRow) -> Key:
     try:
-        epoch = key_version(row.digest_key)
-        bound = binding.digest_key(row.tenant_uid, row.request_id, row.principal_uid, epoch)
-        return unwrap(admitted.keys.epoch(epoch).derive(LABEL_DIGEST_KEY), row.digest_key, bound)
+        return open_digest_key(admitted.keys, row)
     except DecryptionError:
         raise VaultError(
             common_pb2.ERROR_REASON_INTEGRITY,

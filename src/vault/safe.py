@@ -9,12 +9,14 @@ from hashlib import sha256
 from vault.admission import Admitted
 from vault.crypto import binding
 from vault.crypto.envelope import DecryptionError, key_version, seal, unseal
-from vault.crypto.keys import LABEL_ITEM, LABEL_SUBJECT_ID, LABEL_WRAP, Key, unwrap, wrap
+from vault.crypto.keys import LABEL_ITEM, LABEL_SUBJECT_ID, Key
 from vault.crypto.plaintext import PlaintextError, decode, encode
 from vault.errors import VaultError
+from vault.store.envelopes import open_subject_key, seal_subject_key
 from vault.store.reads import STORE, Held, Known, Reads, Rows
 from vault.store.rows import ItemRow, SubjectKeyRow, SubjectRow
 from vault.store.sealing import check, sealed
+from vault.store.states import SubjectState
 from vault.v1 import common_pb2
 
 Value = str | bytes
@@ -76,10 +78,8 @@ def subject_key(admitted: Admitted, row: SubjectKeyRow) -> Key:
         KeysMissingError: the epoch key is not in memory.
     """
     if row not in admitted.subject_keys:
-        kek = admitted.keys.epoch(row.epoch).derive(LABEL_WRAP)
-        bound = binding.subject_key(row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id, row.epoch)
         try:
-            admitted.subject_keys[row] = unwrap(kek, row.wrapped, bound)
+            admitted.subject_keys[row] = open_subject_key(admitted.keys, row)
         except DecryptionError:
             raise altered("subject key") from None
     return admitted.subject_keys[row]
@@ -155,7 +155,7 @@ def new_subject(admitted: Admitted, subject_id: str, lookup: bytes) -> Known:
     row = new_subject_key(admitted, uid, STORE, 1)
     key = subject_key(admitted, row).derive(LABEL_SUBJECT_ID)
     encrypted = seal(key, 1, subject_id.encode(), binding.subject_id(tenant.uid, uid, 1))
-    subject = SubjectRow(tenant.uid, uid, lookup, tenant.index_key_version, 1, encrypted, "ACTIVE", rekey_due=False)
+    subject = SubjectRow(tenant.uid, uid, lookup, tenant.index_key_version, 1, encrypted, SubjectState.ACTIVE, rekey_due=False)
     known = Known(sealed(admitted.keys.authority, subject), row)
     admitted.writes.inserted.append(known.subject)
     return known
@@ -163,10 +163,9 @@ def new_subject(admitted: Admitted, subject_id: str, lookup: bytes) -> Known:
 
 def new_subject_key(admitted: Admitted, subject_uid: bytes, kind: str, version: int) -> SubjectKeyRow:
     """A new key of a subject, wrapped by the tenant's current epoch key; written with the call."""
-    key, key_id, tenant = Key.generate(), new_uid(), admitted.tenant
-    bound = binding.subject_key(tenant.uid, subject_uid, kind, version, key_id, tenant.epoch)
-    wrapped = wrap(admitted.keys.epoch(tenant.epoch).derive(LABEL_WRAP), tenant.epoch, key, bound)
-    row = SubjectKeyRow(tenant.uid, subject_uid, kind, version, key_id, tenant.epoch, wrapped)
+    key, tenant = Key.generate(), admitted.tenant
+    row = SubjectKeyRow(tenant.uid, subject_uid, kind, version, new_uid(), tenant.epoch, b"")
+    row = seal_subject_key(admitted.keys, row, tenant.epoch, key)
     admitted.writes.inserted.append(row)
     admitted.subject_keys[row] = key
     return row

@@ -23,10 +23,10 @@ from vault.audit.merkle import leaf_hash
 from vault.classes.taxonomy import BUILT_IN
 from vault.crypto.fingerprint import request_digest
 from vault.crypto.keys import Key
-from vault.idempotency import FAILED, RETENTION_US, Done
+from vault.idempotency import FAILED, Done
 from vault.kms.tenant_keys import Authority, TenantKeys
 from vault.search import Search
-from vault.store.rows import TABLES
+from vault.store.rows import RETENTION_US, TABLES
 from vault.store.sealing import check, sealed
 from vault.subjects.list_subjects import open_page_token, page_token
 from vault.v1 import audit_pb2, common_pb2, vault_service_pb2

@@ -9,10 +9,9 @@ from tests.erasure.working import Working, erase, statement_of
 from tests.harness import context
 from tests.use_cases.requests import describe, new_email, new_subject, reveal, search, tokenize, tokens_of, update
 
-from vault.idempotency import RETENTION_US
 from vault.kms.key_manager import KmsUnavailableError
 from vault.store import tables as t
-from vault.store.rows import HoldRow
+from vault.store.rows import RETENTION_US, HoldRow
 from vault.store.sealing import sealed
 from vault.store.sweeper import sweep
 from vault.store.writes import insert

@@ -18,11 +18,11 @@ from vault.admission import Admitted
 from vault.call import Call
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
+from vault.named_subjects import lookups
 from vault.server.node import Node
 from vault.store import tables as t
 from vault.store.reads import Reads
 from vault.store.runner import MoreRowsError
-from vault.subjects.named import lookups
 from vault.v1 import subject_service_pb2 as v1
 
 ROUNDS = 8

@@ -22,8 +22,8 @@ from tests.use_cases.requests import (
 )
 
 from vault.audit.events import request_id_bytes
-from vault.idempotency import RETENTION_US
 from vault.store import tables as t
+from vault.store.rows import RETENTION_US
 from vault.v1 import audit_pb2, vault_service_pb2
 
 DAY_US = 24 * 3600 * 1_000_000

@@ -19,6 +19,7 @@ from vault.store.reads import FIELD, Everything, Head, Reads, Rows
 from vault.store.rows import ItemRow, SubjectRow, TenantRow
 from vault.store.runner import Outcome
 from vault.store.sealing import check
+from vault.store.states import SubjectState
 from vault.v1 import audit_pb2, common_pb2
 
 ACTION = "Rekeyed"
@@ -192,7 +193,7 @@ def _check_lasting(keys: TenantKeys, tenant: TenantRow, subject: SubjectRow) -> 
         check(keys.authority, subject)
     except VaultError:
         raise AlteredError(subject.uid) from None
-    if subject.state == "ERASING":
+    if subject.state == SubjectState.ERASING:
         raise VaultError(common_pb2.ERROR_REASON_SUBJECT_RESTRICTED, "the subject is being erased: it gets no new keys")
 
 

@@ -41,9 +41,9 @@ class Rekey:
     def decide(self, admitted: Admitted) -> v1.RekeyResponse:
         """Ask for it; the operation's row names the subject by its uid."""
         admitted.permit(REKEY, "")
-        wanted = v1.RekeyRequest(max_rows_per_second=self._request.max_rows_per_second)
+        wanted = v1.RekeyWork(max_rows_per_second=self._request.max_rows_per_second)
         if self._request.subject_id:
-            wanted.context.reference = self._subject_uid(admitted).hex()
+            wanted.subject_uid = self._subject_uid(admitted)
         return v1.RekeyResponse(operation=_begun(admitted, REKEY, wanted))
 
     def _subject_uid(self, admitted: Admitted) -> bytes:
@@ -55,5 +55,5 @@ class Rekey:
         return uid
 
 
-def _begun(admitted: Admitted, kind: str, wanted: v1.RotateRequest | v1.RekeyRequest) -> operations_pb2.Operation:
+def _begun(admitted: Admitted, kind: str, wanted: v1.RotateRequest | v1.RekeyWork) -> operations_pb2.Operation:
     return described(begin(admitted, kind, wanted))

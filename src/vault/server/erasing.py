@@ -25,7 +25,7 @@ from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.rows import ErasureRow
 from vault.store.runner import Answer, Call
 from vault.store.sealing import check
-from vault.subjects.begin_erasure import BEGUN
+from vault.store.states import ErasureState
 from vault.subjects.destroyed_note import note_of
 from vault.subjects.erasure_statement import Promises, is_large
 from vault.subjects.finish_erasure import FinishErasure
@@ -93,7 +93,7 @@ class Eraser:
         """
         async with self._gate:
             row = await self.row(tenant_uid, erasure_uid)
-            return await self._finish(row) if row.state == BEGUN else row
+            return await self._finish(row) if row.state == ErasureState.BEGUN else row
 
     async def row(self, tenant_uid: bytes, erasure_uid: bytes) -> ErasureRow:
         """An erasure's row, checked.
@@ -118,7 +118,7 @@ class Eraser:
                 pass
         await self._run(FinishErasure(row, self._promises, kek_imported=is_imported))
         row = await self.row(row.tenant_uid, row.uid)
-        if row.state == BEGUN:
+        if row.state == ErasureState.BEGUN:
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "other calls kept changing the same rows; retry the call")
         left = await self._rows_left(row.tenant_uid, row.subject_uid)
         if left:

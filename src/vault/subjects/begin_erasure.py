@@ -8,25 +8,24 @@ from typing import NamedTuple
 
 from vault.admission import Admitted
 from vault.audit.events import request_id_bytes
-from vault.crypto import binding
 from vault.crypto.commitment import opens
-from vault.crypto.envelope import DecryptionError, key_version
-from vault.crypto.keys import LABEL_OPENING, Key, unwrap, wrap
+from vault.crypto.envelope import DecryptionError
+from vault.crypto.keys import Key
 from vault.errors import VaultError
-from vault.idempotency import RETENTION_US
-from vault.kms.tenant_keys import TenantKeys
+from vault.kms.tenant_keys import KeysMissingError, TenantKeys
+from vault.named_subjects import lookups
+from vault.store.envelopes import open_opening, seal_opening
 from vault.store.reads import Belongings, Known, Reads
-from vault.store.rows import ErasureRow, HoldRow
-from vault.store.runner import MoreRowsError
+from vault.store.rows import RETENTION_US, ErasureRow, HoldRow
 from vault.store.sealing import check, sealed
+from vault.store.states import ErasureState, SubjectState
 from vault.subjects.erasure_statement import Found, begun
-from vault.subjects.named import ERASING, lookups
 from vault.subjects.own_keys import only_own
 from vault.v1 import common_pb2
 from vault.v1.subject_service_pb2 import ErasureReceipt, ErasureStatement
 
-BEGUN, DONE = "BEGUN", "DONE"
-"""An erasure's states."""
+UNKNOWN_HINT = "of one that was erased, the erasure's uid or the same request_id leads to the receipt"
+"""What to do about a name that leads to nobody."""
 
 
 class Opened(NamedTuple):
@@ -45,14 +44,6 @@ def named(keys: TenantKeys, subject_ids: Iterable[str]) -> Reads:
     return Reads(subjects=lookups(keys, subject_ids), requested_erasures=True, tenant_keys=True, owning=True)
 
 
-def not_found() -> VaultError:
-    """The refusal of a name that leads to nobody."""
-    return VaultError(
-        common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND,
-        "the tenant knows no such subject; of one that was erased, the erasure's uid or the same request_id leads to the receipt",
-    )
-
-
 def owned_by(admitted: Admitted, subject_uids: frozenset[bytes]) -> dict[bytes, Belongings]:
     """All that belongs to subjects that were found.
 
@@ -60,8 +51,7 @@ def owned_by(admitted: Admitted, subject_uids: frozenset[bytes]) -> dict[bytes, 
         MoreRowsError: it has to be read.
     """
     reads = Reads(belongings=subject_uids, owning=True)
-    if reads not in admitted.rows.fetched:
-        raise MoreRowsError(reads)
+    admitted.need(reads)
     return admitted.rows.belongings
 
 
@@ -76,7 +66,7 @@ def check_erasable(admitted: Admitted, known: Known, owned: Belongings) -> None:
         if hold.expire_us is None or hold.expire_us > admitted.rows.now_us:
             admitted.draft.touch_subject("", known.subject.uid, reason=common_pb2.ERROR_REASON_SUBJECT_HELD)
             raise _held(hold)
-    if known.subject.state == ERASING:
+    if known.subject.state == SubjectState.ERASING:
         admitted.draft.touch_subject("", known.subject.uid, reason=common_pb2.ERROR_REASON_WRONG_STATE)
         raise VaultError(
             common_pb2.ERROR_REASON_WRONG_STATE,
@@ -100,12 +90,11 @@ def begin(
     tenant, subject, key = admitted.tenant, known.subject, Key.generate()
     found, now_us, context = _found(admitted, owned), admitted.rows.now_us, admitted.draft.context
     statement = begun(context, erasure_uid, subject.uid, (key, subject_id), found, now_us)
-    bound = binding.opening(tenant.uid, erasure_uid, tenant.epoch)
     row = ErasureRow(
         tenant_uid=tenant.uid,
         uid=erasure_uid,
         subject_uid=subject.uid,
-        state=BEGUN,
+        state=ErasureState.BEGUN,
         statement=statement.SerializeToString(deterministic=True),
         epoch=tenant.epoch,
         index_key_version=tenant.index_key_version,
@@ -115,11 +104,11 @@ def begin(
         operation_uid=operation_uid,
         request_id=request_id_bytes(context),
         principal_uid=admitted.principal.uid,
-        opening=wrap(admitted.keys.epoch(tenant.epoch).derive(LABEL_OPENING), tenant.epoch, key, bound),
+        opening=None,
     )
-    row = sealed(admitted.keys.authority, row)
+    row = sealed(admitted.keys.authority, seal_opening(admitted.keys, row, tenant.epoch, key))
     admitted.writes.inserted.append(row)
-    admitted.writes.replaced.append((subject, sealed(admitted.keys.authority, subject._replace(state=ERASING))))
+    admitted.writes.replaced.append((subject, sealed(admitted.keys.authority, subject._replace(state=SubjectState.ERASING))))
     admitted.draft.touch_subject("", subject.uid)
     return Opened(row, key)
 
@@ -168,9 +157,9 @@ def _opening(admitted: Admitted, row: ErasureRow) -> Key | None:
     if row.opening is None:
         return None
     try:
-        epoch = key_version(row.opening)
-        kek = admitted.keys.epochs.get(epoch)
-        return kek and unwrap(kek.derive(LABEL_OPENING), row.opening, binding.opening(row.tenant_uid, row.uid, epoch))
+        return open_opening(admitted.keys, row)
+    except KeysMissingError:
+        return None
     except DecryptionError:
         raise VaultError(
             common_pb2.ERROR_REASON_INTEGRITY,

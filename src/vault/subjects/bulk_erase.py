@@ -8,12 +8,13 @@ from vault.idempotency import recall
 from vault.keys.operations import begin as begin_operation
 from vault.keys.operations import described
 from vault.kms.tenant_keys import TenantKeys
+from vault.named_subjects import unknown
 from vault.safe import new_uid
 from vault.store.reads import Known, Reads
 from vault.store.rows import OperationRow
 from vault.store.sealing import check
 from vault.store.states import OperationState
-from vault.subjects.begin_erasure import begin, check_erasable, is_of, named, not_found, owned_by, requested, reused
+from vault.subjects.begin_erasure import UNKNOWN_HINT, begin, check_erasable, is_of, named, owned_by, requested, reused
 from vault.subjects.named import find
 from vault.v1 import common_pb2
 from vault.v1 import subject_service_pb2 as v1
@@ -92,7 +93,7 @@ class BulkErase:
         for index, name in enumerate(self._names):
             known = find(admitted, name)
             if known is None:
-                raise _at(index, not_found())
+                raise _at(index, unknown(UNKNOWN_HINT))
             if known.subject.uid in found:
                 first = found[known.subject.uid][0]
                 rule = f"must name another subject than subject_ids[{first}], which leads to the same one"

@@ -3,9 +3,10 @@
 from vault.admission import Admitted
 from vault.idempotency import recall
 from vault.kms.tenant_keys import TenantKeys
+from vault.named_subjects import unknown
 from vault.safe import new_uid
 from vault.store.reads import Reads
-from vault.subjects.begin_erasure import Opened, begin, check_erasable, named, not_found, owned_by, recall_erasure
+from vault.subjects.begin_erasure import UNKNOWN_HINT, Opened, begin, check_erasable, named, owned_by, recall_erasure
 from vault.subjects.named import find
 from vault.v1 import subject_service_pb2 as v1
 
@@ -37,7 +38,7 @@ class Erase:
         recall(admitted, self._request)  # refuses a request_id that another method has used
         known = find(admitted, self._request.subject_id)
         if known is None:
-            raise not_found()
+            raise unknown(UNKNOWN_HINT)
         owned = owned_by(admitted, frozenset({known.subject.uid}))[known.subject.uid]
         check_erasable(admitted, known, owned)
         return begin(admitted, known, self._request.subject_id, owned, new_uid())

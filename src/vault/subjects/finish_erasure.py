@@ -11,8 +11,8 @@ from vault.store.reads import Belongings, Reads, Rows
 from vault.store.rows import ErasureRow
 from vault.store.runner import Outcome
 from vault.store.sealing import check, sealed
+from vault.store.states import ErasureState
 from vault.store.writes import Writes
-from vault.subjects.begin_erasure import BEGUN, DONE
 from vault.subjects.erasure_statement import Found, Promises, done
 from vault.subjects.own_keys import only_own
 from vault.v1 import common_pb2
@@ -64,14 +64,18 @@ class FinishErasure(Act):
             )
         for each in (row, tenant, *((rows.schedule,) if rows.schedule else ())):
             check(keys.authority, each)
-        if row.state != BEGUN:
+        if row.state != ErasureState.BEGUN:
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "another node has finished this erasure")
         own, unopened = only_own(keys, rows.belongings.get(row.subject_uid, Belongings()))
         found = Found(own, tenant, rows.tenant_keys, keys.kek_version, unopened)
         statement = done(row.statement, found, self._promises, rows.schedule, rows.now_us, kek_imported=self._kek_imported)
         text = statement.SerializeToString(deterministic=True)
         after = row._replace(
-            state=DONE, statement=text, epoch=statement.epoch, index_key_version=statement.index_key_version, end_us=rows.now_us
+            state=ErasureState.DONE,
+            statement=text,
+            epoch=statement.epoch,
+            index_key_version=statement.index_key_version,
+            end_us=rows.now_us,
         )
         writes = Writes(replaced=[(row, sealed(keys.authority, after))], erased=[(row.tenant_uid, row.subject_uid)])
         return Outcome(b"", self._said(statement, text), writes)

@@ -6,7 +6,7 @@ from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Reads
 from vault.store.rows import ErasureRow
 from vault.store.sealing import check
-from vault.subjects.begin_erasure import DONE
+from vault.store.states import ErasureState
 from vault.v1 import common_pb2
 from vault.v1 import subject_service_pb2 as v1
 
@@ -57,7 +57,7 @@ def _found(admitted: Admitted, uid: bytes, action: str) -> ErasureRow:
     check(admitted.keys.authority, row)
     admitted.draft.details["erasure"] = uid.hex()
     admitted.draft.touch_subject("", row.subject_uid)
-    if row.state != DONE:
+    if row.state != ErasureState.DONE:
         raise VaultError(
             common_pb2.ERROR_REASON_WRONG_STATE,
             "the erasure has begun, so nothing of the subject is used any more, and is not done yet; ask again",

@@ -2,12 +2,13 @@
 
 from vault.admission import Admitted
 from vault.kms.tenant_keys import TenantKeys
+from vault.named_subjects import lookups
 from vault.safe import open_subject_id
 from vault.store.reads import Known, Reads
 from vault.subjects.aliases import open_alias
 from vault.subjects.belongings import belongings, live_holds
 from vault.subjects.holds import described
-from vault.subjects.named import lookups, need
+from vault.subjects.named import need
 from vault.v1 import subject_service_pb2 as v1
 
 ACTION = "GetSubject"

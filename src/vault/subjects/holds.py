@@ -4,12 +4,13 @@ from vault.admission import Admitted
 from vault.errors import FieldViolation, VaultError
 from vault.idempotency import Done, recall, remember
 from vault.kms.tenant_keys import TenantKeys
+from vault.named_subjects import lookups
 from vault.safe import new_uid
 from vault.store.reads import Known, Reads
 from vault.store.rows import HoldRow
 from vault.store.sealing import sealed
 from vault.subjects.belongings import belongings
-from vault.subjects.named import lookups, need, need_lasting
+from vault.subjects.named import need, need_lasting
 from vault.v1 import common_pb2
 from vault.v1 import subject_service_pb2 as v1
 

@@ -3,10 +3,11 @@
 from vault.admission import Admitted
 from vault.errors import FieldViolation, VaultError
 from vault.kms.tenant_keys import TenantKeys
+from vault.named_subjects import lookups
 from vault.store.reads import Reads
 from vault.subjects import aliases
 from vault.subjects.belongings import belongings
-from vault.subjects.named import find, lookups, need, need_lasting
+from vault.subjects.named import find, need, need_lasting
 from vault.v1 import common_pb2
 from vault.v1 import subject_service_pb2 as v1
 

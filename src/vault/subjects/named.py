@@ -3,13 +3,10 @@
 from vault import named_subjects
 from vault.admission import Admitted
 from vault.errors import VaultError
-from vault.named_subjects import lookups as lookups
 from vault.named_subjects import unknown
 from vault.store.reads import Known
+from vault.store.states import SubjectState
 from vault.v1 import common_pb2
-
-ERASING = "ERASING"
-"""The state of a subject whose erasure has begun."""
 
 
 def find(admitted: Admitted, name: str) -> Known | None:
@@ -42,7 +39,7 @@ def need_lasting(admitted: Admitted, known: Known) -> Known:
     Raises:
         VaultError: WRONG_STATE, if its erasure has begun.
     """
-    if known.subject.state == ERASING:
+    if known.subject.state == SubjectState.ERASING:
         reason = common_pb2.ERROR_REASON_WRONG_STATE
         admitted.draft.touch_subject("", known.subject.uid, reason=reason)
         raise VaultError(reason, "the subject is being erased, so nothing about it can be changed; soon the name leads nowhere")

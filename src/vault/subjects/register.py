@@ -4,12 +4,13 @@ from vault.admission import Admitted
 from vault.crypto.fingerprint import subject_lookup
 from vault.idempotency import Done, recall, remember
 from vault.kms.tenant_keys import TenantKeys
+from vault.named_subjects import lookups
 from vault.safe import new_subject
 from vault.store.reads import Known, Reads
 from vault.subjects import aliases
 from vault.subjects.belongings import belongings
 from vault.subjects.link import LINK
-from vault.subjects.named import find, lookups, need_lasting
+from vault.subjects.named import find, need_lasting
 from vault.v1 import subject_service_pb2 as v1
 
 ACTION = "Register"

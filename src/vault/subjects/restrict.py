@@ -2,9 +2,10 @@
 
 from vault.admission import ACTIVE, Admitted
 from vault.kms.tenant_keys import TenantKeys
+from vault.named_subjects import lookups
 from vault.store.reads import Reads
 from vault.store.sealing import sealed
-from vault.subjects.named import lookups, need, need_lasting
+from vault.subjects.named import need, need_lasting
 from vault.v1 import subject_service_pb2 as v1
 
 RESTRICT, UNRESTRICT = "Restrict", "Unrestrict"

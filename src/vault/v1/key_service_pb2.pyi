@@ -127,6 +127,14 @@ class RekeyRequest(_message.Message):
     max_rows_per_second: int
     def __init__(self, context: _Optional[_Union[_common_pb2.CallContext, _Mapping]] = ..., subject_id: _Optional[str] = ..., max_rows_per_second: _Optional[int] = ...) -> None: ...
 
+class RekeyWork(_message.Message):
+    __slots__ = ("subject_uid", "max_rows_per_second")
+    SUBJECT_UID_FIELD_NUMBER: _ClassVar[int]
+    MAX_ROWS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    subject_uid: bytes
+    max_rows_per_second: int
+    def __init__(self, subject_uid: _Optional[bytes] = ..., max_rows_per_second: _Optional[int] = ...) -> None: ...
+
 class RekeyResponse(_message.Message):
     __slots__ = ("operation",)
     OPERATION_FIELD_NUMBER: _ClassVar[int]

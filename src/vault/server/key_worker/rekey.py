@@ -31,7 +31,7 @@ class Rekey:
     def __init__(self, desk: Desk, row: OperationRow, batch: int) -> None:
         """Go on from where it is; ``batch`` is how many rows a step takes."""
         self._desk, self._row, self._batch = desk, row, max(1, batch // 10)
-        self._only = bytes.fromhex(key_service_pb2.RekeyRequest.FromString(row.request).context.reference)
+        self._only = key_service_pb2.RekeyWork.FromString(row.request).subject_uid
         self._pace = Pace()
         self._uids: list[bytes] = []
         self._renewal = self._new_renewal()

@@ -163,5 +163,5 @@ def _rate(row: OperationRow) -> int:
     """Rows a second at most, 0 for no limit."""
     if row.kind == "Destroy":
         return 0
-    wanted = key_service_pb2.RotateRequest if row.kind == "Rotate" else key_service_pb2.RekeyRequest
+    wanted = key_service_pb2.RotateRequest if row.kind == "Rotate" else key_service_pb2.RekeyWork
     return wanted.FromString(row.request).max_rows_per_second

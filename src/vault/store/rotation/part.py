@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from vault.crypto.envelope import DecryptionError
-from vault.crypto.keys import Key
 from vault.kms.tenant_keys import TenantKeys
 
 
@@ -30,14 +28,3 @@ class Pass(NamedTuple):
     done: int
     refused: int
     last: bytes | None
-
-
-def living_epoch(keys: TenantKeys, version: int) -> Key:
-    """The epoch key of a version. All that are not retired are here, so that a row which names another was put back, or altered.
-
-    Raises:
-        DecryptionError: it is not here.
-    """
-    if version not in keys.epochs:
-        raise DecryptionError
-    return keys.epochs[version]

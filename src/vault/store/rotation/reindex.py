@@ -14,18 +14,19 @@ from vault.classes.taxonomy import Taxonomy
 from vault.crypto import binding
 from vault.crypto.envelope import DecryptionError, key_version, unseal
 from vault.crypto.fingerprint import deterministic, fingerprint, subject_lookup
-from vault.crypto.keys import LABEL_ITEM, LABEL_SUBJECT_ID, LABEL_WRAP, Key, unwrap
+from vault.crypto.keys import LABEL_ITEM, LABEL_SUBJECT_ID, Key
 from vault.crypto.plaintext import PlaintextError, decode
 from vault.errors import VaultError
-from vault.kms.tenant_keys import TenantKeys
+from vault.kms.tenant_keys import KeysMissingError
 from vault.store import tables as t
+from vault.store.envelopes import open_subject_key
 from vault.store.reads import STORE
-from vault.store.rotation.part import Part, Pass, living_epoch
+from vault.store.rotation.part import Part, Pass
 from vault.store.rows import TABLES, AliasRow, ItemRow, SubjectKeyRow, SubjectRow
 from vault.store.sealing import check, sealed
 
 _Indexed = TypeVar("_Indexed", ItemRow, SubjectRow, AliasRow)
-_REFUSALS = (DecryptionError, PlaintextError, InvalidValueError, VaultError)
+_REFUSALS = (DecryptionError, KeysMissingError, PlaintextError, InvalidValueError, VaultError)
 
 
 def reindex_items(part: Part, taxonomy: Taxonomy, index: int) -> Pass:
@@ -37,7 +38,6 @@ def reindex_items(part: Part, taxonomy: Taxonomy, index: int) -> Pass:
         index: the current index key's version.
 
     Raises:
-        KeysMissingError: a key is not among those given.
         sqlalchemy.exc.SQLAlchemyError, psycopg.Error: the database refuses or does not answer.
     """
     keys, after, c = part.keys, part.after, t.item.c
@@ -128,7 +128,7 @@ def _replace(
     for row, wrapped in found:
         try:
             check(part.keys.authority, row)
-            pairs.append((row, sealed(part.keys.authority, anew(row, _opened(part.keys, wrapped)))))
+            pairs.append((row, sealed(part.keys.authority, anew(row, open_subject_key(part.keys, wrapped)))))
         except _REFUSALS:
             continue
     if not pairs:
@@ -143,8 +143,3 @@ def _replace(
 
 def _cells(which: str, row: ItemRow | SubjectRow | AliasRow, names: Iterable[str]) -> dict[str, object]:
     return {f"{which}_{name}": getattr(row, name) for name in names}
-
-
-def _opened(keys: TenantKeys, row: SubjectKeyRow) -> Key:
-    bound = binding.subject_key(row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id, row.epoch)
-    return unwrap(living_epoch(keys, row.epoch).derive(LABEL_WRAP), row.wrapped, bound)

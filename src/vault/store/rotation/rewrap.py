@@ -8,18 +8,27 @@ from collections.abc import Container, Sequence
 
 import sqlalchemy as sa
 
-from vault.crypto import binding
-from vault.crypto.envelope import DecryptionError, key_version
-from vault.crypto.keys import LABEL_DIGEST_KEY, LABEL_OPENING, LABEL_WRAP, unwrap, wrap
+from vault.crypto.envelope import DecryptionError
 from vault.errors import VaultError
-from vault.kms.tenant_keys import TenantKeys
+from vault.kms.tenant_keys import KeysMissingError, TenantKeys
 from vault.store import tables as t
+from vault.store.envelopes import (
+    as_wrapped,
+    open_digest_key,
+    open_opening,
+    open_subject_key,
+    seal_digest_key,
+    seal_opening,
+    seal_subject_key,
+)
 from vault.store.hanging import SUBJECT_KEYS, under_another
 from vault.store.reads import STORE
-from vault.store.rotation.part import Part, Pass, living_epoch
+from vault.store.rotation.part import Part, Pass
 from vault.store.rows import ErasureRow, IdempotencyRow, SubjectKeyRow
 from vault.store.sealing import check, sealed
 
+_UNOPENED = (DecryptionError, KeysMissingError, VaultError)
+"""What is wrong with a row that stays where it is. All living epochs are at hand: who names another was altered, or put back."""
 _UPDATE_ON_POSTGRESQL = (
     "UPDATE subject_key AS k SET wrapped = v.wrapped, epoch = %(epoch)s "
     "FROM unnest(%(uids)s::bytea[], %(kinds)s::text[], %(versions)s::bigint[], %(wrapped)s::bytea[]) "
@@ -117,40 +126,31 @@ def rewrap_openings(part: Part, epoch: int, index: int) -> Pass:
 
 def _moved(keys: TenantKeys, row: SubjectKeyRow, epoch: int) -> SubjectKeyRow | None:
     """The row under the current epoch; None if it can't be opened, which the scan at the end reports."""
-    place = (row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id)
     try:
-        under = key_version(row.wrapped)
-        key = unwrap(living_epoch(keys, under).derive(LABEL_WRAP), row.wrapped, binding.subject_key(*place, under))
-    except DecryptionError:
+        key = open_subject_key(keys, as_wrapped(row))
+    except _UNOPENED:
         return None
-    wrapped = wrap(keys.epoch(epoch).derive(LABEL_WRAP), epoch, key, binding.subject_key(*place, epoch))
-    return row._replace(epoch=epoch, wrapped=wrapped)
+    return seal_subject_key(keys, row, epoch, key)
 
 
 def _moved_request(keys: TenantKeys, row: IdempotencyRow, epoch: int) -> IdempotencyRow | None:
     """The row under the current epoch; None if it was altered: it must not get a good MAC by being moved."""
     try:
         check(keys.authority, row)
-        under = key_version(row.digest_key)
-        place = (row.tenant_uid, row.request_id, row.principal_uid)
-        key = unwrap(living_epoch(keys, under).derive(LABEL_DIGEST_KEY), row.digest_key, binding.digest_key(*place, under))
-    except (DecryptionError, VaultError):
+        key = open_digest_key(keys, row)
+    except _UNOPENED:
         return None
-    wrapped = wrap(keys.epoch(epoch).derive(LABEL_DIGEST_KEY), epoch, key, binding.digest_key(*place, epoch))
-    return sealed(keys.authority, row._replace(digest_key=wrapped))
+    return sealed(keys.authority, seal_digest_key(keys, row, epoch, key))
 
 
 def _moved_opening(keys: TenantKeys, row: ErasureRow, epoch: int, index: int) -> ErasureRow | None:
     """The row with its opening under the current epoch; None if it was altered, or can't be opened."""
     try:
         check(keys.authority, row)
-        under = key_version(row.opening or b"")
-        bound = binding.opening(row.tenant_uid, row.uid, under)
-        key = unwrap(living_epoch(keys, under).derive(LABEL_OPENING), row.opening or b"", bound)
-    except (DecryptionError, VaultError):
+        key = open_opening(keys, row)
+    except _UNOPENED:
         return None
-    opening = wrap(keys.epoch(epoch).derive(LABEL_OPENING), epoch, key, binding.opening(row.tenant_uid, row.uid, epoch))
-    return sealed(keys.authority, row._replace(opening=opening, epoch=epoch, index_key_version=index))
+    return sealed(keys.authority, seal_opening(keys, row, epoch, key)._replace(epoch=epoch, index_key_version=index))
 
 
 def _update(connection: sa.Connection, tenant_uid: bytes, epoch: int, rows: Sequence[SubjectKeyRow]) -> None:
