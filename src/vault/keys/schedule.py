@@ -86,6 +86,11 @@ def next_rotation_us(rotate_every_s: int, keys: Iterable[TenantKeyRow], now_us: 
     return now_us if newest_us > now_us + SKEW_US else newest_us + rotate_every_s * _US
 
 
+def copies_s(row: KeyScheduleRow | None) -> int:
+    """For how many seconds a copy of the database, opened with a copy of the KMS, can still turn up."""
+    return row.restore_window_s + row.snapshot_retention_s if row else 2 * UNKNOWN_S
+
+
 def told(row: KeyScheduleRow | None) -> v1.KeySchedule:
     """The schedule as callers see it, with what is assumed where nobody has said anything."""
     schedule = v1.KeySchedule()

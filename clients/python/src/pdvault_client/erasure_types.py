@@ -45,7 +45,7 @@ class ErasureCheck:
     Attributes:
         is_clean: nothing is left in the tables.
         rows_left: what is, by table.
-        is_anchored: the KMS remembers the destroyed keys, so that no restored backup brings them back.
+        is_anchored: the KMS remembers the destroyed keys, so that no restored backup brings them back: until none can.
         is_past_horizon: the horizon is reached.
     """
 

@@ -70,7 +70,7 @@ def check(uid: bytes, calling: Calling, output: str | None) -> int:
         found = client.verify_erasure(uid, **calling.context)
     left = ", ".join(f"{count} in {table}" for table, count in sorted(found.rows_left.items()))
     emit(output, [{"clean": found.is_clean, "left": left, "anchored": found.is_anchored, "past_horizon": found.is_past_horizon}])
-    return 0 if found.is_clean and found.is_anchored else 1
+    return 0 if found.is_clean and (found.is_anchored or found.is_past_horizon) else 1
 
 
 @erasure.command(cls=VerifyCommand, epilog=_VERIFY_EPILOG)

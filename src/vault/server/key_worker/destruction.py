@@ -1,4 +1,4 @@
-"""The end of KEK versions: looked at once more, destroyed in the KMS, read back, noted, and the horizons that it brings."""
+"""The end of KEK versions: looked at once more, destroyed in the KMS, read back, noted, and what that brings to the erased."""
 
 from contextlib import ExitStack
 
@@ -9,6 +9,7 @@ from vault.audit.events import Caller
 from vault.keys import acts
 from vault.kms.kek import Kek
 from vault.server.key_worker.desk import Desk
+from vault.server.key_worker.forgetting import forget
 from vault.server.key_worker.last_look import LastLook
 from vault.store import tables as t
 from vault.store.rotation.progress import Place, advance, keep
@@ -19,7 +20,7 @@ from vault.v1 import key_service_pb2
 
 log = structlog.get_logger(__name__)
 
-LOOK, DESTROY, HORIZONS = "LOOK", "DESTROY", "HORIZONS"
+LOOK, DESTROY, HORIZONS, FORGET = "LOOK", "DESTROY", "HORIZONS", "FORGET"
 _PATIENCE_S = 600.0
 
 
@@ -55,8 +56,10 @@ class Destruction:
             details = self._details | {"oldest": str(kek.oldest), "latest": str(kek.latest)}
             self._desk.act(acts.destroy(self._caller, details, self._keep_from))
             self._note(self.place._replace(phase=HORIZONS, cursor=b""))
+        elif self.place.phase == HORIZONS:
+            self._reach_horizons()
         else:
-            return self._reach_horizons()
+            return self._forget()
         return True
 
     def result(self) -> bytes:
@@ -86,7 +89,7 @@ class Destruction:
             undo.pop_all()
         return administrator.destroy_before(uid, self._keep_from)
 
-    def _reach_horizons(self) -> bool:
+    def _reach_horizons(self) -> None:
         """Say whom no copy brings back any more: erasures as old as keys that are gone together with all before them."""
         oldest = self._desk.administrator.kek(self._row.tenant_uid).oldest
         keys = self._desk.serving_keys(self._row.tenant_uid)
@@ -97,11 +100,11 @@ class Destruction:
             page = sa.select(t.erasure).where(waiting).order_by(c.uid).limit(acts.MAX_HORIZONS)
             erasures = list(map(ErasureRow._make, connection.execute(page)))
         if not erasures:
-            return False
+            self._note(self.place._replace(phase=FORGET, cursor=b""))
+            return
         told = [row.uid for row in erasures if gone.covers(row) or not fits(keys.authority, row)]
         reached = self._say(told, gone) if told else 0
         self._note(self.place._replace(cursor=erasures[-1].uid, done=self.place.done + reached))
-        return True
 
     def _say(self, erasures: list[bytes], gone: acts.Gone) -> int:
         """Say of how many of these the horizon is reached; whoever runs the vault hears of those that were altered."""
@@ -114,6 +117,12 @@ class Destruction:
                 erasure=row.uid.hex(),
             )
         return len(act.reached)
+
+    def _forget(self) -> bool:
+        last = forget(self._desk, self._caller, self._details, self.place.cursor)
+        if last is not None:
+            self._note(self.place._replace(cursor=last))
+        return last is not None
 
     def _note(self, place: Place) -> None:
         with self._desk.engine.begin() as connection:

@@ -6,6 +6,7 @@ from vault.backup.erasures import come_back, subjects_of
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.server.key_worker.desk import Desk
+from vault.server.key_worker.remembered import Remembered
 from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.rows import ErasureRow
@@ -14,19 +15,20 @@ from vault.store.states import ErasureState
 from vault.v1 import common_pb2
 
 
-def check_nobody_is_back(desk: Desk, keys: TenantKeys, patience_s: float) -> None:
+def check_nobody_is_back(desk: Desk, keys: TenantKeys, remembered: Remembered, patience_s: float) -> None:
     """Refuse if rows of somebody are there who was erased, as the KMS remembers it. Whose erasure is under way does not count.
 
     Args:
         desk: what it takes to look.
         keys: the tenant's.
+        remembered: of its erasures.
         patience_s: how long one statement may take.
 
     Raises:
         VaultError: INTEGRITY; of the KMS.
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
-    destroyed = desk.manager.destroyed(keys.tenant_uid)  # before the rows: whoever is erased meanwhile is not among these
+    destroyed = remembered.notes()  # before the rows: whoever is erased meanwhile is not among these
     with reading(desk.engine, patience_s) as connection:
         back = come_back(connection, keys.tenant_uid, destroyed)
         if not all(_is_under_way(connection, keys, erasure_uid) for erasure_uid in back.values()):
@@ -37,13 +39,13 @@ def check_nobody_is_back(desk: Desk, keys: TenantKeys, patience_s: float) -> Non
             )
 
 
-def erased_subjects(desk: Desk, tenant_uid: bytes) -> frozenset[bytes]:
+def erased_subjects(remembered: Remembered) -> frozenset[bytes]:
     """The uids of all subjects that were erased, or are being erased, as the KMS remembers it.
 
     Raises:
         VaultError: INTEGRITY, if an entry can't be read; of the KMS.
     """
-    return frozenset(subjects_of(desk.manager.destroyed(tenant_uid)))
+    return frozenset(subjects_of(remembered.notes()))
 
 
 def _is_under_way(connection: sa.Connection, keys: TenantKeys, erasure_uid: bytes) -> bool:

@@ -15,6 +15,7 @@ from vault.server.key_worker.due_subjects import DueSubjects
 from vault.server.key_worker.erased import check_nobody_is_back, erased_subjects
 from vault.server.key_worker.held_up import held_up
 from vault.server.key_worker.new_keys import BEFORE_BYTES, Before, before, bring_in
+from vault.server.key_worker.remembered import Remembered
 from vault.store.engine import reading
 from vault.store.rotation import reindex, rewrap
 from vault.store.rotation.census import Census, census
@@ -57,6 +58,7 @@ class Rotation:
         self._details = {"operation": row.uid.hex()}
         self._idle, self._done_before = 0, row.done
         self._pace = Pace()
+        self._remembered = Remembered(desk.manager, row.tenant_uid)
         self._rekeyed = DueSubjects(desk, self._caller, self._details)
         self._steps: Mapping[str, Callable[[], bool]] = {
             CENSUS: self._census,
@@ -88,7 +90,7 @@ class Rotation:
 
     def _census(self) -> bool:
         keys = self._desk.serving_keys(self._row.tenant_uid)
-        check_nobody_is_back(self._desk, keys, _PATIENCE_S)
+        check_nobody_is_back(self._desk, keys, self._remembered, _PATIENCE_S)
         old = before(self._desk, keys)
         counted = self._count(*old.new)
         self._note(Place(KEYS, old.packed, 0, sum(counted)))
@@ -138,7 +140,7 @@ class Rotation:
         if not left.is_empty:
             self._begin_again(left)
             return True
-        check_nobody_is_back(self._desk, keys, _PATIENCE_S)
+        check_nobody_is_back(self._desk, keys, self._remembered, _PATIENCE_S)
         found = {name: count for name, count in left._asdict().items() if name != "rekey_due"}
         details = {f"left_{name}": str(count) for name, count in found.items()}
         details |= {f"done_{kind}": str(count) for kind, count in self.place.kinds.items()}
@@ -175,7 +177,7 @@ class Rotation:
     @cached_property
     def _erased(self) -> frozenset[bytes]:
         """Who was erased before the new keys were made; whoever was since had keys under the new epoch, and waits for its end."""
-        return erased_subjects(self._desk, self._row.tenant_uid)
+        return erased_subjects(self._remembered)
 
     @property
     def _new(self) -> tuple[int, int]:
