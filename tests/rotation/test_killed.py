@@ -18,6 +18,7 @@ from tests.rotation.works import Stored, begin_destruction, begin_rotation, rota
 from tests.use_cases.inside import Inside, inside
 
 from vault.store import tables as t
+from vault.store.reads import STORE
 from vault.store.rotation.census import census
 from vault.v1 import key_service_pb2 as v1
 
@@ -104,6 +105,8 @@ def _end(opened: Inside, which: str) -> None:
         left = census(connection, tenant_uid, tenant.epoch, tenant.index_key_version)
         live = connection.scalars(sa.select(t.tenant_key.c.version).where(t.tenant_key.c.state != "RETIRED")).all()
     assert left.is_empty, (which, left)
+    store_keys = [row.subject_uid for row in opened.rows(t.subject_key, tenant_uid=tenant_uid, kind=STORE)]
+    assert len(store_keys) == len(set(store_keys)), which
     assert live
 
 
