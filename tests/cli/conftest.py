@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from deploy.demo.server_process import ServerProcess
+from tests.forked import nursery
 
 from vault.cli import main
 from vault.cli.development import EMBEDDED, DevVault, make, write_certificates, write_config
@@ -101,5 +101,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A development vault, served for the tests of a module."""
     folder = tmp_path_factory.mktemp("served")
     vault = make(folder / "vault", ANY_PORT, ANY_PORT)
-    with ServerProcess(vault.config_file, folder / "server.log") as server:
-        yield Served(vault, server.address)
+    with (folder / "server.log").open("ab") as log:
+        server = nursery().fork(vault.config_file, log.fileno(), "")
+    try:
+        yield Served(vault, server.stdout.readline().decode().strip())
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()

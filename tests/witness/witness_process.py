@@ -4,12 +4,12 @@ import http.client
 import json
 import signal
 import ssl
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
+
+from tests.forked import nursery
 
 from vault.audit.note import Verifier, parse_vkey
 
@@ -29,8 +29,8 @@ class WitnessProcess:
 
     def __init__(self, folder: Path, logs: Iterable[Verifier], *more: str) -> None:
         options = [option for log in logs for option in ("--log", log.vkey)]
-        self._command = [
-            *(sys.executable, "-m", "vault.cli.main", "witness", "--name", NAME, "--address", "127.0.0.1:0"),
+        self._arguments = [
+            *("witness", "--name", NAME, "--address", "127.0.0.1:0"),
             *("--key-file", str(folder / "witness.key"), "--state", str(folder / "state"), "-o", "json", *options, *more),
         ]
         self._log_path = folder / "witness.log"
@@ -38,9 +38,9 @@ class WitnessProcess:
         self.port = 0
 
     def __enter__(self) -> Self:
+        code = f"from vault.cli import main; raise SystemExit(main.run({self._arguments!r}))"
         with self._log_path.open("a") as log:
-            self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert self._process.stdout is not None
+            self._process = nursery().run(log.fileno(), code)
         line = self._process.stdout.readline()
         assert line, self.log
         ready = json.loads(line)
@@ -72,7 +72,6 @@ class WitnessProcess:
     def _end(self, number: signal.Signals) -> int:
         self._process.send_signal(number)
         code = self._process.wait()
-        assert self._process.stdout is not None
         self._process.stdout.close()
         return code
 
