@@ -73,10 +73,6 @@ def blank_requests(connection: sa.Connection, tenant_uid: bytes, subject_uid: by
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
     about, request = t.idempotency_subject.c, t.idempotency.c
-    select = sa.select(about.request_id, about.principal_uid).where(
-        about.tenant_uid == tenant_uid, about.subject_uid == subject_uid
-    )
-    named = [{"request": row.request_id, "principal": row.principal_uid} for row in connection.execute(select)]
-    if named:
-        one = (request.request_id == sa.bindparam("request")) & (request.principal_uid == sa.bindparam("principal"))
-        connection.execute(t.idempotency.update().where(request.tenant_uid == tenant_uid, one).values(_BLANK), named)
+    own = (about.tenant_uid == tenant_uid) & (about.subject_uid == subject_uid)
+    named = sa.tuple_(request.request_id, request.principal_uid).in_(sa.select(about.request_id, about.principal_uid).where(own))
+    connection.execute(t.idempotency.update().where(request.tenant_uid == tenant_uid, named).values(_BLANK))
