@@ -18,6 +18,7 @@ from hypothesis import settings
 from tests.harness import NewVault, Vault, make_vault
 from tests.postgres_by_url import new_database
 
+from vault.store import runner
 from vault.store.log import takeovers
 
 _numbers = count()
@@ -33,6 +34,12 @@ settings.load_profile("vault")
 def take_overs_are_waited_for() -> None:
     """An integrator's round takes over the logs that it has to, however slow the machine; a server would look again later."""
     takeovers.GRACE_S = PATIENCE_S
+
+
+@pytest.fixture(scope="session", autouse=True)
+def transactions_may_take_long() -> None:
+    """As the machine may be busy with other tests; that too long ones are not committed is shown with a limit of the test's own."""
+    runner.MAX_TRANSACTION_S = PATIENCE_S
 
 
 @pytest.fixture(scope="session")
