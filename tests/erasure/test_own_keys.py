@@ -8,7 +8,7 @@ from tests.erasure.test_erase import stored, uid_of
 from tests.erasure.test_interrupted import interrupted
 from tests.erasure.working import Working, erase, statement_of
 from tests.harness import context
-from tests.use_cases.requests import new_subject, reveal
+from tests.use_cases.requests import new_email, new_subject, reveal, tokenize
 
 from vault.backup.erasures import erase_again
 from vault.crypto import binding
@@ -72,6 +72,23 @@ def test_whose_only_key_was_damaged_is_erased_all_the_same(at_work: Working, dam
     assert {each.data_class: each.count for each in said.items} == {"email": 2, "phone": 1}
     assert at_work.left(uid) == {}
     assert at_work.verify(said.erasure_uid).anchored
+
+
+@pytest.mark.parametrize("is_numbered_anew", [False, True])
+def test_whose_current_key_is_not_there_is_no_stranger_and_is_erased_all_the_same(at_work: Working, is_numbered_anew: bool) -> None:
+    subject_id = new_subject()
+    uid = uid_of(at_work, stored(at_work, subject_id)[0])
+    if is_numbered_anew:
+        at_work.inside.edit(t.subject_key, {"subject_uid": uid}, version=7)
+    else:
+        with at_work.node.engine.begin() as connection:
+            connection.execute(t.subject_key.delete().where(t.subject_key.c.subject_uid == uid))
+    refusal = at_work.refused(tokenize((subject_id, "email", new_email())), "all")
+    assert refusal.reason_name == "INTEGRITY"
+    said = statement_of(at_work.ask(erase(subject_id)).receipt)
+    assert (len(said.keys), said.unopened_keys) == (0, int(is_numbered_anew))
+    assert {each.data_class: each.count for each in said.items} == {"email": 2, "phone": 1}
+    assert at_work.left(uid) == {}
 
 
 def test_a_key_is_listed_under_the_epoch_that_wrapped_it_whatever_the_column_says(at_work: Working) -> None:

@@ -17,6 +17,8 @@ def open_subject_key(keys: TenantKeys, row: SubjectKeyRow) -> Key:
         DecryptionError: the row was altered or moved.
         KeysMissingError: the epoch that the row names is not among the keys.
     """
+    if key_version(row.wrapped) != row.epoch:
+        raise DecryptionError
     return unwrap(keys.epoch(row.epoch).derive(LABEL_WRAP), row.wrapped, _bound(row))
 
 

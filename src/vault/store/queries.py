@@ -13,7 +13,7 @@ from vault.store.queries_approvals import fetch_approvals
 from vault.store.queries_erasures import fetch_erasures
 from vault.store.queries_everything import fetch_everything
 from vault.store.queries_lives import fetch_lives
-from vault.store.queries_subjects import KNOWN, STORE_KEYS, fetch_belongings, fetch_subject_pages, known_from, same
+from vault.store.queries_subjects import CURRENT_KEY, KNOWN, fetch_belongings, fetch_subject_pages, known_from, same
 from vault.store.reads import FIELD, STORE, FieldHeld, Head, Held, Known, Page, Reads, Rows
 from vault.store.rows import (
     AliasRow,
@@ -53,7 +53,9 @@ _HELD = sa.select(
 )
 _ALIASED = sa.select(
     *(column.label(f"{table.name}_{column.name}") for table in (t.subject_alias, t.subject, t.subject_key) for column in table.c)
-).select_from(t.subject_alias.join(t.subject, same(t.subject_alias, t.subject, subject_uid="uid")).join(t.subject_key, STORE_KEYS))
+).select_from(
+    t.subject_alias.join(t.subject, same(t.subject_alias, t.subject, subject_uid="uid")).outerjoin(t.subject_key, CURRENT_KEY)
+)
 
 _OF_FIELD_KIND = t.subject_key.c.kind == sa.literal_column(f"'{FIELD}'")  # a literal, so that the index of field keys serves it
 _FIELD_HELD = (
@@ -276,16 +278,16 @@ def _built(connection: sa.Connection, lookup: _Lookup, select: sa.Select[Any], v
     """What a query finds, subjects with their current keys.
 
     Whoever waits for a row on PostgreSQL gets it as it is then, joined with the others as they were before: a subject that was
-    re-keyed meanwhile with its old key. Read again, now that it is locked, it has the new one.
+    re-keyed meanwhile without its new key. Read again, now that it is locked, it has it.
     """
     found = [lookup.build(row) for row in connection.execute(select, values)]
-    if any(map(_is_behind, found)):
+    if any(map(_lacks_key, found)):
         found = [lookup.build(row) for row in connection.execute(select, values)]
-    return [built for built in found if not _is_behind(built)]
+    return found
 
 
-def _is_behind(built: Held | Known | FieldHeld) -> bool:
-    return isinstance(built, Known) and built.key.version != built.subject.store_key_version
+def _lacks_key(built: Held | Known | FieldHeld) -> bool:
+    return isinstance(built, Known) and not built.key.wrapped
 
 
 def _fetch_pages(connection: sa.Connection, alike: list[tuple[Page, Head, Rows]]) -> None:

@@ -20,20 +20,22 @@ def same(left: sa.Table, right: sa.Table, **columns: str) -> sa.ColumnElement[bo
     return sa.and_(*(left.c[a] == right.c[b] for a, b in pairs.items()))
 
 
-STORE_KEYS = same(t.subject, t.subject_key, uid="subject_uid") & (t.subject_key.c.kind == STORE)
-"""Joins a subject with its store keys: one, the current one, unless the row was waited for while somebody re-keyed the subject."""
+CURRENT_KEY = same(t.subject, t.subject_key, uid="subject_uid", store_key_version="version") & (t.subject_key.c.kind == STORE)
+"""Joins a subject with its current store key."""
 KNOWN = sa.select(
     *(column.label(f"{table.name}_{column.name}") for table in (t.subject, t.subject_key) for column in table.c)
-).select_from(t.subject.join(t.subject_key, STORE_KEYS))
+).select_from(t.subject.outerjoin(t.subject_key, CURRENT_KEY))
 """Subjects with them."""
 
 
 def known_from(row: Iterable[Any]) -> Known:
-    """A row of ``KNOWN``."""
+    """A row of ``KNOWN``. Instead of a key that is missing stands one that does not open: whose it is can still be erased."""
     cells = iter(row)
-    return Known(
-        SubjectRow(*islice(cells, len(SubjectRow._fields))), SubjectKeyRow(*islice(cells, len(SubjectKeyRow._fields))), None
-    )
+    subject = SubjectRow(*islice(cells, len(SubjectRow._fields)))
+    key = SubjectKeyRow(*islice(cells, len(SubjectKeyRow._fields)))
+    if key.key_id is None:
+        key = SubjectKeyRow(subject.tenant_uid, subject.uid, STORE, subject.store_key_version, b"", 0, b"")
+    return Known(subject, key)
 
 
 def fetch_belongings(connection: sa.Connection, needs: Sequence[tuple[Head, Reads, Rows]]) -> None:
@@ -62,8 +64,7 @@ def fetch_subject_pages(connection: sa.Connection, needs: Sequence[tuple[Head, R
     for head, reads, rows in needs:
         page = reads.subject_page
         if page:
-            with_current = t.subject_key.c.version == t.subject.c.store_key_version
-            select = KNOWN.where(t.subject.c.tenant_uid == head.tenant_uid, t.subject.c.uid > page.after, with_current)
+            select = KNOWN.where(t.subject.c.tenant_uid == head.tenant_uid, t.subject.c.uid > page.after)
             rows.subject_page = [
                 known_from(row) for row in connection.execute(select.order_by(t.subject.c.uid).limit(page.size + 1))
             ]
