@@ -62,26 +62,14 @@ class Desk:
         return self.node.engine
 
     def keys(self, tenant_uid: bytes) -> TenantKeys:
-        """The tenant's keys as they are now.
+        """The tenant's keys as they are now, unless it is sealed.
 
         Raises:
-            VaultError: they can't be had; TENANT_SEALED, if all but the authority key are to stay where they are.
+            VaultError: they can't be had; TENANT_SEALED: of a sealed tenant only the authority key can.
         """
         keys = self.node.loader.load(tenant_uid)
         self.node.keys.put(keys)
         if not keys.epochs:
-            raise VaultError(common_pb2.ERROR_REASON_TENANT_SEALED, "the tenant is sealed: work on its keys waits until it is not")
-        return keys
-
-    def serving_keys(self, tenant_uid: bytes) -> TenantKeys:
-        """The tenant's keys as they are now, unless it is sealed.
-
-        Raises:
-            VaultError: TENANT_SEALED: of a sealed tenant only the authority key can be had; else as ``keys``.
-        """
-        keys = self.keys(tenant_uid)
-        if not keys.epochs:
-            self.node.keys.drop(tenant_uid)
             raise VaultError(common_pb2.ERROR_REASON_TENANT_SEALED, "the tenant is sealed: work on its keys stands still")
         return keys
 

@@ -92,7 +92,7 @@ class Destruction:
     def _reach_horizons(self) -> None:
         """Say whom no copy brings back any more: erasures as old as keys that are gone together with all before them."""
         oldest = self._desk.administrator.kek(self._row.tenant_uid).oldest
-        keys = self._desk.serving_keys(self._row.tenant_uid)
+        keys = self._desk.keys(self._row.tenant_uid)
         with pinning(self._desk.engine, keys) as (connection, tenant):
             gone = acts.gone(tenant, keys, oldest)
             c = t.erasure.c

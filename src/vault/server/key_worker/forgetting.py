@@ -36,7 +36,7 @@ def forget(desk: Desk, caller: Caller, details: Mapping[str, str], after: bytes)
         VaultError: of the KMS; INTEGRITY, TENANT_SEALED.
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
-    keys = desk.serving_keys(caller.tenant_uid)
+    keys = desk.keys(caller.tenant_uid)
     with pinning(desk.engine, keys) as (connection, _):
         found = connection.execute(sa.select(t.key_schedule).where(t.key_schedule.c.tenant_uid == keys.tenant_uid)).first()
         schedule = KeyScheduleRow(*found) if found else None

@@ -67,7 +67,7 @@ class LastLook:
 
     def _needed(self) -> tuple[TenantRow, list[TenantKeyRow]]:
         """The tenant's row and those of its keys, among which are all that are current."""
-        keys = self._desk.serving_keys(self._tenant_uid)
+        keys = self._desk.keys(self._tenant_uid)
         with pinning(self._desk.engine, keys) as (connection, tenant):
             select = sa.select(t.tenant_key).where(t.tenant_key.c.tenant_uid == self._tenant_uid)
             rows = list(map(TenantKeyRow._make, connection.execute(select)))

@@ -65,7 +65,7 @@ def bring_in(desk: Desk, caller: Caller, details: Mapping[str, str], old: Before
         VaultError: of the KMS; CONFLICT, if somebody else has rotated meanwhile; INTEGRITY; TENANT_SEALED.
     """
     version = _next_version(desk, caller.tenant_uid, old)
-    keys = desk.serving_keys(caller.tenant_uid)
+    keys = desk.keys(caller.tenant_uid)
     if max(keys.epochs) != old.epoch:
         return
     epoch, index_key = old.new

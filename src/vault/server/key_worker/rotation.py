@@ -89,7 +89,7 @@ class Rotation:
         return self._attestation.SerializeToString(deterministic=True)
 
     def _census(self) -> bool:
-        keys = self._desk.serving_keys(self._row.tenant_uid)
+        keys = self._desk.keys(self._row.tenant_uid)
         check_nobody_is_back(self._desk, keys, self._remembered, _PATIENCE_S)
         old = before(self._desk, keys)
         counted = self._count(*old.new)
@@ -195,7 +195,7 @@ class Rotation:
             epoch, index = self._new
             if epoch in keys.epochs and index in keys.indexes:
                 return keys
-        return self._desk.serving_keys(self._row.tenant_uid)
+        return self._desk.keys(self._row.tenant_uid)
 
     def _count(self, epoch: int, index: int) -> Census:
         keep(self._desk.engine, self._row, self._desk.name, _PATIENCE_S)
