@@ -15,10 +15,10 @@ from vault.store.reads import Reads, Rows
 from vault.store.rows import PrincipalRow, SubjectKeyRow, SubjectRow, TenantRow
 from vault.store.runner import MoreRowsError
 from vault.store.sealing import check, sealed, tenant_of
+from vault.store.states import PrincipalState, SubjectState, TenantState
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
 
-ACTIVE, SEALED = "ACTIVE", "SEALED"
 WHILE_SEALED = frozenset({"Status", "Seal", "Unseal", "ListApprovals", "Approve", "Deny"})
 """The methods that a sealed tenant still answers: what it takes to look at the seal, and to lift it by two."""
 
@@ -42,7 +42,13 @@ class Admitted:
     _marked: set[bytes] = field(default_factory=set)
 
     def permit(
-        self, action: str, data_class: str, *, form: common_pb2.Form | None = None, state: str = ACTIVE, collected: bool = True
+        self,
+        action: str,
+        data_class: str,
+        *,
+        form: common_pb2.Form | None = None,
+        state: str = SubjectState.ACTIVE,
+        collected: bool = True,
     ) -> None:
         """Let a policy decide; its id is noted in the audit event.
 
@@ -119,14 +125,14 @@ def admit(caller: Caller, rows: Rows, keys: TenantKeys, draft: Draft, policy: Po
     draft.principal_uid = principal.uid
     draft.roles = tuple(principal.roles.split(","))
     draft.policy_sha256 = policy.sha256
-    if principal.state != ACTIVE:
+    if principal.state != PrincipalState.ACTIVE:
         raise VaultError(common_pb2.ERROR_REASON_PRINCIPAL_SUSPENDED, "the principal is suspended; ask the security team")
     return Admitted(caller, tenant, principal, policy, rows, keys, draft)
 
 
 def _tenant(rows: Rows, keys: TenantKeys, action: str) -> TenantRow:
     tenant = tenant_of(rows, keys)
-    if tenant.state != ACTIVE and not (tenant.state == SEALED and action in WHILE_SEALED):
+    if tenant.state != TenantState.ACTIVE and not (tenant.state == TenantState.SEALED and action in WHILE_SEALED):
         raise VaultError(common_pb2.ERROR_REASON_TENANT_SEALED, f"the tenant is {tenant.state.lower()}; nothing is served")
     return tenant
 

@@ -20,6 +20,7 @@ from vault.store.reads import Rows
 from vault.store.rows import CaRow, TenantKeyRow, TenantRow
 from vault.store.runner import Outcome
 from vault.store.sealing import sealed
+from vault.store.states import TenantState
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
 
@@ -91,7 +92,7 @@ class CreateTenant(Act):
         def effect(rows: Rows, keys: TenantKeys) -> Writes:
             if rows.tenant is not None:
                 raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "a tenant with this uid exists")
-            tenant = sealed(keys.authority, TenantRow(uid, name, "ACTIVE", 1, 1, 1, 1))
+            tenant = sealed(keys.authority, TenantRow(uid, name, TenantState.ACTIVE, 1, 1, 1, 1))
             cas = [sealed(keys.authority, CaRow(sha256, uid, der)) for sha256, der in authorities]
             dated = [row._replace(create_us=rows.now_us) for row in first.rows]
             return Writes(inserted=[tenant, *dated, *cas, log._replace(integrate_us=rows.now_us)])

@@ -10,6 +10,7 @@ from vault.safe import new_uid
 from vault.store.reads import Rows
 from vault.store.rows import PrincipalRow
 from vault.store.sealing import check, sealed
+from vault.store.states import PrincipalState
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
 
@@ -36,7 +37,7 @@ def add(tenant_uid: bytes, name: str, kind: str, roles: Sequence[str]) -> Author
             rule = "must be new: a principal with this name exists"
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, f"name {rule}", violations=[FieldViolation("name", rule)])
         old, new = next_authority(rows, keys)
-        row = PrincipalRow(tenant_uid, name, new_uid(), kind, "ACTIVE", chosen, new.authority_version)
+        row = PrincipalRow(tenant_uid, name, new_uid(), kind, PrincipalState.ACTIVE, chosen, new.authority_version)
         return Writes(inserted=[sealed(keys.authority, row)], replaced=[(old, new)])
 
     return AuthorityAct(operator(tenant_uid), "PrincipalAdded", name, {"principal": name, "kind": kind, "roles": chosen}, effect)
@@ -44,12 +45,12 @@ def add(tenant_uid: bytes, name: str, kind: str, roles: Sequence[str]) -> Author
 
 def suspend(tenant_uid: bytes, name: str) -> AuthorityAct:
     """The act that stops a principal, for example one whose certificate was stolen."""
-    return _set_state(tenant_uid, name, "SUSPENDED", "PrincipalSuspended")
+    return _set_state(tenant_uid, name, PrincipalState.SUSPENDED, "PrincipalSuspended")
 
 
 def resume(tenant_uid: bytes, name: str) -> AuthorityAct:
     """The act that lets a suspended principal back."""
-    return _set_state(tenant_uid, name, "ACTIVE", "PrincipalResumed")
+    return _set_state(tenant_uid, name, PrincipalState.ACTIVE, "PrincipalResumed")
 
 
 def _set_state(tenant_uid: bytes, name: str, state: str, action: str) -> AuthorityAct:

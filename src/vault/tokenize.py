@@ -1,7 +1,7 @@
 """Tokenize: values are sealed under their subjects' keys, and each gets a token."""
 
 from vault import per_item
-from vault.admission import ACTIVE, Admitted
+from vault.admission import Admitted
 from vault.classes.taxonomy import Taxonomy
 from vault.crypto.token import generate
 from vault.errors import VaultError
@@ -14,6 +14,7 @@ from vault.safe import checked, new_uid, seal_value, subject_key
 from vault.store.reads import Known, Reads
 from vault.store.rows import ItemRow, TokenRow
 from vault.store.sealing import sealed
+from vault.store.states import SubjectState
 from vault.v1 import audit_pb2, common_pb2, vault_service_pb2
 
 ACTION = "Tokenize"
@@ -117,7 +118,7 @@ class _Writing:
         """The token of an item, old or new."""
         admitted = self._admitted
         known = self._subjects.find(item.subject_id)
-        admitted.permit(ACTION, prepared.data_class.name, state=known.subject.state if known else ACTIVE)
+        admitted.permit(ACTION, prepared.data_class.name, state=known.subject.state if known else SubjectState.ACTIVE)
         if item.token_kind == vault_service_pb2.TOKEN_KIND_DETERMINISTIC:
             found = self._found(item, prepared)
             if found:

@@ -1,12 +1,13 @@
 """Approve and Deny: another principal's decision on what somebody asked for."""
 
 from vault.admission import Admitted
-from vault.approvals.second_principal import APPROVED, ASKED, DENIED, check_usable, found
+from vault.approvals.second_principal import check_usable, found
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Reads
 from vault.store.rows import ApprovalRow
 from vault.store.sealing import check, sealed
+from vault.store.states import ApprovalState
 from vault.v1 import common_pb2
 from vault.v1 import key_service_pb2 as v1
 
@@ -25,7 +26,7 @@ class Approve:
 
     def decide(self, admitted: Admitted) -> v1.ApproveResponse:
         """Approve."""
-        _decide(admitted, APPROVE, self._uid, APPROVED)
+        _decide(admitted, APPROVE, self._uid, ApprovalState.APPROVED)
         return v1.ApproveResponse()
 
 
@@ -41,7 +42,7 @@ class Deny:
 
     def decide(self, admitted: Admitted) -> v1.DenyResponse:
         """Deny."""
-        _decide(admitted, DENY, self._uid, DENIED)
+        _decide(admitted, DENY, self._uid, ApprovalState.DENIED)
         return v1.DenyResponse()
 
 
@@ -53,7 +54,7 @@ def _decide(admitted: Admitted, action: str, uid: bytes, state: str) -> None:
     if (row.state, row.decided_by) == (state, admitted.principal.uid):
         return
     check_usable(admitted, row)
-    if row.state != ASKED and state == APPROVED:
+    if row.state != ApprovalState.ASKED and state == ApprovalState.APPROVED:
         raise VaultError(common_pb2.ERROR_REASON_WRONG_STATE, "somebody else has approved it already")
     decided = row._replace(state=state, decided_by=admitted.principal.uid, decide_us=admitted.rows.now_us)
     admitted.writes.replaced.append((row, sealed(admitted.keys.authority, decided)))

@@ -9,17 +9,17 @@ from hashlib import sha256
 
 from google.protobuf.message import Message
 
-from vault.admission import ACTIVE, Admitted
+from vault.admission import Admitted
 from vault.crypto.encoding import pack
 from vault.errors import VaultError
 from vault.safe import new_uid
 from vault.store.reads import Reads
 from vault.store.rows import ApprovalRow
 from vault.store.sealing import check, sealed
+from vault.store.states import ApprovalState, PrincipalState
 from vault.v1 import common_pb2
 from vault.v1 import key_service_pb2 as v1
 
-ASKED, APPROVED, DENIED, USED = "ASKED", "APPROVED", "DENIED", "USED"
 LIFETIME_US = 24 * 3600 * 1_000_000
 """How long an approval can be decided and used."""
 
@@ -83,15 +83,15 @@ def use(admitted: Admitted, need: Need, approval_uid: bytes) -> None:
     check_usable(admitted, row)
     if (row.action, row.digest, row.asked_by) != (need.action, need.digest(admitted.tenant.uid), admitted.principal.uid):
         raise _needed("what was approved is another request, or another principal's: ask for this one, without naming an approval")
-    if row.state != APPROVED:
+    if row.state != ApprovalState.APPROVED:
         raise _needed(f"nobody has approved {row.uid.hex()} yet: another principal does it by `pdvault approval approve`")
     decider = admitted.rows.principals.get(row.decided_by or b"")
     if decider is None or row.decided_by == row.asked_by:
         raise _needed("who approved it is no principal any more: ask again")
     check(admitted.keys.authority, decider)
-    if decider.state != ACTIVE:
+    if decider.state != PrincipalState.ACTIVE:
         raise _needed("who approved it was suspended since: ask again")
-    admitted.writes.replaced.append((row, sealed(admitted.keys.authority, row._replace(state=USED))))
+    admitted.writes.replaced.append((row, sealed(admitted.keys.authority, row._replace(state=ApprovalState.USED))))
 
 
 def found(admitted: Admitted, approval_uid: bytes) -> ApprovalRow:
@@ -117,7 +117,7 @@ def check_usable(admitted: Admitted, row: ApprovalRow) -> None:
     Raises:
         VaultError: WRONG_STATE, saying which.
     """
-    if row.state in (DENIED, USED):
+    if row.state in (ApprovalState.DENIED, ApprovalState.USED):
         raise _wrong_state(row.state.lower())
     if row.expire_us <= admitted.rows.now_us:
         raise _wrong_state("expired")
@@ -161,7 +161,7 @@ def _asked(admitted: Admitted, need: Need, digest: bytes) -> ApprovalRow:
         asked_by=admitted.principal.uid,
         ask_us=now_us,
         expire_us=now_us + LIFETIME_US,
-        state=ASKED,
+        state=ApprovalState.ASKED,
         decided_by=None,
         decide_us=0,
     )

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from vault.errors import VaultError
 from vault.store import tables as t
 from vault.store.erasing import erase_subject
+from vault.store.states import SubjectState
 from vault.subjects.destroyed_note import read_note
 from vault.v1 import common_pb2
 
@@ -53,7 +54,7 @@ def is_any_back(connection: sa.Connection, tenant_uid: bytes, destroyed: Mapping
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
     c = t.subject.c
-    select = sa.select(c.uid).where(c.tenant_uid == tenant_uid, c.state == "ERASING")
+    select = sa.select(c.uid).where(c.tenant_uid == tenant_uid, c.state == SubjectState.ERASING)
     return not come_back(connection, tenant_uid, destroyed).keys() <= set(connection.scalars(select))
 
 

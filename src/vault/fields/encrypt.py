@@ -1,7 +1,7 @@
 """Encrypt: values become ciphertexts that callers keep. The vault keeps none of them, only the subject and its field key."""
 
 from vault import per_item
-from vault.admission import ACTIVE, Admitted
+from vault.admission import Admitted
 from vault.classes.taxonomy import Taxonomy
 from vault.crypto.field_ciphertext import seal_field
 from vault.crypto.plaintext import encode
@@ -12,6 +12,7 @@ from vault.kms.tenant_keys import TenantKeys
 from vault.named_subjects import Lookups, NamedSubjects, lookups_of, reading
 from vault.prepared import Prepared, find_class, prepare
 from vault.store.reads import Reads
+from vault.store.states import SubjectState
 from vault.v1 import field_service_pb2 as v1
 
 ACTION = "Encrypt"
@@ -42,7 +43,7 @@ class Encrypt:
                 raise prepared
             known = subjects.find(item.subject_id)
             data_class = prepared.data_class.name
-            admitted.permit(ACTION, data_class, state=known.subject.state if known else ACTIVE)
+            admitted.permit(ACTION, data_class, state=known.subject.state if known else SubjectState.ACTIVE)
             subject = subjects.find_or_make(item.subject_id).subject
             ciphertext = seal_field(
                 newest.find_or_make(subject.uid),

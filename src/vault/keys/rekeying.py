@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from itertools import islice
 
-from vault.admission import ACTIVE
 from vault.audit.events import Caller, Draft
 from vault.crypto.envelope import DecryptionError
 from vault.crypto.plaintext import PlaintextError
@@ -19,7 +18,7 @@ from vault.store.reads import FIELD, Everything, Head, Reads, Rows
 from vault.store.rows import ItemRow, SubjectRow, TenantRow
 from vault.store.runner import Outcome
 from vault.store.sealing import check
-from vault.store.states import SubjectState
+from vault.store.states import SubjectState, TenantState
 from vault.v1 import audit_pb2, common_pb2
 
 ACTION = "Rekeyed"
@@ -185,7 +184,7 @@ def _check_lasting(keys: TenantKeys, tenant: TenantRow, subject: SubjectRow) -> 
     Raises:
         VaultError: TENANT_SEALED, SUBJECT_RESTRICTED; INTEGRITY, as ``AlteredError``.
     """
-    if tenant.state != ACTIVE:
+    if tenant.state != TenantState.ACTIVE:
         raise VaultError(
             common_pb2.ERROR_REASON_TENANT_SEALED, f"the tenant is {tenant.state.lower()}: work on its keys stands still"
         )

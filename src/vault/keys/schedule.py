@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from vault.administration import Act
-from vault.admission import ACTIVE, Admitted
+from vault.admission import Admitted
 from vault.audit.events import Caller
 from vault.errors import VaultError
 from vault.keys.operations import check_none_live, new_row
@@ -13,6 +13,7 @@ from vault.store.key_usage import SKEW_US
 from vault.store.reads import Reads, Rows
 from vault.store.rows import UNKNOWN_S, KeyScheduleRow, TenantKeyRow
 from vault.store.sealing import check, sealed
+from vault.store.states import TenantState
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
 from vault.v1 import key_service_pb2 as v1
@@ -65,7 +66,7 @@ class DueRotation(Act):
         for row in (rows.tenant, rows.schedule):
             check(keys.authority, row)
         due_us = next_rotation_us(rows.schedule.rotate_every_s, rows.tenant_keys, rows.now_us)
-        if rows.tenant.state != ACTIVE:
+        if rows.tenant.state != TenantState.ACTIVE:
             raise _not_due(f"it is {rows.tenant.state.lower()}")
         if due_us is None or due_us > rows.now_us:
             raise _not_due("somebody has rotated its keys meanwhile, or changed its schedule")

@@ -3,13 +3,14 @@
 Both raise the tenant's key generation. So every node drops the keys it has in memory, and a sealed tenant's are not fetched again.
 """
 
-from vault.admission import ACTIVE, SEALED, Admitted
+from vault.admission import Admitted
 from vault.approvals.second_principal import Need, ask, use
 from vault.audit.events import SYSTEM_TENANT
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Reads
 from vault.store.sealing import sealed
+from vault.store.states import TenantState
 from vault.v1 import common_pb2
 from vault.v1 import key_service_pb2 as v1
 
@@ -31,8 +32,8 @@ class Seal:
         admitted.permit(SEAL, "")
         if admitted.tenant.uid == SYSTEM_TENANT:
             raise VaultError(common_pb2.ERROR_REASON_WRONG_STATE, "the system itself can't be sealed: its log is everybody's")
-        if admitted.tenant.state != SEALED:
-            _become(admitted, SEALED)
+        if admitted.tenant.state != TenantState.SEALED:
+            _become(admitted, TenantState.SEALED)
         return v1.SealResponse()
 
 
@@ -50,14 +51,14 @@ class Unseal:
         """Ask for it, or do it."""
         admitted.permit(UNSEAL, "")
         tenant = admitted.tenant
-        if tenant.state != SEALED:
+        if tenant.state != TenantState.SEALED:
             raise VaultError(common_pb2.ERROR_REASON_WRONG_STATE, "the tenant is not sealed")
         # The generation is another one each time it is sealed: what was approved before lifts no later seal.
         need = Need(UNSEAL, self._request, f"Unseal the tenant {tenant.name}", tenant.key_generation)
         if not self._request.approval_uid:
             return v1.UnsealResponse(approval=ask(admitted, need))
         use(admitted, need, self._request.approval_uid)
-        _become(admitted, ACTIVE)
+        _become(admitted, TenantState.ACTIVE)
         return v1.UnsealResponse()
 
 

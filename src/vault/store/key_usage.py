@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from vault.kms.tenant_keys import EPOCH
 from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.hanging import ALIASES, ITEMS, SUBJECT_KEYS, SUBJECTS, Hanging
@@ -107,7 +108,7 @@ def _overdue(connection: sa.Connection) -> sa.Select[tuple[bytes]]:
     key, schedule = t.tenant_key.c, t.key_schedule.c
     newest = (
         sa.select(sa.func.max(key.create_us))
-        .where(key.tenant_uid == schedule.tenant_uid, key.kind == "epoch")
+        .where(key.tenant_uid == schedule.tenant_uid, key.kind == EPOCH)
         .correlate(t.key_schedule)
         .scalar_subquery()
     )

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from vault.store import tables as t
 from vault.store.reads import Head, Reads, Rows
 from vault.store.rows import ApprovalRow, PrincipalRow
+from vault.store.states import ApprovalState
 
 _NEWEST = 100
 
@@ -25,7 +26,7 @@ def fetch_approvals(connection: sa.Connection, needs: Sequence[tuple[Head, Reads
             found += map(ApprovalRow._make, connection.execute(own.where(c.uid.in_(reads.approvals))))
             rows.approvals |= {row.uid: row for row in found}
         if reads.pending_approvals:
-            pending = own.where(c.state.in_(("ASKED", "APPROVED"))).order_by(c.ask_us.desc(), c.uid)
+            pending = own.where(c.state.in_((ApprovalState.ASKED, ApprovalState.APPROVED))).order_by(c.ask_us.desc(), c.uid)
             rows.pending_approvals = list(map(ApprovalRow._make, connection.execute(pending.limit(_NEWEST))))
             found += rows.pending_approvals
         if found:

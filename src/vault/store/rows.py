@@ -46,7 +46,7 @@ class CaRow(NamedTuple):
 
 
 class PrincipalRow(NamedTuple):
-    """Who may call; ``state`` is ACTIVE or SUSPENDED, ``roles`` sorted and comma-separated."""
+    """Who may call; ``state`` is a ``PrincipalState``, ``roles`` sorted and comma-separated."""
 
     tenant_uid: bytes
     name: str
@@ -137,7 +137,7 @@ class HoldRow(NamedTuple):
 
 
 class ErasureRow(NamedTuple):
-    """An erasure; ``state`` is an ``ErasureState``. The MAC covers neither progress nor what is kept for 24 hours."""
+    """An erasure; ``state`` is an ``ErasureState``. The MAC covers all but what is kept for 24 hours."""
 
     tenant_uid: bytes
     uid: bytes
@@ -183,7 +183,7 @@ class OperationRow(NamedTuple):
 
 
 class ApprovalRow(NamedTuple):
-    """What a second principal has to decide; ``state`` is ASKED, APPROVED, DENIED or USED."""
+    """What a second principal has to decide; ``state`` is an ``ApprovalState``."""
 
     tenant_uid: bytes
     uid: bytes

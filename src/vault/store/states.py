@@ -11,6 +11,13 @@ class TenantState:
     CLOSED: Final = "CLOSED"
 
 
+class PrincipalState:
+    """Of whoever may call."""
+
+    ACTIVE: Final = "ACTIVE"
+    SUSPENDED: Final = "SUSPENDED"
+
+
 class KeyState:
     """Of a tenant's key (docs/decisions/0008)."""
 
@@ -44,6 +51,15 @@ class OperationState:
     DONE: Final = "DONE"
     FAILED: Final = "FAILED"
     CANCELLED: Final = "CANCELLED"
+
+
+class ApprovalState:
+    """Of what a second principal has to decide."""
+
+    ASKED: Final = "ASKED"
+    APPROVED: Final = "APPROVED"
+    DENIED: Final = "DENIED"
+    USED: Final = "USED"
 
 
 KEYS_IN_USE: Final = (KeyState.ACTIVE, KeyState.OLD)

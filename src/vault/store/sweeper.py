@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from vault.store import tables as t
 from vault.store.queries import now_us
 from vault.store.rows import LIVE_STATES, RETENTION_US
+from vault.store.states import ErasureState
 
 _SHOWN_US = 90 * 24 * 3600 * 1_000_000
 
@@ -36,5 +37,5 @@ def _forget(connection: sa.Connection, before_us: int) -> None:
 def _close_erasures(connection: sa.Connection, before_us: int) -> None:
     """From now on nothing here leads from a request, or from who made it, to an erasure."""
     c = t.erasure.c
-    old = (c.state == "DONE") & (c.begin_us <= before_us) & c.request_id.is_not(None)
+    old = (c.state == ErasureState.DONE) & (c.begin_us <= before_us) & c.request_id.is_not(None)
     connection.execute(t.erasure.update().where(old).values(request_id=None, principal_uid=None, opening=None))

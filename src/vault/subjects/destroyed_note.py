@@ -4,6 +4,7 @@ import json
 from typing import NamedTuple
 
 from vault.errors import VaultError
+from vault.store.reads import STORE
 from vault.store.rows import ErasureRow
 from vault.v1 import common_pb2
 from vault.v1.subject_service_pb2 import DestroyedKey, ErasureStatement
@@ -53,4 +54,4 @@ def read_note(erasure_uid: bytes, text: str) -> Note:
 
 
 def _is_for_callers(key: DestroyedKey) -> bool:
-    return key.kind != "store"
+    return key.kind != STORE

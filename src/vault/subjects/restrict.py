@@ -1,15 +1,15 @@
 """Restrict and Unrestrict: whether a subject's data may be used. A policy refuses the use; here is only who decides it."""
 
-from vault.admission import ACTIVE, Admitted
+from vault.admission import Admitted
 from vault.kms.tenant_keys import TenantKeys
 from vault.named_subjects import lookups
 from vault.store.reads import Reads
 from vault.store.sealing import sealed
+from vault.store.states import SubjectState
 from vault.subjects.named import need, need_lasting
 from vault.v1 import subject_service_pb2 as v1
 
 RESTRICT, UNRESTRICT = "Restrict", "Unrestrict"
-RESTRICTED = "RESTRICTED"
 
 
 class Restrict:
@@ -25,7 +25,7 @@ class Restrict:
     def decide(self, admitted: Admitted) -> v1.RestrictResponse:
         """Restrict, from the next call on."""
         admitted.permit(RESTRICT, "")
-        _set_state(admitted, self._request.subject_id, RESTRICTED)
+        _set_state(admitted, self._request.subject_id, SubjectState.RESTRICTED)
         return v1.RestrictResponse()
 
 
@@ -42,7 +42,7 @@ class Unrestrict:
     def decide(self, admitted: Admitted) -> v1.UnrestrictResponse:
         """Let its data be used again."""
         admitted.permit(UNRESTRICT, "")
-        _set_state(admitted, self._request.subject_id, ACTIVE)
+        _set_state(admitted, self._request.subject_id, SubjectState.ACTIVE)
         return v1.UnrestrictResponse()
 
 
