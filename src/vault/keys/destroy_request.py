@@ -10,11 +10,11 @@ from vault.keys.operations import begin, described
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Reads
 from vault.store.rows import TenantKeyRow
-from vault.store.states import KeyState
+from vault.store.states import KeyState, OperationKind
 from vault.v1 import common_pb2
 from vault.v1 import key_service_pb2 as v1
 
-DESTROY = "Destroy"
+DESTROY = OperationKind.DESTROY
 
 
 class Destroy:

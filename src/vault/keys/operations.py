@@ -17,7 +17,7 @@ from vault.safe import new_uid
 from vault.store.reads import Reads, Rows
 from vault.store.rows import LIVE_STATES, OperationRow
 from vault.store.sealing import sealed
-from vault.store.states import OperationState
+from vault.store.states import OperationKind, OperationState
 from vault.v1 import common_pb2, key_service_pb2, subject_service_pb2
 
 PREFIX = "operations/"
@@ -26,7 +26,7 @@ _LONGEST_US = 10 * 365 * 24 * 3600 * 1_000_000
 
 _Result = TypeVar("_Result", bound=Message)
 _LIVE = Reads(live_operations=True)
-_RESULTS: dict[str, type[Message]] = {"BulkErase": subject_service_pb2.BulkEraseResult}
+_RESULTS: dict[str, type[Message]] = {OperationKind.BULK_ERASE: subject_service_pb2.BulkEraseResult}
 
 
 def begin(admitted: Admitted, kind: str, request: Message) -> OperationRow:

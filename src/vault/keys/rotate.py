@@ -7,9 +7,10 @@ from vault.keys.operations import begin, described
 from vault.kms.tenant_keys import TenantKeys
 from vault.named_subjects import find, lookups, unknown
 from vault.store.reads import Reads
+from vault.store.states import OperationKind
 from vault.v1 import key_service_pb2 as v1
 
-ROTATE, REKEY = "Rotate", "Rekey"
+ROTATE, REKEY = OperationKind.ROTATE, OperationKind.REKEY
 
 
 class Rotate:

@@ -16,10 +16,9 @@ from vault.store.erasing import rows_left
 from vault.store.queries import now_us
 from vault.store.rows import ErasureRow, OperationRow
 from vault.store.sealing import check
-from vault.store.states import ErasureState, OperationState, TenantState
+from vault.store.states import ErasureState, OperationKind, OperationState, TenantState
 from vault.v1.subject_service_pb2 import BulkEraseResult
 
-BULK = "BulkErase"
 _LIMIT = 1000
 _PATIENCE_S = 5.0
 _READERS_MS = 200
@@ -79,7 +78,10 @@ def bulk_under_way(engine: sa.Engine) -> list[tuple[bytes, bytes]]:
     """
     c = t.operation.c
     with reading(engine, _PATIENCE_S) as connection:
-        return [(row.tenant_uid, row.uid) for row in connection.execute(sa.select(c.tenant_uid, c.uid).where(c.live_kind == BULK))]
+        return [
+            (row.tenant_uid, row.uid)
+            for row in connection.execute(sa.select(c.tenant_uid, c.uid).where(c.live_kind == OperationKind.BULK_ERASE))
+        ]
 
 
 def note_progress(engine: sa.Engine, authority: Authority, tenant_uid: bytes, operation_uid: bytes) -> None:
@@ -90,7 +92,7 @@ def note_progress(engine: sa.Engine, authority: Authority, tenant_uid: bytes, op
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
     c = t.operation.c
-    own = (c.tenant_uid == tenant_uid) & (c.uid == operation_uid) & (c.live_kind == BULK)
+    own = (c.tenant_uid == tenant_uid) & (c.uid == operation_uid) & (c.live_kind == OperationKind.BULK_ERASE)
     with engine.begin() as connection:
         found = connection.execute(sa.select(t.operation).where(own).with_for_update()).first()
         if found is None:

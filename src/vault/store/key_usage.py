@@ -14,7 +14,7 @@ from vault.store.engine import reading
 from vault.store.hanging import ALIASES, ITEMS, SUBJECT_KEYS, SUBJECTS, Hanging
 from vault.store.queries import now_us
 from vault.store.rows import LIVE_STATES, TenantKeyRow
-from vault.store.states import TenantState
+from vault.store.states import OperationKind, TenantState
 
 SKEW_US = 60_000_000
 """How far in the future a time in a row may be, as after a change of the database's host; one beyond that nobody of us wrote."""
@@ -99,7 +99,7 @@ def rotations_to_begin(engine: sa.Engine) -> list[bytes]:
     with reading(engine, _PATIENCE_S) as connection:
         now = now_us(connection)
         recent = operation.state.in_(LIVE_STATES) | operation.update_us.between(now - _LEFT_ALONE_US, now + SKEW_US)
-        tried = (operation.tenant_uid == schedule) & (operation.kind == "Rotate") & recent
+        tried = (operation.tenant_uid == schedule) & (operation.kind == OperationKind.ROTATE) & recent
         idle = ~sa.exists().where(tried).correlate(t.key_schedule) & sa.exists().where(served).correlate(t.key_schedule)
         return list(connection.scalars(_overdue(connection).where(idle)))
 

@@ -1,4 +1,4 @@
-"""The states that rows can be in, as their columns hold them."""
+"""The states that rows can be in, and the kinds of long work, as their columns hold them."""
 
 from typing import Final
 
@@ -40,6 +40,15 @@ class ErasureState:
 
     BEGUN: Final = "BEGUN"
     DONE: Final = "DONE"
+
+
+class OperationKind:
+    """Of long work: the method that asks for it."""
+
+    ROTATE: Final = "Rotate"
+    REKEY: Final = "Rekey"
+    DESTROY: Final = "Destroy"
+    BULK_ERASE: Final = "BulkErase"
 
 
 class OperationState:

@@ -13,13 +13,13 @@ from vault.safe import new_uid
 from vault.store.reads import Known, Reads
 from vault.store.rows import OperationRow
 from vault.store.sealing import check
-from vault.store.states import OperationState
+from vault.store.states import OperationKind, OperationState
 from vault.subjects.begin_erasure import UNKNOWN_HINT, begin, check_erasable, is_of, named, owned_by, requested, reused
 from vault.subjects.named import find
 from vault.v1 import common_pb2
 from vault.v1 import subject_service_pb2 as v1
 
-ACTION = "BulkErase"
+ACTION = OperationKind.BULK_ERASE
 
 
 class BulkErase:

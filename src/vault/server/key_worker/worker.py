@@ -20,7 +20,7 @@ from vault.store.key_usage import rotations_to_begin
 from vault.store.rotation.progress import NotOursError, Place, end, give_back, runnable, take
 from vault.store.rows import OperationRow
 from vault.store.sealing import check
-from vault.store.states import OperationState
+from vault.store.states import OperationKind, OperationState
 from vault.v1 import common_pb2, key_service_pb2
 
 log = structlog.get_logger(__name__)
@@ -48,7 +48,11 @@ class Work(Protocol):
         """What the operation's row says in the end."""
 
 
-KINDS: Mapping[str, Callable[[Desk, OperationRow, int], Work]] = {"Rotate": Rotation, "Rekey": Rekey, "Destroy": Destruction}
+KINDS: Mapping[str, Callable[[Desk, OperationRow, int], Work]] = {
+    OperationKind.ROTATE: Rotation,
+    OperationKind.REKEY: Rekey,
+    OperationKind.DESTROY: Destruction,
+}
 """By the operation's kind."""
 
 
@@ -161,7 +165,7 @@ class Worker:
 
 def _rate(row: OperationRow) -> int:
     """Rows a second at most, 0 for no limit."""
-    if row.kind == "Destroy":
+    if row.kind == OperationKind.DESTROY:
         return 0
-    wanted = key_service_pb2.RotateRequest if row.kind == "Rotate" else key_service_pb2.RekeyWork
+    wanted = key_service_pb2.RotateRequest if row.kind == OperationKind.ROTATE else key_service_pb2.RekeyWork
     return wanted.FromString(row.request).max_rows_per_second
