@@ -44,8 +44,7 @@ class LastLook:
         hanging = acts.in_use(rows, self._keep_from)
         with reading(self._desk.engine, self._patience_s) as connection:
             left = census(connection, tenant.uid, tenant.epoch, tenant.index_key_version)
-        counts = left._replace(rekey_due=0)._asdict()
-        hanging += [f"{name.replace('_', ' ')} under older keys ({count})" for name, count in counts.items() if count]
+        hanging += [f"{kind.replace('_', ' ')} under older keys ({count})" for kind, count in left.hanging().items() if count]
         if hanging:
             raise _in_use(f"KEK versions before {self._keep_from} still keep {', '.join(hanging)} alive; let a rotation end first")
 

@@ -141,15 +141,14 @@ class Rotation:
             self._begin_again(left)
             return True
         check_nobody_is_back(self._desk, keys, self._remembered, _PATIENCE_S)
-        found = {name: count for name, count in left._asdict().items() if name != "rekey_due"}
-        details = {f"left_{name}": str(count) for name, count in found.items()}
+        found = left.hanging()
+        details = {f"left_{kind}": str(count) for kind, count in found.items()}
         details |= {f"done_{kind}": str(count) for kind, count in self.place.kinds.items()}
         retirement = acts.retire(self._caller, {**self._details, **details, "rows_done": str(self.place.done)}, *self._new)
         self._desk.act(retirement)
         self._attest(found, retirement.ended)
-        self._note(
-            self.place._replace(total=self.place.done)
-        )  # re-keying has moved some rows along that were counted for themselves
+        # Re-keying has moved some rows along that were counted for themselves.
+        self._note(self.place._replace(total=self.place.done))
         return False
 
     def _attest(self, left: Mapping[str, int], retired: Sequence[TenantKeyRow]) -> None:

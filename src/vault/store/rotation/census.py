@@ -1,5 +1,6 @@
 """Counting what still hangs on old keys: before a rotation begins, and at its end, when nothing must be left."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -25,7 +26,11 @@ class Census(NamedTuple):
     @property
     def is_empty(self) -> bool:
         """Whether nothing is left that would keep an old key alive; subjects may have become due for a new key since."""
-        return not any(self._replace(rekey_due=0))
+        return not any(self.hanging().values())
+
+    def hanging(self) -> Mapping[str, int]:
+        """By kind, what keeps an old key alive: all but the subjects that are due for a new one."""
+        return {kind: count for kind, count in self._asdict().items() if kind != "rekey_due"}
 
 
 def census(connection: sa.Connection, tenant_uid: bytes, epoch: int, index_key_version: int) -> Census:
