@@ -10,6 +10,7 @@ from hashlib import sha256
 
 from vault.crypto.commitment import commitment
 from vault.crypto.keys import Key
+from vault.keys.schedule import copies_s
 from vault.kms.tenant_keys import EPOCH, INDEX
 from vault.store import erasing
 from vault.store.reads import Belongings
@@ -97,7 +98,7 @@ def done(
     statement = ErasureStatement.FromString(before)
     _say_what_goes(statement, found)
     statement.clean_time.FromMicroseconds(now_us + round(promises.clean_after_s * _US))
-    statement.horizon_time.FromMicroseconds(now_us + round((promises.key_cache_ttl_s + _copies_s(schedule)) * _US))
+    statement.horizon_time.FromMicroseconds(now_us + round((promises.key_cache_ttl_s + _until_ended_s(schedule)) * _US))
     statement.horizon_provable = promises.proves_destruction
     statement.kek_imported = kek_imported
     return statement
@@ -145,8 +146,6 @@ def _older(found: Found) -> set[int]:
     return {version for version in noted if 0 < version < found.kek_version}
 
 
-def _copies_s(schedule: KeyScheduleRow | None) -> int:
+def _until_ended_s(schedule: KeyScheduleRow | None) -> int:
     """How long until the epoch ends, and copies of the database and of the KMS made before that are gone."""
-    if schedule is None:
-        return 3 * UNKNOWN_S
-    return (schedule.rotate_every_s or UNKNOWN_S) + schedule.restore_window_s + schedule.snapshot_retention_s
+    return (schedule.rotate_every_s if schedule and schedule.rotate_every_s else UNKNOWN_S) + copies_s(schedule)
