@@ -270,7 +270,7 @@ def test_an_erasure_that_was_edited_keeps_no_other_from_its_horizon(at_work: Wor
 
 
 def test_all_horizons_are_reached_though_some_have_to_wait(at_work: Working, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vault.keys.acts.MAX_HORIZONS", 2)
+    monkeypatch.setattr("vault.keys.horizon.MAX_ERASURES", 2)
     inside = at_work.inside
     early = [_erased(at_work) for _ in range(3)]
     keep_from = rotate(inside).kek_version

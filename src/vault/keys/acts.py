@@ -1,10 +1,7 @@
-"""What the key worker does to a tenant's keys, each an act with its event: new ones, their retirement, their end, and horizons."""
+"""What the key worker does to a tenant's keys, each an act with its event: new ones, their retirement, their end."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from typing import NamedTuple
-
-from google.protobuf.message import DecodeError
 
 from vault.administration import Act
 from vault.audit.events import Caller
@@ -13,16 +10,13 @@ from vault.kms.key_manager import Wrapped
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, TenantKeys
 from vault.kms.wrapped_by import wrapped_by
 from vault.store.reads import Reads, Rows
-from vault.store.rows import ErasureRow, TenantKeyRow, TenantRow
-from vault.store.sealing import fits, sealed, tenant_of
-from vault.store.states import ErasureState, KeyState
+from vault.store.rows import TenantKeyRow
+from vault.store.sealing import sealed, tenant_of
+from vault.store.states import KeyState
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
-from vault.v1.subject_service_pb2 import ErasureStatement
 
-ROTATED, RETIRED, DESTROYED, HORIZON = "KeysRotated", "KeysRetired", "KeysDestroyed", "HorizonReached"
-MAX_HORIZONS = 1000
-"""Erasures that one event lists."""
+ROTATED, RETIRED, DESTROYED = "KeysRotated", "KeysRetired", "KeysDestroyed"
 
 Effect = Callable[[Rows, TenantKeys], Writes]
 
@@ -39,78 +33,6 @@ class KeyAct(Act):
     def reads(self, _keys: TenantKeys | None) -> Reads:
         """The tenant's keys."""
         return Reads(tenant_keys=True, owning=True)
-
-
-class Gone(NamedTuple):
-    """Up to where a tenant's keys are destroyed: the newest epoch and index key that are, the oldest KEK version that is not."""
-
-    epoch: int
-    index_key: int
-    oldest_kek: int
-
-    def covers(self, row: ErasureRow) -> bool:
-        """Whether an erasure is done of which no copy can be read any more: its row and its statement name what is gone alone.
-
-        The newest KEK version in the statement wrapped whatever touched the erased; only a receipt's opening that was moved
-        since is under newer keys, which the row names.
-        """
-        try:
-            statement = ErasureStatement.FromString(row.statement)
-        except DecodeError:
-            return False
-        if row.state != ErasureState.DONE or not statement.kek_versions or max(statement.kek_versions) >= self.oldest_kek:
-            return False
-        was_moved = (row.epoch, row.index_key_version) != (statement.epoch, statement.index_key_version)
-        return not was_moved or (row.epoch <= self.epoch and row.index_key_version <= self.index_key)
-
-
-def gone(tenant: TenantRow, keys: TenantKeys, oldest_kek: int) -> Gone:
-    """What is destroyed, by the tenant's row with its MAC and by what the KMS has opened and says: no row of a key is asked.
-
-    Epochs and index keys are numbered one by one, each under a newer KEK version than the one before, the current ones under
-    the newest in use. So of the KEK versions that are left, none has more than one of each, and all that are older are gone. Where
-    a KEK version wrapped none, one that is gone may count as living: never the other way round.
-
-    Args:
-        tenant: the tenant's row, checked.
-        keys: the tenant's keys, of its row's generation.
-        oldest_kek: the oldest KEK version that is not destroyed.
-    """
-    living = max(keys.kek_version - oldest_kek, 0) + 1
-    return Gone(max(tenant.epoch - living, 0), max(tenant.index_key_version - living, 0), oldest_kek)
-
-
-class HorizonAct(Act):
-    """The act that says which erasures no copy can undo any more."""
-
-    def __init__(self, caller: Caller, details: Mapping[str, str], erasures: Iterable[bytes], gone: Gone) -> None:
-        """Make it.
-
-        Args:
-            caller: who.
-            details: what the log says besides.
-            erasures: their uids, ``MAX_HORIZONS`` at most; looked at once more. One whose row was altered stops no other.
-            gone: what is destroyed, as the KMS says itself.
-        """
-        said = {"oldest": str(gone.oldest_kek), "epoch": str(gone.epoch), "index_key": str(gone.index_key)}
-        super().__init__(caller, HORIZON, "", {**details, **said}, self._reach)
-        self._erasures = frozenset(erasures)
-        self._gone = gone
-        self.reached: list[ErasureRow] = []
-        self.altered: list[ErasureRow] = []
-        """Once it has run: those whose horizon it has said, and those of which it can't be."""
-
-    def reads(self, _keys: TenantKeys | None) -> Reads:
-        """The erasures."""
-        return Reads(erasures=self._erasures)
-
-    def _reach(self, rows: Rows, keys: TenantKeys) -> Writes:
-        waiting = [row for row in rows.erasures.values() if not row.horizon_us]
-        self.altered = [row for row in waiting if not fits(keys.authority, row)]
-        self.reached = [row for row in waiting if self._gone.covers(row) and row not in self.altered]
-        self.details["erasures"] = ",".join(sorted(row.uid.hex() for row in self.reached))
-        self.details["altered"] = str(len(self.altered))
-        return Writes(replaced=[(row, sealed(keys.authority, row._replace(horizon_us=rows.now_us))) for row in self.reached])
 
 
 def rotate(caller: Caller, details: Mapping[str, str], epoch: int, fresh: Mapping[tuple[str, int], Wrapped]) -> KeyAct:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 import structlog
 
 from vault.audit.events import Caller
-from vault.keys import acts
+from vault.keys import acts, horizon
 from vault.kms.kek import Kek
 from vault.server.key_worker.desk import Desk
 from vault.server.key_worker.forgetting import forget
@@ -94,10 +94,10 @@ class Destruction:
         oldest = self._desk.administrator.kek(self._row.tenant_uid).oldest
         keys = self._desk.keys(self._row.tenant_uid)
         with pinning(self._desk.engine, keys) as (connection, tenant):
-            gone = acts.gone(tenant, keys, oldest)
+            gone = horizon.gone(tenant, keys, oldest)
             c = t.erasure.c
             waiting = (c.tenant_uid == self._row.tenant_uid) & (c.horizon_us == 0) & (c.uid > self.place.cursor)
-            page = sa.select(t.erasure).where(waiting).order_by(c.uid).limit(acts.MAX_HORIZONS)
+            page = sa.select(t.erasure).where(waiting).order_by(c.uid).limit(horizon.MAX_ERASURES)
             erasures = list(map(ErasureRow._make, connection.execute(page)))
         if not erasures:
             self._note(self.place._replace(phase=FORGET, cursor=b""))
@@ -106,9 +106,9 @@ class Destruction:
         reached = self._say(told, gone) if told else 0
         self._note(self.place._replace(cursor=erasures[-1].uid, done=self.place.done + reached))
 
-    def _say(self, erasures: list[bytes], gone: acts.Gone) -> int:
+    def _say(self, erasures: list[bytes], gone: horizon.Gone) -> int:
         """Say of how many of these the horizon is reached; whoever runs the vault hears of those that were altered."""
-        act = acts.HorizonAct(self._caller, self._details, erasures, gone)
+        act = horizon.HorizonAct(self._caller, self._details, erasures, gone)
         self._desk.act(act)
         for row in act.altered:
             log.error(

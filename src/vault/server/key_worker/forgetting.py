@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from vault.administration import Act, nothing
 from vault.audit.events import Caller
-from vault.keys.acts import MAX_HORIZONS
+from vault.keys.horizon import MAX_ERASURES
 from vault.keys.schedule import copies_s
 from vault.server.key_worker.desk import Desk
 from vault.store import tables as t
@@ -45,7 +45,7 @@ def forget(desk: Desk, caller: Caller, details: Mapping[str, str], after: bytes)
         before_us = now_us(connection) - copies_s(schedule) * 1_000_000
         c = t.erasure.c
         old = (c.tenant_uid == keys.tenant_uid) & c.horizon_us.between(1, before_us) & (c.uid > after)
-        page = sa.select(t.erasure).where(old).order_by(c.uid).limit(MAX_HORIZONS)
+        page = sa.select(t.erasure).where(old).order_by(c.uid).limit(MAX_ERASURES)
         rows = list(map(ErasureRow._make, connection.execute(page)))
     if not rows:
         return None
