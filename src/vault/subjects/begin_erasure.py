@@ -19,6 +19,7 @@ from vault.store.reads import Belongings, Known, Reads
 from vault.store.rows import RETENTION_US, ErasureRow, HoldRow
 from vault.store.sealing import check, sealed
 from vault.store.states import ErasureState, SubjectState
+from vault.subjects.belongings import live_holds
 from vault.subjects.erasure_statement import Found, begun
 from vault.subjects.own_keys import only_own
 from vault.v1 import common_pb2
@@ -63,9 +64,9 @@ def check_erasable(admitted: Admitted, known: Known, owned: Belongings) -> None:
     """
     for hold in owned.holds:
         check(admitted.keys.authority, hold)
-        if hold.expire_us is None or hold.expire_us > admitted.rows.now_us:
-            admitted.draft.touch_subject("", known.subject.uid, reason=common_pb2.ERROR_REASON_SUBJECT_HELD)
-            raise _held(hold)
+    for hold in live_holds(admitted, owned):
+        admitted.draft.touch_subject("", known.subject.uid, reason=common_pb2.ERROR_REASON_SUBJECT_HELD)
+        raise _held(hold)
     if known.subject.state == SubjectState.ERASING:
         admitted.draft.touch_subject("", known.subject.uid, reason=common_pb2.ERROR_REASON_WRONG_STATE)
         raise VaultError(
