@@ -32,6 +32,7 @@ def test_a_damaged_key_keeps_nobody_else_from_being_rekeyed_and_is_named_in_the_
     open_vault.edit(t.subject_key, where, wrapped=bytes(66))
     error = _ended(open_vault, begin_rotation(open_vault).name)
     assert "INTEGRITY" in error
+    assert "subject keys (1)" in error
     assert hurt.uid.hex() in error
     assert [row.uid for row in open_vault.rows(t.subject, tenant_uid=hurt.tenant_uid, rekey_due=True)] == [hurt.uid]
     open_vault.edit(t.subject_key, where, **key._asdict())

@@ -88,7 +88,7 @@ def _not_done(subject_uids: Iterable[bytes]) -> VaultError:
 
 
 def _altered(left: Census, subject_uids: Iterable[bytes]) -> VaultError:
-    counted = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in left.hanging().items() if count)
+    counted = ", ".join(f"{kind.replace('_', ' ')} ({count})" for kind, count in left.hanging().items() if count)
     return VaultError(
         common_pb2.ERROR_REASON_INTEGRITY,
         f"rows that were altered or damaged can't be moved to the new keys, so the old ones stay: {counted}, of "
