@@ -181,7 +181,7 @@ operation = sa.Table(  # long work
     _uid("tenant_uid", primary_key=True),
     _uid("uid", primary_key=True),
     _text("kind"),
-    _bytes("request"),  # the serialised request that asked for it
+    _bytes("request"),  # serialised: what whoever runs it has to know, without a value or a subject_id
     _uid("principal_uid"),
     _number("create_us"),
     _bytes("mac"),  # over all that precedes
