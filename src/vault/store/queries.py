@@ -12,7 +12,7 @@ from vault.store import tables as t
 from vault.store.queries_approvals import fetch_approvals
 from vault.store.queries_erasures import fetch_erasures
 from vault.store.queries_everything import fetch_everything
-from vault.store.queries_lives import fetch_lives
+from vault.store.queries_key_work import fetch_key_work
 from vault.store.queries_subjects import CURRENT_KEY, KNOWN, fetch_belongings, fetch_subject_pages, known_from, same
 from vault.store.reads import FIELD, STORE, FieldHeld, Head, Held, Known, Page, Reads, Rows
 from vault.store.rows import (
@@ -26,6 +26,7 @@ from vault.store.rows import (
     TenantRow,
     TokenRow,
 )
+from vault.store.states import SubjectState
 from vault.store.tenant_locks import own, pin
 
 Need = tuple[Head, Reads, Rows]
@@ -165,7 +166,7 @@ def fetch_data(connection: sa.Connection, needs: Sequence[Need]) -> None:
         _look_up(connection, lookup, needs)
     fetch_belongings(connection, needs)
     fetch_subject_pages(connection, needs)
-    fetch_lives(connection, needs)
+    fetch_key_work(connection, needs)
     fetch_everything(connection, needs)
     fetch_erasures(connection, needs)
     fetch_approvals(connection, needs)
@@ -299,7 +300,7 @@ def _fetch_pages(connection: sa.Connection, alike: list[tuple[Page, Head, Rows]]
     keys = {(head.tenant_uid, key) for page, head, _ in alike for key in page.keys}
     order = sa.tuple_(t.item.c.uid, t.token.c.uid)
     number = sa.func.row_number().over(partition_by=(tenant, column), order_by=(t.item.c.uid, t.token.c.uid)).label("number")
-    usable = (t.token.c.recipient == "", collected, t.subject.c.state == "ACTIVE", order > sa.tuple_(*shape.after))
+    usable = (t.token.c.recipient == "", collected, t.subject.c.state == SubjectState.ACTIVE, order > sa.tuple_(*shape.after))
     inner = _HELD.add_columns(number).where(_among((tenant, column), keys), *usable)
     if shape.data_class:
         inner = inner.where(t.item.c.data_class == shape.data_class)

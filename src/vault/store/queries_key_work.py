@@ -1,4 +1,4 @@
-"""What calls read of the lives of keys: a tenant's wrapped keys and the long work on them. Rare, so one query a call."""
+"""What calls read of the work on keys: a tenant's wrapped keys, and its operations. Rare, so one query a call."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from vault.store.rows import OperationRow, TenantKeyRow
 _NEWEST = 100
 
 
-def fetch_lives(connection: sa.Connection, needs: Sequence[tuple[Head, Reads, Rows]]) -> None:
+def fetch_key_work(connection: sa.Connection, needs: Sequence[tuple[Head, Reads, Rows]]) -> None:
     """Fill in tenants' keys and operations for whoever asked for them.
 
     Raises:
