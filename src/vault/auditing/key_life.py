@@ -7,16 +7,18 @@ was had its keys, or its fingerprints, under the key.
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from vault.audit.receipt_leaves import ERASED
 from vault.auditing.filter import invalid
 from vault.auditing.uses import uses
 from vault.errors import VaultError
+from vault.keys.acts import DESTROYED, RETIRED, ROTATED
 from vault.v1 import audit_pb2, common_pb2
 from vault.v1 import audit_service_pb2 as v1
 
 MAX_EXPOSED: Final = 2_000_000
 """Subjects that are listed: some 200 MB of memory."""
 
-_ROTATED, _RETIRED, _DESTROYED, _CREATED, _ERASED = "KeysRotated", "KeysRetired", "KeysDestroyed", "TenantCreated", "Erased"
+_CREATED = "TenantCreated"
 NEEDLES: Final = (b"Keys", _CREATED.encode())
 """What stands in every entry that says something about the life of keys."""
 _DETAILS: Mapping[int, str] = {v1.KEY_KIND_EPOCH: "epoch", v1.KEY_KIND_INDEX: "index_key", v1.KEY_KIND_KEK: "kek_version"}
@@ -89,13 +91,13 @@ class Lives:
         if event.decision != audit_pb2.DECISION_ALLOWED:
             return
         place, details = Place(index, event.time_us), event.details
-        if event.action in (_ROTATED, _CREATED):
-            said = details if event.action == _ROTATED else _FIRST
+        if event.action in (ROTATED, _CREATED):
+            said = details if event.action == ROTATED else _FIRST
             numbers = {name: int(said[name]) for name in _DETAILS.values() if said.get(name, "").isdecimal()}
             self._made.append(Made(place, numbers))
-        elif event.action == _RETIRED:
+        elif event.action == RETIRED:
             self._retired |= {name.replace("_", ":"): place for name in details if name.startswith(("epoch_", "index_"))}
-        elif event.action == _DESTROYED:
+        elif event.action == DESTROYED:
             self._destroyed |= {name.replace("_", ":"): place for name in details.get("keys", "").split(",")}
 
     def of(self, key: v1.NamedKey) -> Life:
@@ -148,7 +150,7 @@ class Exposed:
         for subject_uid, way in uses(event):
             if way.use not in _UNTOUCHED:
                 self._subjects.setdefault(subject_uid, True)
-                if was_before and event.action == _ERASED:
+                if was_before and event.action == ERASED:
                     self._subjects[subject_uid] = False
         if len(self._subjects) > MAX_EXPOSED:
             raise VaultError(
