@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from deploy.local_stack.postgres import PostgresServer
 from hypothesis import settings
 from tests.harness import NewVault, Vault, make_vault
@@ -40,6 +41,12 @@ def take_overs_are_waited_for() -> None:
 def transactions_may_take_long() -> None:
     """As the machine may be busy with other tests; that too long ones are not committed is shown with a limit of the test's own."""
     runner.MAX_TRANSACTION_S = PATIENCE_S
+
+
+@pytest.fixture(autouse=True)
+def logged_where_it_is_captured() -> None:
+    """What is logged goes to where this test looks, and not to where a command that ran in this process before has sent it."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ def only_errors_logged() -> Iterator[None]:
     before = structlog.get_config()
     logs.configure()
     quiet = structlog.make_filtering_bound_logger(_ERRORS_ONLY)
-    structlog.configure(wrapper_class=quiet, cache_logger_on_first_use=False)
+    structlog.configure(wrapper_class=quiet)
     try:
         yield
     finally:
