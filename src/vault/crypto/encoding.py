@@ -1,6 +1,10 @@
 """Packing: the one unambiguous encoding of several fields as bytes (docs/formats.md, "Packing"). And base64url in one spelling."""
 
 import base64
+from functools import cache
+from typing import Final
+
+_SIZES: Final = [size.to_bytes(4, "big") for size in range(256)]  # some 20 times an item
 
 
 class EncodingError(ValueError):
@@ -34,11 +38,11 @@ def pack(label: str, *fields: bytes | int | str) -> bytes:
         EncodingError: an integer is out of range, or text holds a lone surrogate.
         TypeError: a field is of another type (a bool is no integer here).
     """
-    parts = []
-    for field in (label, *fields):
+    parts = [_label(label)]
+    for field in fields:
         content = field if type(field) is bytes else _content(field)
-        parts.append(len(content).to_bytes(4, "big"))
-        parts.append(content)
+        size = len(content)
+        parts += (_SIZES[size] if size < len(_SIZES) else size.to_bytes(4, "big"), content)
     return b"".join(parts)
 
 
@@ -55,6 +59,12 @@ def decode_base64url(text: str) -> bytes:
     if base64.urlsafe_b64encode(raw).decode() != text:
         raise EncodingError("not base64url with padding as it is written")
     return raw
+
+
+@cache
+def _label(label: str) -> bytes:
+    content = utf8(label)
+    return len(content).to_bytes(4, "big") + content
 
 
 def _content(field: object) -> bytes:

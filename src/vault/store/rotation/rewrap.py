@@ -31,7 +31,7 @@ _UNOPENED = (DecryptionError, KeysMissingError, VaultError)
 """What is wrong with a row that stays where it is. All living epochs are at hand: who names another was altered, or put back."""
 _UPDATE_ON_POSTGRESQL = (
     "UPDATE subject_key AS k SET wrapped = v.wrapped, epoch = %(epoch)s "
-    "FROM unnest(%(uids)s::bytea[], %(kinds)s::text[], %(versions)s::bigint[], %(wrapped)s::bytea[]) "
+    "FROM unnest(%(uids)b::bytea[], %(kinds)s::text[], %(versions)b::bigint[], %(wrapped)b::bytea[]) "
     "AS v(subject_uid, kind, version, wrapped) "
     "WHERE k.tenant_uid = %(tenant)s AND k.subject_uid = v.subject_uid AND k.kind = v.kind AND k.version = v.version"
 )
@@ -54,18 +54,20 @@ def rewrap_subject_keys(part: Part, epoch: int, erased: Container[bytes] = froze
     """
     c, tenant_uid = t.subject_key.c, part.keys.tenant_uid
     older = (c.tenant_uid == tenant_uid) & SUBJECT_KEYS.is_under_another(epoch)
-    uids = sa.select(c.subject_uid).where(older, c.subject_uid > part.after)
-    chosen = sorted(set(part.connection.scalars(uids.order_by(c.subject_uid).limit(part.limit))))
-    if not chosen:
+    uids = sa.select(c.subject_uid).where(older, c.subject_uid > part.after).order_by(c.subject_uid).limit(part.limit)
+    last = part.connection.scalar(sa.select(uids.subquery().c.subject_uid).order_by(sa.desc("subject_uid")).limit(1))
+    if last is None:
         return Pass(0, 0, None)
     owner = (t.subject.c.tenant_uid == c.tenant_uid) & (t.subject.c.uid == c.subject_uid)
     lasting = (c.kind != STORE) | (~t.subject.c.rekey_due & (c.version == t.subject.c.store_key_version))
-    theirs = sa.select(t.subject_key).join(t.subject, owner).where(older, c.subject_uid.in_(chosen), lasting)
+    theirs = (
+        sa.select(t.subject_key).join(t.subject, owner).where(older, c.subject_uid > part.after, c.subject_uid <= last, lasting)
+    )
     locked = theirs.with_for_update(of=t.subject_key, skip_locked=part.passes_by)
     rows = list(map(SubjectKeyRow._make, part.connection.execute(locked)))
     moved = [new for row in rows if row.subject_uid not in erased and (new := _moved(part.keys, row, epoch))]
     _update(part.connection, tenant_uid, epoch, moved)
-    return Pass(len(moved), len(rows) - len(moved), chosen[-1])
+    return Pass(len(moved), len(rows) - len(moved), last)
 
 
 def rewrap_requests(part: Part, epoch: int) -> Pass:
