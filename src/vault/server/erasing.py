@@ -20,6 +20,7 @@ from vault.server.dispatcher import Dispatcher
 from vault.server.metrics import Metrics
 from vault.server.node import Node
 from vault.store import erasures
+from vault.store.blanking import blank_next
 from vault.store.erasing import erase_part
 from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.rows import ErasureRow
@@ -113,6 +114,8 @@ class Eraser:
 
     async def _finish(self, row: ErasureRow) -> ErasureRow:
         is_imported = await self._in_thread(self._note_destroyed, row)
+        while await self._in_thread(blank_next, self._node.engine, row.tenant_uid, [row.subject_uid]):
+            pass
         if is_large(ErasureStatement.FromString(row.statement)):
             while await self._in_thread(erase_part, self._node.engine, row.tenant_uid, row.subject_uid):
                 pass

@@ -3,13 +3,12 @@
 import sqlalchemy as sa
 
 from vault.store import tables as t
+from vault.store.blanking import blank_requests
 
 LEFT = (t.token, t.item, t.subject_alias, t.subject_hold, t.subject_key, t.idempotency_subject)
 """The tables with rows of a subject's own, besides its own row."""
 PART_ROWS = 5000
 """Rows of one table that go in one transaction: whoever has more items and tokens is erased in parts."""
-
-_BLANK = {"digest_key": b"", "digest": b"", "results": b"", "mac": b""}
 
 
 def erase_subject(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes) -> None:
@@ -62,17 +61,3 @@ def rows_left(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes) 
         for table, owner in owners
     }
     return {name: count for name, count in counted.items() if count}
-
-
-def blank_requests(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes) -> None:
-    """Forget what requests about a subject did and were, but not that there were any, within the connection's transaction.
-
-    Their digests can be tried for values that were deleted since, by whoever has the key they are under.
-
-    Raises:
-        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
-    """
-    about, request = t.idempotency_subject.c, t.idempotency.c
-    own = (about.tenant_uid == tenant_uid) & (about.subject_uid == subject_uid)
-    named = sa.tuple_(request.request_id, request.principal_uid).in_(sa.select(about.request_id, about.principal_uid).where(own))
-    connection.execute(t.idempotency.update().where(request.tenant_uid == tenant_uid, named).values(_BLANK))

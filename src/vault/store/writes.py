@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from vault.store import tables as t
+from vault.store.blanking import blank_requests
 from vault.store.copying import copy_text
-from vault.store.erasing import blank_requests, erase_subject
+from vault.store.erasing import erase_subject
 from vault.store.rows import (
     LIVE_STATES,
     TABLES,
