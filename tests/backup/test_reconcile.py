@@ -9,6 +9,8 @@ import pytest
 from tests.audit_verify.logs import write
 from tests.audit_verify.vaults import Desk
 from tests.backup.places import Site, config_of, erase, head, integrate, pdvault, reconcile, stored
+from tests.erasure.working import erase as erase_request
+from tests.erasure.working import working
 from tests.harness import Vault
 from tests.use_cases.inside import Inside, inside
 from tests.use_cases.requests import delete, new_email, new_subject, reveal, tokenize, tokens_of, update
@@ -16,7 +18,10 @@ from tests.use_cases.requests import delete, new_email, new_subject, reveal, tok
 from vault import principals
 from vault.access.issuing import principal_uri
 from vault.audit.note import parse_vkey
+from vault.errors import VaultError
+from vault.server import erasing
 from vault.store import tables as t
+from vault.v1 import common_pb2
 from vault.v1.audit_pb2 import AuditEvent
 
 
@@ -194,7 +199,40 @@ def test_somebody_who_is_back_in_a_log_that_is_not_behind_is_erased_again(sqlite
         assert opened.refused(reveal(erased)) == "TOKEN_NOT_FOUND"
 
 
-def test_an_erasure_under_way_is_left_to_the_servers(sqlite_site: Site) -> None:
+def begun(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """Somebody whose erasure the KMS has its note of and that was cut off then, by uid."""
+    name = new_subject()
+    with working(vault) as at_work, monkeypatch.context() as patch:
+        at_work.ask(tokenize((name, "email", new_email())), "all")
+        patch.setattr(erasing, "blank_next", _cut_off)
+        assert at_work.refused(erase_request(name)).reason_name == "DATABASE_UNAVAILABLE"
+        (row,) = at_work.inside.rows(t.subject, state="ERASING")
+    return bytes(row.uid)
+
+
+def _cut_off(*_: Any) -> bool:
+    raise VaultError(common_pb2.ERROR_REASON_DATABASE_UNAVAILABLE, "the database does not answer")
+
+
+def test_an_erasure_under_way_is_left_to_the_servers(sqlite_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject_uid = begun(sqlite_site.old, monkeypatch)
+    assert reconcile(sqlite_site.old).rows == []
+    with inside(sqlite_site.old) as opened:
+        assert opened.row(t.subject, uid=subject_uid).state == "ERASING"
+
+
+def test_somebody_is_erased_again_whose_erasure_only_an_altered_row_calls_begun(
+    sqlite_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject_uid = begun(sqlite_site.old, monkeypatch)
+    with inside(sqlite_site.old) as opened:
+        opened.edit(t.erasure, {"subject_uid": subject_uid}, begin_us=1)
+    assert row_of(reconcile(sqlite_site.old).rows, sqlite_site.old)["erased_again"] == 1
+    with inside(sqlite_site.old) as opened:
+        assert opened.rows(t.subject, uid=subject_uid) == []
+
+
+def test_somebody_is_erased_again_whom_nothing_but_the_subjects_row_calls_erasing(sqlite_site: Site) -> None:
     (token, *_) = sqlite_site.store()
     sqlite_site.grow()
     with inside(sqlite_site.old) as opened:
@@ -202,7 +240,9 @@ def test_an_erasure_under_way_is_left_to_the_servers(sqlite_site: Site) -> None:
         opened.reseal(t.subject, {"uid": subject_uid}, state="ERASING")
         text = json.dumps({"time_us": 1, "subject_uid": subject_uid.hex(), "key_ids": []})
         opened.node.key_manager.note_destroyed(opened.tenant().uid, bytes(16), text)
-    assert reconcile(sqlite_site.old).rows == []
+    assert row_of(reconcile(sqlite_site.old).rows, sqlite_site.old)["erased_again"] == 1
+    with inside(sqlite_site.old) as opened:
+        assert opened.refused(reveal(token)) == "TOKEN_NOT_FOUND"
 
 
 def test_the_vault_that_was_backed_up_serves_no_more(site: Site) -> None:

@@ -16,17 +16,20 @@ from vault.audit.checkpoint import Checkpoint
 from vault.audit.continuing import continuing, opened
 from vault.audit.events import Draft
 from vault.audit.note import encode_base64, sign_note, verifier
-from vault.backup.erasures import Repeated, erase_again, is_any_back
+from vault.backup.erasures import Repeated, erase_again
 from vault.backup.restored_log import PATIENCE_S, RestoredLog, read_restored
 from vault.errors import VaultError
 from vault.kms.key_manager import AnchorMovedError, KeyManager
 from vault.store import tables as t
 from vault.store.engine import reading
+from vault.store.key_loader import load_authority
 from vault.store.log.chains import Trouble
 from vault.store.log.check import check_log
 from vault.store.log.rows import LogRow, PendingRow
 from vault.store.queries import now_us
+from vault.store.returned import are_under_way, come_back
 from vault.store.writes import insert
+from vault.subjects.destroyed_note import read_notes
 from vault.v1 import common_pb2
 from vault.v1.audit_pb2 import CHANGE_DELETED
 
@@ -90,11 +93,19 @@ def _is_due(engine: sa.Engine, key_manager: KeyManager, tenant_uid: bytes) -> bo
     try:
         with reading(engine, PATIENCE_S) as connection:
             check_log(connection, tenant_uid, anchor, public_key)
-            return is_any_back(connection, tenant_uid, key_manager.destroyed(tenant_uid))
+            return _is_anybody_back(connection, key_manager, tenant_uid)
     except VaultError as error:
         if error.reason not in _DUE:
             raise
         return True
+
+
+def _is_anybody_back(connection: sa.Connection, key_manager: KeyManager, tenant_uid: bytes) -> bool:
+    """Whether somebody is there again who was erased; whose erasure is under way, which any node finishes, does not count."""
+    back = come_back(connection, tenant_uid, read_notes(key_manager.destroyed(tenant_uid)))
+    if not back:
+        return False
+    return not are_under_way(connection, load_authority(connection, key_manager, tenant_uid), tenant_uid, back.values())
 
 
 def _go_on(engine: sa.Engine, key_manager: KeyManager, node: str, log: RestoredLog) -> Reconciled:

@@ -78,6 +78,22 @@ class KeyLoader:
         return row, keys if row.state == TenantState.ACTIVE else [key for key in keys if key.kind == AUTHORITY]
 
 
+def load_authority(connection: sa.Connection, key_manager: KeyManager, tenant_uid: bytes) -> Authority:
+    """A tenant's authority key alone, which opens no value, for whoever works on tables that nobody is served from.
+
+    Raises:
+        VaultError: INTEGRITY, if it is missing; of the KMS.
+        sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
+    """
+    c = t.tenant_key.c
+    own = (c.tenant_uid == tenant_uid) & (c.kind == AUTHORITY) & c.state.in_(KEYS_IN_USE)
+    rows = [TenantKeyRow(*row) for row in connection.execute(sa.select(t.tenant_key).where(own).order_by(c.version))]
+    if not rows:
+        raise _missing()
+    keys = key_manager.unwrap(tenant_uid, [(row.wrapped, kms_context(tenant_uid, row.kind, row.version)) for row in rows])
+    return Authority(rows[-1].version, dict(zip((row.version for row in rows), keys, strict=True)))
+
+
 def _missing() -> VaultError:
     return VaultError(
         common_pb2.ERROR_REASON_INTEGRITY, "the tenant's row or one of its keys is missing; the operator must investigate"

@@ -1,10 +1,12 @@
 """What the KMS is told of an erasure before anything is destroyed (docs/formats.md, "Erasure receipt")."""
 
 import json
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from vault.errors import VaultError
 from vault.store.reads import STORE
+from vault.store.returned import Erased
 from vault.store.rows import ErasureRow
 from vault.v1 import common_pb2
 from vault.v1.subject_service_pb2 import DestroyedKey, ErasureStatement
@@ -51,6 +53,20 @@ def read_note(erasure_uid: bytes, text: str) -> Note:
             "served; the operator must investigate",
         ) from None
     return note
+
+
+def read_notes(destroyed: Mapping[bytes, str]) -> Erased:
+    """What the KMS remembers of all erasures.
+
+    Args:
+        destroyed: by erasure uid, as ``KeyManager.destroyed`` gives it.
+
+    Raises:
+        VaultError: INTEGRITY, as ``read_note``.
+    """
+    notes = {erasure_uid: read_note(erasure_uid, text) for erasure_uid, text in destroyed.items()}
+    key_ids = frozenset(key_id for note in notes.values() for key_id in note.key_ids)
+    return Erased({note.subject_uid: erasure_uid for erasure_uid, note in notes.items()}, key_ids)
 
 
 def _is_for_callers(key: DestroyedKey) -> bool:

@@ -1,17 +1,12 @@
 """The erased while keys rotate: nothing of theirs may be there that could move to the new keys, or that only waits to go."""
 
-import sqlalchemy as sa
-
-from vault.backup.erasures import come_back, subjects_of
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.server.key_worker.desk import Desk
 from vault.server.key_worker.remembered import Remembered
-from vault.store import tables as t
 from vault.store.engine import reading
-from vault.store.rows import ErasureRow
-from vault.store.sealing import check
-from vault.store.states import ErasureState
+from vault.store.returned import are_under_way, come_back
+from vault.subjects.destroyed_note import read_notes
 from vault.v1 import common_pb2
 
 
@@ -28,10 +23,10 @@ def check_nobody_is_back(desk: Desk, keys: TenantKeys, remembered: Remembered, p
         VaultError: INTEGRITY; of the KMS.
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
-    destroyed = remembered.notes()  # before the rows: whoever is erased meanwhile is not among these
+    erased = read_notes(remembered.notes())  # before the rows: whoever is erased meanwhile is not among these
     with reading(desk.engine, patience_s) as connection:
-        back = come_back(connection, keys.tenant_uid, destroyed)
-        if not all(_is_under_way(connection, keys, erasure_uid) for erasure_uid in back.values()):
+        back = come_back(connection, keys.tenant_uid, erased)
+        if not are_under_way(connection, keys.authority, keys.tenant_uid, back.values()):
             raise VaultError(
                 common_pb2.ERROR_REASON_INTEGRITY,
                 "somebody who was erased is back in the database, and keys stay until nothing of theirs is there: after a restore, "
@@ -45,14 +40,4 @@ def erased_subjects(remembered: Remembered) -> frozenset[bytes]:
     Raises:
         VaultError: INTEGRITY, if an entry can't be read; of the KMS.
     """
-    return frozenset(subjects_of(remembered.notes()))
-
-
-def _is_under_way(connection: sa.Connection, keys: TenantKeys, erasure_uid: bytes) -> bool:
-    c = t.erasure.c
-    found = connection.execute(sa.select(t.erasure).where(c.tenant_uid == keys.tenant_uid, c.uid == erasure_uid)).first()
-    if found is None:
-        return False
-    row = ErasureRow(*found)
-    check(keys.authority, row)
-    return row.state == ErasureState.BEGUN
+    return frozenset(read_notes(remembered.notes()).by_subject)
