@@ -34,8 +34,10 @@ class Resealing:
             every: the subject, its row checked, with as many items as one part has.
 
         Raises:
-            DecryptionError: a key row was altered.
+            DecryptionError: a key row was altered, or put back: there is a newer one than the subject's row knows of.
         """
+        if any(row.kind == STORE and row.version > every.subject.store_key_version for row in every.keys):
+            raise DecryptionError
         self._keys, self._tenant, self._every = keys, tenant, every
         self._old = {row.version: _opened(keys, row) for row in every.keys if row.kind == STORE}
         self.items: list[ItemRow] = []

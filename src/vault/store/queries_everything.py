@@ -1,11 +1,12 @@
 """What a re-keying reads: subjects with their rows and values, taken FOR UPDATE so that nobody writes to them meanwhile.
 
-Of each subject as many items are read as one transaction can seal anew in time; the others are read for the next part.
+Of each subject as many items are read as one transaction can seal anew in time; the others are read for the next part. However
+many these are, no query looks at them: each goes along the primary key, and ends with the part.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -17,35 +18,53 @@ MAX_ITEMS = 1000
 """Items of one subject that are read at once."""
 MAX_BYTES = 16 * 1024 * 1024
 """Bytes of their envelopes, unless one alone has more."""
+MAX_PASSED = 20_000
+"""Items that are looked at, and passed by as they are under the newest store key, on the way to those that are not."""
 
-_COLUMNS = len(ItemRow._fields)
+
+class _Wanted(NamedTuple):
+    """Of a subject, ``limit`` items: the first, or those after one that are under older keys than the newest."""
+
+    limit: int
+    after: bytes | None
+
+
+class _Span(NamedTuple):
+    """The items of a part: from the first to the last uid, both empty if it has none, under store keys before a version.
+
+    ``end`` is the uid after which the next part begins; None if all is in this one.
+    """
+
+    first: bytes
+    last: bytes
+    before: int | None
+    end: bytes | None
 
 
 def fetch_everything(connection: sa.Connection, needs: Sequence[tuple[Head, Reads, Rows]]) -> None:
-    """Fill in what was asked for, one query a table and tenant.
+    """Fill in what was asked for.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: whatever the database says; the runner translates it.
     """
-    wanted, behind = defaultdict[bytes, set[bytes]](set), defaultdict[bytes, set[bytes]](set)
+    wanted = defaultdict[bytes, dict[bytes, _Wanted]](dict)
     for head, reads, _ in needs:
-        wanted[head.tenant_uid] |= reads.everything | reads.behind
-        behind[head.tenant_uid] |= reads.behind
-    found = {
-        (tenant, uid): one for tenant, uids in wanted.items() if uids for uid, one in _of(connection, tenant, uids, behind[tenant])
-    }
+        limit = min(reads.part or MAX_ITEMS, MAX_ITEMS)
+        wanted[head.tenant_uid] |= {uid: _Wanted(limit, None) for uid in reads.everything}
+        wanted[head.tenant_uid] |= {uid: _Wanted(limit, after) for uid, after in reads.behind}
+    found = {(tenant, uid): one for tenant, uids in wanted.items() if uids for uid, one in _of(connection, tenant, uids)}
     for head, reads, rows in needs:
-        uids = reads.everything | reads.behind
-        rows.everything |= {uid: found[head.tenant_uid, uid] for uid in uids if (head.tenant_uid, uid) in found}
+        subject_uids = reads.everything | {uid for uid, _ in reads.behind}
+        rows.everything |= {uid: found[head.tenant_uid, uid] for uid in subject_uids if (head.tenant_uid, uid) in found}
 
 
-def _of(
-    connection: sa.Connection, tenant_uid: bytes, uids: Collection[bytes], behind: Collection[bytes]
-) -> Iterable[tuple[bytes, Everything]]:
+def _of(connection: sa.Connection, tenant_uid: bytes, wanted: Mapping[bytes, _Wanted]) -> Iterable[tuple[bytes, Everything]]:
     c = t.subject.c
-    locked = sa.select(t.subject).where(c.tenant_uid == tenant_uid, c.uid.in_(uids)).order_by(c.uid).with_for_update()
+    locked = sa.select(t.subject).where(c.tenant_uid == tenant_uid, c.uid.in_(wanted)).order_by(c.uid).with_for_update()
     subjects = [SubjectRow(*row) for row in connection.execute(locked)]
-    every = {row.uid: Everything(row, [], [], [], {}, has_more=False) for row in subjects}
+    spans = {row.uid: _span(connection, row, wanted[row.uid]) for row in subjects}
+    ends = {uid: span.end for uid, span in spans.items()}
+    every = {row.uid: Everything(row, [], [], [], {}, ends[row.uid] is not None, ends[row.uid] or b"") for row in subjects}
 
     def theirs(table: sa.Table) -> list[Any]:
         return list(connection.execute(sa.select(table).where(table.c.tenant_uid == tenant_uid, table.c.subject_uid.in_(every))))
@@ -54,44 +73,63 @@ def _of(
         every[key.subject_uid].keys.append(key)
     for alias in map(AliasRow._make, theirs(t.subject_alias)):
         every[alias.subject_uid].aliases.append(alias)
-    counts = dict[bytes, int]()
-    for row in connection.execute(_items(tenant_uid, every, behind)):
-        item = ItemRow(*row[:_COLUMNS])
+    for item in map(ItemRow._make, _items(connection, tenant_uid, spans)):
         every[item.subject_uid].items.append(item)
-        counts[item.subject_uid] = row.of_subject
-    for token in _tokens(connection, tenant_uid, every):
+    for token in _tokens(connection, tenant_uid, spans):
         every[token.subject_uid].tokens.setdefault(token.item_uid, []).append(token.uid)
-    return [(uid, one._replace(has_more=counts.get(uid, 0) > len(one.items))) for uid, one in every.items()]
+    return every.items()
 
 
-def _items(tenant_uid: bytes, uids: Collection[bytes], behind: Collection[bytes]) -> sa.Select[Any]:
-    """The first items of each subject, in the order of their uids, and how many there are of the subject."""
-    i, s = t.item.c, t.subject.c
-    following: dict[str, Any] = {"partition_by": i.subject_uid, "order_by": i.uid}
-    numbered = (
-        sa.select(
-            i.subject_uid,
-            i.uid,
-            sa.func.row_number().over(**following).label("number"),
-            sa.func.sum(i.envelope_size).over(**following).label("size"),
-            sa.func.count().over(partition_by=i.subject_uid).label("of_subject"),
-        )
-        .join_from(t.item, t.subject, (s.tenant_uid == i.tenant_uid) & (s.uid == i.subject_uid))
-        .where(i.tenant_uid == tenant_uid, i.subject_uid.in_(uids))
-        .where(i.subject_uid.not_in(behind) | (i.store_key_version < s.store_key_version))
-        .subquery()
-    )
-    n = numbered.c
-    within = (n.number == 1) | ((n.number <= MAX_ITEMS) & (n.size <= MAX_BYTES))
-    own = (i.tenant_uid == tenant_uid) & (i.subject_uid == n.subject_uid) & (i.uid == n.uid)
-    return sa.select(t.item, n.of_subject).join_from(numbered, t.item, own).where(within).order_by(i.subject_uid, i.uid)
+def _span(connection: sa.Connection, subject: SubjectRow, wanted: _Wanted) -> _Span:
+    """Which items of a subject a part has, in the order of their uids."""
+    i, limit = t.item.c, wanted.limit
+    own = (i.tenant_uid == subject.tenant_uid) & (i.subject_uid == subject.uid)
+    sizes = sa.select(i.uid, i.envelope_size, i.store_key_version).where(own).order_by(i.uid)
+    if wanted.after is None:
+        before = None
+    else:
+        before = subject.store_key_version
+        passed = sizes.where(i.uid > wanted.after).limit(MAX_PASSED).subquery().c
+        sizes = sa.select(passed.uid, passed.envelope_size).where(passed.store_key_version < before).order_by(passed.uid)
+    found = connection.execute(sizes.limit(limit + 1)).all()
+    part = [row.uid for row in found[: _within(row.envelope_size for row in found[:limit])]]
+    first, last = (part[0], part[-1]) if part else (b"", b"")
+    if len(part) < len(found):
+        return _Span(first, last, before, last)
+    if wanted.after is None:
+        return _Span(first, last, before, None)
+    beyond = sa.select(i.uid).where(own, i.uid > wanted.after).order_by(i.uid).limit(1).offset(MAX_PASSED - 1)
+    return _Span(first, last, before, connection.scalar(beyond))
 
 
-def _tokens(connection: sa.Connection, tenant_uid: bytes, every: Mapping[bytes, Everything]) -> Iterable[Any]:
-    """The tokens of the items that were read, of each subject from the first one to the last."""
+def _within(sizes: Iterable[int]) -> int:
+    """How many of these, one at least, are no more than ``MAX_BYTES`` together."""
+    count = total = 0
+    for size in sizes:
+        total += size
+        if count and total > MAX_BYTES:
+            break
+        count += 1
+    return count
+
+
+def _items(connection: sa.Connection, tenant_uid: bytes, spans: Mapping[bytes, _Span]) -> Iterable[Any]:
+    c = t.item.c
+    among = _among(c.subject_uid, c.uid, spans)
+    for uid, span in spans.items():
+        if span.before is not None:
+            among &= (c.subject_uid != uid) | (c.store_key_version < span.before)
+    return connection.execute(sa.select(t.item).where(c.tenant_uid == tenant_uid, among).order_by(c.subject_uid, c.uid))
+
+
+def _tokens(connection: sa.Connection, tenant_uid: bytes, spans: Mapping[bytes, _Span]) -> Iterable[Any]:
     c = t.token.c
-    spans = [(uid, one.items[0].uid, one.items[-1].uid) for uid, one in every.items() if one.items]
-    if not spans:
-        return []
-    among = sa.or_(*((c.subject_uid == uid) & c.item_uid.between(first, last) for uid, first, last in spans))
+    among = _among(c.subject_uid, c.item_uid, spans)
     return connection.execute(sa.select(c.subject_uid, c.item_uid, c.uid).where(c.tenant_uid == tenant_uid, among))
+
+
+def _among(subject_uid: "sa.Column[bytes]", item_uid: "sa.Column[bytes]", spans: Mapping[bytes, _Span]) -> sa.ColumnElement[bool]:
+    """Whether a row is of the items of one of the parts; most subjects have no more than one part."""
+    whole = [uid for uid, span in spans.items() if span.before is None and span.end is None]
+    cut = [(uid, span) for uid, span in spans.items() if uid not in whole and span.first]
+    return sa.or_(subject_uid.in_(whole), *((subject_uid == uid) & item_uid.between(one.first, one.last) for uid, one in cut))

@@ -77,9 +77,10 @@ class Reads:
 
     ``envelopes`` is up to how many bytes of each item's envelope are read: none unless its value is to be opened.
     ``subjects`` are look-up hashes, ``subject_uids`` uids, ``belongings`` uids of subjects of which all is read that is theirs,
-    ``everything`` of those of which the values are read too, as many as one part of a re-keying has, and who are taken FOR UPDATE,
-    ``behind`` likewise, with the values alone that are under older store keys than the newest; ``tokens`` are texts, ``token_ids``
-    pairs (subject uid, token uid), ``deterministic`` the keyed hashes of deterministic items, ``operations`` and ``erasures`` uids.
+    ``everything`` of those of which the values are read too, ``part`` items at most, and who are taken FOR UPDATE, ``behind``
+    likewise, as pairs (subject uid, item uid), with the values alone that are under older store keys than the newest and come after
+    that item; ``tokens`` are texts, ``token_ids`` pairs (subject uid, token uid), ``deterministic`` the keyed hashes of
+    deterministic items, ``operations`` and ``erasures`` uids.
     ``tenant_keys`` are the tenant's keys, wrapped; ``live_operations`` its operations that have not ended, ``newest_operations``
     the last hundred; ``requested_erasures`` those that the call's request has begun before; ``schedule`` is how often keys rotate
     and how long copies live;
@@ -96,7 +97,8 @@ class Reads:
     newest_field_keys: frozenset[bytes] = frozenset()
     belongings: frozenset[bytes] = frozenset()
     everything: frozenset[bytes] = frozenset()
-    behind: frozenset[bytes] = frozenset()
+    behind: frozenset[tuple[bytes, bytes]] = frozenset()
+    part: int = 0
     pages: tuple[Page, ...] = ()
     subject_page: SubjectPage | None = None
     envelopes: int = 0
@@ -150,7 +152,10 @@ class Belongings:
 
 
 class Everything(NamedTuple):
-    """A subject with its rows, and the uids of each item's tokens; ``has_more`` says that it has items besides these."""
+    """A subject with its rows, and the uids of each item's tokens.
+
+    ``has_more`` says that it may have items besides these; they come after the one of the uid ``last``.
+    """
 
     subject: SubjectRow
     keys: list[SubjectKeyRow]
@@ -158,6 +163,7 @@ class Everything(NamedTuple):
     items: list[ItemRow]
     tokens: dict[bytes, list[bytes]]
     has_more: bool
+    last: bytes
 
 
 @dataclass

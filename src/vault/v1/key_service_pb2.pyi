@@ -196,7 +196,7 @@ class SetScheduleResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class Attestation(_message.Message):
-    __slots__ = ("done", "left", "retired_epochs", "retired_index_keys", "kek_version", "destroyed_kek_versions", "horizons_reached", "altered_subjects")
+    __slots__ = ("done", "left", "retired_epochs", "retired_index_keys", "kek_version", "destroyed_kek_versions", "horizons_reached", "altered_subjects", "late_subjects")
     class DoneEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -219,6 +219,7 @@ class Attestation(_message.Message):
     DESTROYED_KEK_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     HORIZONS_REACHED_FIELD_NUMBER: _ClassVar[int]
     ALTERED_SUBJECTS_FIELD_NUMBER: _ClassVar[int]
+    LATE_SUBJECTS_FIELD_NUMBER: _ClassVar[int]
     done: _containers.ScalarMap[str, int]
     left: _containers.ScalarMap[str, int]
     retired_epochs: _containers.RepeatedScalarFieldContainer[int]
@@ -227,7 +228,8 @@ class Attestation(_message.Message):
     destroyed_kek_versions: _containers.RepeatedScalarFieldContainer[int]
     horizons_reached: int
     altered_subjects: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, done: _Optional[_Mapping[str, int]] = ..., left: _Optional[_Mapping[str, int]] = ..., retired_epochs: _Optional[_Iterable[int]] = ..., retired_index_keys: _Optional[_Iterable[int]] = ..., kek_version: _Optional[int] = ..., destroyed_kek_versions: _Optional[_Iterable[int]] = ..., horizons_reached: _Optional[int] = ..., altered_subjects: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    late_subjects: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, done: _Optional[_Mapping[str, int]] = ..., left: _Optional[_Mapping[str, int]] = ..., retired_epochs: _Optional[_Iterable[int]] = ..., retired_index_keys: _Optional[_Iterable[int]] = ..., kek_version: _Optional[int] = ..., destroyed_kek_versions: _Optional[_Iterable[int]] = ..., horizons_reached: _Optional[int] = ..., altered_subjects: _Optional[_Iterable[bytes]] = ..., late_subjects: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class OperationProgress(_message.Message):
     __slots__ = ("kind", "state", "phase", "done", "total", "rows_per_second", "estimated_time", "create_time", "update_time", "done_by_kind")

@@ -118,6 +118,7 @@ def _attestation(said: Message) -> Attestation:
         destroyed_kek_versions=tuple(said.destroyed_kek_versions),
         horizons_reached=said.horizons_reached,
         altered_subjects=tuple(said.altered_subjects),
+        late_subjects=tuple(said.late_subjects),
     )
 
 

@@ -123,6 +123,7 @@ class Attestation:
         destroyed_kek_versions: those that are gone.
         horizons_reached: how many erasures no copy can undo any more.
         altered_subjects: uids of subjects that keep their keys, since rows of theirs were altered: the first 100.
+        late_subjects: uids of subjects that keep theirs, since nothing could be moved in the time of a transaction: the first 100.
     """
 
     done: Mapping[str, int] = field(hash=False)
@@ -133,6 +134,7 @@ class Attestation:
     destroyed_kek_versions: tuple[int, ...]
     horizons_reached: int
     altered_subjects: tuple[bytes, ...] = ()
+    late_subjects: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _ENDS = (
     *("kek_version", "retired_epochs", "retired_index_keys", "left", "destroyed_kek_versions"),
-    *("horizons_reached", "altered_subjects", "error"),
+    *("horizons_reached", "altered_subjects", "late_subjects", "error"),
 )
 
 
@@ -86,6 +86,7 @@ def _operation(operation: "Operation") -> Fields:
         "destroyed_kek_versions": list(attested.destroyed_kek_versions) if attested else None,
         "horizons_reached": attested.horizons_reached if attested else None,
         "altered_subjects": [uid.hex() for uid in attested.altered_subjects] if attested else None,
+        "late_subjects": [uid.hex() for uid in attested.late_subjects] if attested else None,
         "error": operation.error.message if operation.error else None,
     }
 

@@ -8,11 +8,14 @@ import sqlalchemy as sa
 
 from vault.classes.taxonomy import Taxonomy
 from vault.errors import VaultError
+from vault.keys.rekeying import NextPart, Rekeying
 from vault.kms.key_administrator import KeyAdministrator
 from vault.kms.key_manager import KeyManager
 from vault.kms.tenant_keys import KeysMissingError, TenantKeys
 from vault.server.node import Node
+from vault.store.rotation.turnstile import stands_still
 from vault.store.runner import Answer, Call
+from vault.store.states import TenantState
 from vault.v1 import common_pb2
 
 _TRIES = 3
@@ -26,9 +29,14 @@ def by_lane(submit: Callable[[Call, int], "Future[Answer]"]) -> RunsCalls:
     """By a server's lane, which is the only writer of its boot's chain."""
 
     def run(calls: Sequence[Call]) -> list[Answer]:
-        return [future.result() for future in [submit(call, 1) for call in calls]]
+        return [future.result() for future in [submit(call, _weight(call)) for call in calls]]
 
     return run
+
+
+def _weight(call: Call) -> int:
+    """In items: what the worker does besides re-keying moves none."""
+    return call.weight if isinstance(call, Rekeying | NextPart) else 1
 
 
 @dataclass
@@ -70,7 +78,7 @@ class Desk:
         keys = self.node.loader.load(tenant_uid)
         self.node.keys.put(keys)
         if not keys.epochs:
-            raise VaultError(common_pb2.ERROR_REASON_TENANT_SEALED, "the tenant is sealed: work on its keys stands still")
+            raise stands_still(TenantState.SEALED)
         return keys
 
     def act(self, call: Call) -> None:

@@ -29,7 +29,10 @@ class Destruction:
 
     Attributes:
         place: how far it is.
+        moved: nothing; a destruction has no rate.
     """
+
+    moved = 0
 
     def __init__(self, desk: Desk, row: OperationRow, _batch: int) -> None:
         """Go on from where it is."""

@@ -1,6 +1,9 @@
-"""Why a rotation can't come to its end: erasures that are not done, rows that were altered. Subjects are named by their uids."""
+"""Why a rotation can't come to its end: erasures that are not done, rows that were altered, subjects that take too long.
 
-from collections.abc import Iterable, Mapping
+Subjects are named by their uids.
+"""
+
+from collections.abc import Container, Iterable, Mapping
 
 import sqlalchemy as sa
 
@@ -24,7 +27,7 @@ _NAMED = 10
 _READING_S = 600.0
 
 
-def held_up(desk: Desk, row: OperationRow, keys: TenantKeys, left: Census) -> VaultError:
+def held_up(desk: Desk, row: OperationRow, keys: TenantKeys, left: Census, late: Container[bytes]) -> VaultError:
     """The refusal with which a rotation waits, or ends, that some passes have not moved on.
 
     Args:
@@ -32,9 +35,11 @@ def held_up(desk: Desk, row: OperationRow, keys: TenantKeys, left: Census) -> Va
         row: the rotation.
         keys: the tenant's, the current ones among them.
         left: what the last scan has found.
+        late: the uids of subjects that could not be re-keyed within the time that a transaction may take.
 
     Returns:
-        CONFLICT, to wait for erasures; WRONG_STATE, naming those that are not done for longer than an hour; else INTEGRITY.
+        CONFLICT, to wait for erasures; WRONG_STATE, naming those that are not done for longer than an hour, or subjects that are
+        late, if nobody else is left; else INTEGRITY.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
@@ -50,7 +55,8 @@ def held_up(desk: Desk, row: OperationRow, keys: TenantKeys, left: Census) -> Va
                 common_pb2.ERROR_REASON_CONFLICT,
                 "subjects are being erased; what is theirs goes before the old keys are retired",
             )
-        return _altered(left, _who_is_left(connection, keys))
+        subjects = _who_is_left(connection, keys)
+        return _late(subjects) if subjects and all(uid in late for uid in subjects) else _altered(left, subjects)
 
 
 def _erasing(connection: sa.Connection, row: OperationRow, keys: TenantKeys) -> Mapping[bytes, int]:
@@ -84,6 +90,14 @@ def _not_done(subject_uids: Iterable[bytes]) -> VaultError:
         common_pb2.ERROR_REASON_WRONG_STATE,
         f"the erasure of {_names(subject_uids)} is not done after {ERASING_PATIENCE_S / 60:.0f} minutes, and the old keys stay "
         "until it is; the servers' log says what is in its way; rotate again then",
+    )
+
+
+def _late(subject_uids: Iterable[bytes]) -> VaultError:
+    return VaultError(
+        common_pb2.ERROR_REASON_WRONG_STATE,
+        f"not even some items of {_names(subject_uids)} could be re-keyed within the seconds that a transaction may take, so the "
+        "old keys stay; rotate again when the database is less busy",
     )
 
 

@@ -1,107 +1,137 @@
-"""Re-keying on demand: one subject, or all of a tenant's, each in a transaction of its own."""
-
-from contextlib import suppress
+"""Re-keying on demand: one subject, or all of a tenant's, as many in a transaction as it takes."""
 
 import sqlalchemy as sa
-from google.protobuf.message import DecodeError
 
 from vault.audit.events import Caller
+from vault.errors import VaultError
 from vault.keys.rekeying import AlteredError, NewFieldKey
 from vault.server.key_worker.desk import Desk
-from vault.server.key_worker.renewal import Renewal
+from vault.server.key_worker.rekey_place import RekeyPlace, UnderWay
+from vault.server.key_worker.renewal import Renewal, Renewed
 from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.rotation.progress import Pace, Place, advance
+from vault.store.rotation.under_way import has_older_key, weight
 from vault.store.rows import OperationRow
-from vault.v1 import key_service_pb2
+from vault.v1 import common_pb2, key_service_pb2
 
 MAX_NAMED = 100
-"""Subjects that a result names."""
+"""Subjects that a result names of a kind."""
 _PATIENCE_S = 60.0
-_UID_BYTES = 16
 
 
 class Rekey:
-    """One re-keying on its way. Its cursor is the uid of the last subject, and the result so far.
+    """One re-keying on its way.
 
     Attributes:
         place: how far it is.
+        moved: items and subjects that this run has moved.
     """
 
     def __init__(self, desk: Desk, row: OperationRow, batch: int) -> None:
         """Go on from where it is; ``batch`` is how many rows a step takes."""
-        self._desk, self._row, self._batch = desk, row, max(1, batch // 10)
+        self._desk, self._row, self._batch = desk, row, batch
         self._only = key_service_pb2.RekeyWork.FromString(row.request).subject_uid
         self._pace = Pace()
-        self._uids: list[bytes] = []
         self._renewal = self._new_renewal()
-        self._attestation = _so_far(row.cursor[_UID_BYTES:])
+        self._reached = RekeyPlace.of(row.cursor)
+        self.moved = 0
         self.place = Place("REKEY", row.cursor, row.done, row.total)
 
     def step(self) -> bool:
-        """Re-key the next subjects, or some more of those that have much; False if there is none.
+        """Re-key as many of the next subjects as one transaction takes, or some more of one that has much; False if there is none.
 
         Raises:
             VaultError: the only subject that was asked for can't be re-keyed.
             NotOursError, sqlalchemy.exc.SQLAlchemyError: as ``Rotation.step``.
         """
-        if self._renewal.is_over:
-            self._renewal, self._uids = self._new_renewal(), self._following()
-            if not self._uids:
+        if not self._renewal.left:
+            if not self._reached.under_way and not self._choose():
                 return False
-            self._renewal.begin(self._uids)
-        else:
-            self._renewal.go_on()
-        self._note()
+            self._take_up()
+        renewed = self._renewal.step()
+        self._add(renewed)
+        self._note(self._reached.only(self._renewal.left))
         return True
 
     def result(self) -> bytes:
         """How many got new keys, and who did not."""
-        return self._attestation.SerializeToString(deterministic=True)
+        return self._reached.said.SerializeToString(deterministic=True)
 
-    def _following(self) -> list[bytes]:
-        """The subjects after the last one."""
-        c, place = t.subject.c, self.place
+    def _choose(self) -> bool:
+        """Write down whose turn it is before anything is done; whether there is anybody."""
+        c, after = t.subject.c, self._reached.after
         wanted = (c.tenant_uid == self._row.tenant_uid) & ((c.uid == self._only) if self._only else sa.true())
-        following = sa.select(c.uid).where(wanted, c.uid > place.cursor[:_UID_BYTES]).order_by(c.uid).limit(self._batch)
+        following = sa.select(c.uid, c.store_key_version).where(wanted, c.uid > after).order_by(c.uid)
         with reading(self._desk.engine, _PATIENCE_S) as connection:
-            total = place.total or connection.scalar(sa.select(sa.func.count()).select_from(t.subject).where(wanted)) or 0
-            self.place = place._replace(total=total)
-            return list(connection.scalars(following))
+            total = self.place.total or connection.scalar(sa.select(sa.func.count()).select_from(t.subject).where(wanted)) or 0
+            chosen = tuple(UnderWay(*row) for row in connection.execute(following.limit(max(1, self._batch // 10))))
+        if chosen:
+            self.place = self.place._replace(total=total)
+            self._note(RekeyPlace(chosen[-1].uid, chosen, self._reached.said))
+        return bool(chosen)
+
+    def _take_up(self) -> None:
+        """Begin with whoever has the keys of before, and go on with those whom a run that was cut off has left in between."""
+        c = t.subject.c
+        asked = sa.select(c.uid, c.store_key_version, has_older_key().label("has_older"), weight().label("weight")).where(
+            c.tenant_uid == self._row.tenant_uid, c.uid.in_([each.uid for each in self._reached.under_way])
+        )
+        with reading(self._desk.engine, _PATIENCE_S) as connection:
+            now = {row.uid: row for row in connection.execute(asked)}
+        self._renewal = self._new_renewal()
+        for each in self._reached.under_way:
+            found = now.get(each.uid)
+            if found is None:
+                continue
+            if found.store_key_version <= each.version:
+                self._renewal.begin(each.uid, found.weight)
+            elif found.has_older:
+                self._renewal.take_up(each.uid)
+            else:
+                self._reached.said.done["subjects_rekeyed"] += 1
 
     def _new_renewal(self) -> Renewal:
         caller, details = Caller(self._row.tenant_uid, self._desk.principal), {"operation": self._row.uid.hex()}
-        return Renewal(self._desk, caller, details, NewFieldKey.ALWAYS if self._only else NewFieldKey.IF_ROOM)
+        new_field_key = NewFieldKey.ALWAYS if self._only else NewFieldKey.IF_ROOM
+        return Renewal(self._desk, caller, details, new_field_key, self._batch)
 
-    def _note(self) -> None:
-        """Write down how far it is: past these subjects once none of them has more, else that it is still at them.
+    def _note(self, reached: RekeyPlace) -> None:
+        """Write down how far it is.
 
         Raises:
-            VaultError: INTEGRITY, if the only subject that was asked for was altered.
             NotOursError, sqlalchemy.exc.SQLAlchemyError: as ``step``.
         """
-        if self._renewal.is_over:
-            self._add(self._renewal)
-            done = self.place.done + len(self._uids)
-            self.place = self.place._replace(
-                cursor=self._uids[-1] + self.result(), done=done, rate=self._pace.after(len(self._uids))
-            )
+        ended = max(0, len(self._reached.under_way) - len(reached.under_way))
+        rate = self._pace.after(ended)
+        place = self.place._replace(cursor=reached.cursor, done=self.place.done + ended, rate=rate)
         with self._desk.engine.begin() as connection:
-            advance(connection, self._row, self._desk.name, self.place)
+            advance(connection, self._row, self._desk.name, place)
+        self._reached, self.place = reached, place
 
-    def _add(self, renewal: Renewal) -> None:
-        if self._only and renewal.altered:
+    def _add(self, renewed: Renewed) -> None:
+        """Add to the result what a step did.
+
+        Raises:
+            VaultError: the only subject that was asked for was altered, INTEGRITY, or could not be re-keyed in time, WRONG_STATE.
+        """
+        if self._only and renewed.altered:
             raise AlteredError(self._only)
-        said = self._attestation
-        said.done["subjects_rekeyed"] += renewal.done
-        said.done["field_keys_kept"] += len(renewal.full)
-        said.left["subjects_altered"] += len(renewal.altered)
-        said.altered_subjects.extend(renewal.altered[: MAX_NAMED - len(said.altered_subjects)])
+        if self._only and renewed.late:
+            raise _late(self._only)
+        self.moved += renewed.rows
+        said = self._reached.said
+        said.done["subjects_rekeyed"] += renewed.done
+        said.done["field_keys_kept"] += len(renewed.full)
+        said.left["subjects_altered"] += len(renewed.altered)
+        said.left["subjects_late"] += len(renewed.late)
+        said.altered_subjects.extend(renewed.altered[: MAX_NAMED - len(said.altered_subjects)])
+        said.late_subjects.extend(renewed.late[: MAX_NAMED - len(said.late_subjects)])
 
 
-def _so_far(told: bytes) -> key_service_pb2.Attestation:
-    """The result of the steps before, as their cursor tells it."""
-    attestation = key_service_pb2.Attestation()
-    with suppress(DecodeError):
-        attestation.ParseFromString(told)
-    return attestation
+def _late(subject_uid: bytes) -> VaultError:
+    return VaultError(
+        common_pb2.ERROR_REASON_WRONG_STATE,
+        f"not even some items of the subject {subject_uid.hex()} could be re-keyed within the seconds that a transaction may take; "
+        "it keeps its keys; re-key it again when the database is less busy",
+    )

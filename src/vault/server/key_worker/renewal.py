@@ -1,9 +1,13 @@
 """Re-keying some subjects at a time, each part of each by a call of its own: one with many items in several parts.
 
-Whose rows were altered keeps its keys, is named, and holds up nobody.
+Whose rows were altered keeps its keys, is named, and holds up nobody; nor does one of whom not even a small part can be moved
+within the time that a transaction may take.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import structlog
 
@@ -11,63 +15,133 @@ from vault.audit.events import Caller
 from vault.errors import VaultError
 from vault.keys.rekeying import GONE, NewFieldKey, NextPart, Rekeying
 from vault.server.key_worker.desk import Desk
+from vault.store import queries_everything
 
 log = structlog.get_logger(__name__)
 
+MAX_SUBJECTS = 50
+"""Subjects in one transaction."""
+_TRIES = 3
+"""How often a part that takes too long is tried, each time with a tenth of the items."""
 
-class Renewal:
-    """The subjects that are under way.
+
+class _Task(NamedTuple):
+    """A subject with more to move: the next part of it.
+
+    ``after`` is the item up to which it has its new keys; None if it has none yet. ``limit`` is how many items at most.
+    """
+
+    uid: bytes
+    weight: int
+    after: bytes | None
+    limit: int
+    tries: int = 1
+
+
+@dataclass
+class Renewed:
+    """What one step did.
 
     Attributes:
-        done: how many of them all is under a new store key.
+        done: how many subjects are under a new store key now, all that is theirs.
+        rows: items and subjects that were moved.
         altered: whose rows were altered, by uid (16 bytes).
+        late: of whom no part could be moved in time.
         full: who got no new field key for want of room.
     """
 
-    def __init__(self, desk: Desk, caller: Caller, details: Mapping[str, str], new_field_key: NewFieldKey) -> None:
-        """Begin with nobody; ``details`` is what the log says besides."""
+    done: int = 0
+    rows: int = 0
+    altered: list[bytes] = field(default_factory=list)
+    late: list[bytes] = field(default_factory=list)
+    full: list[bytes] = field(default_factory=list)
+
+
+class Renewal:
+    """The subjects that are under way."""
+
+    def __init__(self, desk: Desk, caller: Caller, details: Mapping[str, str], new_field_key: NewFieldKey, batch: int) -> None:
+        """Begin with nobody.
+
+        Args:
+            desk: what it takes to run calls.
+            caller: who re-keys.
+            details: what the log says besides.
+            new_field_key: whether those who begin get one.
+            batch: how many items a transaction moves, unless one part alone has more.
+        """
         self._desk, self._caller, self._details, self._new_field_key = desk, caller, details, new_field_key
-        self._partly: list[bytes] = []
-        self.done = 0
-        self.altered: list[bytes] = []
-        self.full: list[bytes] = []
+        self._batch = batch
+        self._tasks = deque[_Task]()
 
     @property
-    def is_over(self) -> bool:
-        """Whether nobody is left with more to move."""
-        return not self._partly
+    def left(self) -> frozenset[bytes]:
+        """Who has more to move."""
+        return frozenset(task.uid for task in self._tasks)
 
-    def begin(self, subject_uids: Iterable[bytes]) -> None:
-        """Give these a new store key, and move as much of each as one part has.
+    def begin(self, subject_uid: bytes, weight: int) -> None:
+        """Let somebody get a new store key whose first part weighs as much as ``weight`` items."""
+        self._tasks.append(_Task(subject_uid, weight, after=None, limit=queries_everything.MAX_ITEMS))
+
+    def take_up(self, subject_uid: bytes) -> None:
+        """Go on with somebody of whom another has left more to move."""
+        limit = queries_everything.MAX_ITEMS
+        self._tasks.append(_Task(subject_uid, limit, after=b"", limit=limit))
+
+    def step(self) -> Renewed:
+        """Move the next part of as many as one transaction takes.
 
         Raises:
-            VaultError: somebody can't be re-keyed for another reason than altered rows.
+            VaultError: somebody can't be re-keyed for another reason than altered rows, or want of time.
         """
-        calls = [Rekeying(self._caller, uid, self._details, self._new_field_key) for uid in subject_uids]
-        self._run(calls)
-        self.full += [call.subject_uid for call in calls if call.lacks_room]
-
-    def take_up(self, subject_uids: Iterable[bytes]) -> None:
-        """Go on with these, of whom somebody has left more to move."""
-        self._partly += subject_uids
-
-    def go_on(self) -> None:
-        """Move the next part of the first that has more; errors as ``begin``."""
-        uid, *self._partly = self._partly
-        self._run([NextPart(self._caller, uid, self._details)])
-
-    def _run(self, calls: Sequence[Rekeying | NextPart]) -> None:
-        for call, answer in zip(calls, self._desk.each(calls), strict=True):
+        tasks, said = self._next(), Renewed()
+        calls = [self._call(task) for task in tasks]
+        unfinished = list[_Task]()
+        for task, call, answer in zip(tasks, calls, self._desk.each(calls), strict=True):
             if isinstance(answer, VaultError):
-                self._note(call, answer)
-            elif call.is_last:
-                self.done += 1
+                unfinished += self._refused(task, call, answer, said)
+                continue
+            said.rows += call.moved + 1
+            if isinstance(call, Rekeying) and call.lacks_room:
+                said.full.append(task.uid)
+            if call.is_last:
+                said.done += 1
             else:
-                self._partly.append(call.subject_uid)
+                unfinished.append(task._replace(weight=task.limit, after=call.end, tries=1))
+        self._tasks.extendleft(reversed(unfinished))
+        return said
 
-    def _note(self, call: Rekeying | NextPart, error: VaultError) -> None:
-        if call.is_altered:
-            log.warning("a subject keeps its keys", subject=call.subject_uid.hex(), reason=error.reason_name)
-            self.altered.append(call.subject_uid)
-        elif error.reason not in GONE:
+    def _next(self) -> list[_Task]:
+        """Those that come first, and are not too much together."""
+        tasks, weight = list[_Task](), 0
+        while self._tasks and len(tasks) < MAX_SUBJECTS:
+            task = self._tasks[0]
+            weight += task.weight + 1
+            if tasks and (weight > self._batch or task.tries > 1):
+                break
+            tasks.append(self._tasks.popleft())
+            if task.tries > 1:
+                break
+        return tasks
+
+    def _call(self, task: _Task) -> Rekeying | NextPart:
+        if task.after is None:
+            return Rekeying(self._caller, task.uid, self._details, self._new_field_key, task.limit, task.weight)
+        return NextPart(self._caller, task.uid, self._details, task.after, task.limit, task.weight)
+
+    def _refused(self, task: _Task, call: Rekeying | NextPart, error: VaultError, said: Renewed) -> list[_Task]:
+        """Note why somebody was refused; what is to be tried again, smaller.
+
+        Raises:
+            VaultError: the refusal, where it says nothing about this subject.
+        """
+        if error.reason in GONE:
+            return []
+        if call.is_too_slow and task.tries < _TRIES:
+            limit = max(1, task.limit // 10)
+            return [task._replace(limit=limit, weight=min(task.weight, limit), tries=task.tries + 1)]
+        if not call.is_altered and not call.is_too_slow:
             raise error
+        log.warning("a subject keeps its keys", subject=task.uid.hex(), reason=error.reason_name)
+        (said.altered if call.is_altered else said.late).append(task.uid)
+        return []

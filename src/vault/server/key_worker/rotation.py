@@ -48,6 +48,7 @@ class Rotation:
 
     Attributes:
         place: how far it is.
+        moved: rows that this run has moved, items of re-keyed subjects among them.
     """
 
     def __init__(self, desk: Desk, row: OperationRow, batch: int) -> None:
@@ -59,7 +60,8 @@ class Rotation:
         self._idle, self._done_before = 0, row.done
         self._pace = Pace()
         self._remembered = Remembered(desk.manager, row.tenant_uid)
-        self._rekeyed = DueSubjects(desk, self._caller, self._details)
+        self._rekeyed = DueSubjects(desk, self._caller, self._details, batch)
+        self.moved = 0
         self._steps: Mapping[str, Callable[[], bool]] = {
             CENSUS: self._census,
             KEYS: self._keys,
@@ -103,10 +105,11 @@ class Rotation:
 
     def _rekey(self) -> bool:
         """Make new keys before old ones move: else those of what was deleted would get to the new epoch, and into copies."""
+        before = self._rekeyed.rows
         done = self._rekeyed.step(self.place.cursor[BEFORE_BYTES:], max(1, self._batch // 10))
         with self._desk.engine.begin() as connection:
             place = self._advance(connection, done, REWRAP)
-        self.place = place
+        self.place, self.moved = place, self.moved + self._rekeyed.rows - before
         return True
 
     def _rewrap(self) -> bool:
@@ -120,7 +123,7 @@ class Rotation:
                 self._check_current(tenant)
                 done = make(Part(connection, keys, self.place.cursor[BEFORE_BYTES:], self._batch, passes_by=not self._idle))
                 place = self._advance(connection, done, following)
-            self.place = place
+            self.place, self.moved = place, self.moved + done.done
             return True
 
         return step
@@ -170,7 +173,7 @@ class Rotation:
         self._idle = 0 if self.place.done > self._done_before else self._idle + 1
         self._done_before = self.place.done
         if self._idle == _IDLE_PASSES:
-            raise held_up(self._desk, self._row, self._loaded(), left)
+            raise held_up(self._desk, self._row, self._loaded(), left, self._rekeyed.late)
         self._note(self.place._replace(phase=REKEY, cursor=self.place.cursor[:BEFORE_BYTES]))
 
     @cached_property

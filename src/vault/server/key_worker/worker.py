@@ -17,7 +17,7 @@ from vault.server.key_worker.rekey import Rekey
 from vault.server.key_worker.rotation import Rotation
 from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.key_usage import rotations_to_begin
-from vault.store.rotation.progress import NotOursError, Place, end, give_back, runnable, take
+from vault.store.rotation.progress import NotOursError, Place, end, give_back, keep, runnable, take
 from vault.store.rows import OperationRow
 from vault.store.sealing import check
 from vault.store.states import OperationKind, OperationState
@@ -37,9 +37,10 @@ _TRANSIENT = frozenset({code_pb2.UNAVAILABLE, code_pb2.ABORTED, code_pb2.DEADLIN
 
 
 class Work(Protocol):
-    """One operation on its way."""
+    """One operation on its way; ``moved`` is how many rows this run of it has moved, by which a rate is kept."""
 
     place: Place
+    moved: int
 
     def step(self) -> bool:
         """Do the next step; False if it was the last."""
@@ -140,11 +141,23 @@ class Worker:
         while going:
             if self._ending.is_set():
                 raise _StoppedError
-            began, before = time.monotonic(), work.place.done
+            began, before = time.monotonic(), work.moved
             going = work.step()
             if rate:
-                self._ending.wait(max(0.0, (work.place.done - before) / rate - (time.monotonic() - began)))
+                self._wait(row, (work.moved - before) / rate - (time.monotonic() - began))
         return work
+
+    def _wait(self, row: OperationRow, seconds: float) -> None:
+        """Wait, and keep it meanwhile: one part of a subject may be worth more seconds than a lease has.
+
+        Raises:
+            NotOursError, sqlalchemy.exc.SQLAlchemyError: as ``keep``.
+        """
+        while seconds > 0 and not self._ending.is_set():
+            self._ending.wait(min(seconds, LOOK_S))
+            seconds -= LOOK_S
+            if seconds > 0:
+                keep(self._desk.engine, row, self._desk.name, 0.0)
 
     def _leave(self, row: OperationRow, why: VaultError) -> None:
         """Let it wait: for the next look if rows or keys have changed meanwhile, else until its lease has run out."""

@@ -38,9 +38,12 @@ def pinning(engine: sa.Engine, keys: TenantKeys) -> Iterator[tuple[sa.Connection
         tenant = found[0]
         check(keys.authority, tenant)
         if tenant.state != TenantState.ACTIVE:
-            raise VaultError(
-                common_pb2.ERROR_REASON_TENANT_SEALED, f"the tenant is {tenant.state.lower()}: work on its keys stands still"
-            )
+            raise stands_still(tenant.state)
         if tenant.key_generation != keys.generation:
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "the tenant's keys have changed; they have to be fetched again")
         yield connection, tenant
+
+
+def stands_still(state: str) -> VaultError:
+    """Why nothing is done to the keys of a tenant that is in another state than ACTIVE: TENANT_SEALED."""
+    return VaultError(common_pb2.ERROR_REASON_TENANT_SEALED, f"the tenant is {state.lower()}: work on its keys stands still")
