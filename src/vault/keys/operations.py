@@ -30,7 +30,7 @@ _RESULTS: dict[str, type[Message]] = {OperationKind.BULK_ERASE: subject_service_
 
 
 def begin(admitted: Admitted, kind: str, request: Message) -> OperationRow:
-    """A new operation, written with the call.
+    """A new operation, written with the call; it waits for the key worker.
 
     Args:
         admitted: the call that asks for it.
@@ -41,9 +41,21 @@ def begin(admitted: Admitted, kind: str, request: Message) -> OperationRow:
         VaultError: OPERATION_UNDER_WAY, if one of this kind has not ended.
         MoreRowsError: the tenant's operations have to be read.
     """
+    return _written(admitted, _asked(admitted, kind, request))
+
+
+def begin_running(admitted: Admitted, kind: str, request: Message, total: int) -> OperationRow:
+    """The same, of one that runs at once, since servers do the ``total`` things in it anyhow; arguments and errors as ``begin``."""
+    return _written(admitted, _asked(admitted, kind, request)._replace(state=OperationState.RUNNING, total=total))
+
+
+def _asked(admitted: Admitted, kind: str, request: Message) -> OperationRow:
     admitted.need(_LIVE)
     check_none_live(admitted.rows, kind)
-    row = new_row(admitted.keys.authority, admitted.tenant.uid, admitted.principal.uid, kind, request, admitted.rows.now_us)
+    return new_row(admitted.keys.authority, admitted.tenant.uid, admitted.principal.uid, kind, request, admitted.rows.now_us)
+
+
+def _written(admitted: Admitted, row: OperationRow) -> OperationRow:
     admitted.writes.inserted.append(row)
     admitted.draft.details["operation"] = row.uid.hex()
     return row

@@ -5,15 +5,14 @@ from collections.abc import Mapping
 from vault.admission import Admitted
 from vault.errors import FieldViolation, VaultError
 from vault.idempotency import recall
-from vault.keys.operations import begin as begin_operation
-from vault.keys.operations import described
+from vault.keys.operations import begin_running, described
 from vault.kms.tenant_keys import TenantKeys
 from vault.named_subjects import unknown
 from vault.safe import new_uid
 from vault.store.reads import Known, Reads
 from vault.store.rows import OperationRow
 from vault.store.sealing import check
-from vault.store.states import OperationKind, OperationState
+from vault.store.states import OperationKind
 from vault.subjects.begin_erasure import UNKNOWN_HINT, begin, check_erasable, is_of, named, owned_by, requested, reused
 from vault.subjects.named import find
 from vault.v1 import common_pb2
@@ -75,10 +74,7 @@ class BulkErase:
             except VaultError as error:
                 raise _at(index, error) from None
         uids = [new_uid() for _ in known]
-        operation = begin_operation(admitted, ACTION, v1.BulkEraseResult(erasure_uids=uids))
-        admitted.writes.inserted.remove(operation)
-        operation = operation._replace(state=OperationState.RUNNING, total=len(uids))
-        admitted.writes.inserted.append(operation)
+        operation = begin_running(admitted, ACTION, v1.BulkEraseResult(erasure_uids=uids), len(uids))
         for erasure_uid, (index, one) in zip(uids, known.values(), strict=True):
             begin(admitted, one, self._names[index], owned[one.subject.uid], erasure_uid, operation.uid)
         return operation
