@@ -1,5 +1,6 @@
 """What gRPC hands over about a client leads to the right tenant."""
 
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,6 +31,11 @@ class Who(grpc.GenericRpcHandler):
         return self._bundle.identify(leaf, datetime.now(UTC)).tenant_uid + leaf.name.encode()
 
 
+def trusted(tenant_uid: bytes, ca: issuing.Issued) -> TrustedCa:
+    """A CA as a tenant's row has it."""
+    return TrustedCa.from_der(tenant_uid, ssl.PEM_cert_to_DER_cert(ca.certificate_pem.decode()))
+
+
 @contextmanager
 def serving(bundle: TrustBundle) -> Iterator[Callable[[issuing.Issued], bytes]]:
     """A server that trusts the bundle; yields a function that calls it with a client certificate."""
@@ -54,7 +60,7 @@ def serving(bundle: TrustBundle) -> Iterator[Callable[[issuing.Issued], bytes]]:
 
 def test_a_client_is_identified_over_mutual_tls_although_two_cas_have_one_name():
     first, second = issuing.create_ca("Same", 1), issuing.create_ca("Same", 1)
-    bundle = TrustBundle([TrustedCa.from_pem(A, first.certificate_pem), TrustedCa.from_pem(B, second.certificate_pem)])
+    bundle = TrustBundle([trusted(A, first), trusted(B, second)])
     names = [issuing.principal_uri("acme", "billing"), issuing.principal_uri("umbrella", "billing")]
     with serving(bundle) as call:
         assert call(issuing.issue_client(first, names[0], 1)) == A + names[0].encode()
@@ -64,7 +70,7 @@ def test_a_client_is_identified_over_mutual_tls_although_two_cas_have_one_name()
 def test_a_client_of_an_unknown_ca_gets_no_answer():
     known, unknown = issuing.create_ca("Same", 1), issuing.create_ca("Same", 1)
     client = issuing.issue_client(unknown, issuing.principal_uri("acme", "billing"), 1)
-    bundle = TrustBundle([TrustedCa.from_pem(A, known.certificate_pem)])
+    bundle = TrustBundle([trusted(A, known)])
     with serving(bundle) as call, pytest.raises(grpc.RpcError) as caught:
         call(client)
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE

@@ -1,6 +1,7 @@
 """A leaf is read only if it names exactly one principal."""
 
 import base64
+import ssl
 from datetime import UTC, datetime
 
 import pytest
@@ -16,7 +17,7 @@ from vault.errors import VaultError
 from vault.v1 import common_pb2
 
 CA = issuing.create_ca("CA", 1)
-TRUST = TrustBundle([TrustedCa.from_pem(bytes(16), CA.certificate_pem)])
+TRUST = TrustBundle([TrustedCa.from_der(bytes(16), ssl.PEM_cert_to_DER_cert(CA.certificate_pem.decode()))])
 GOOD_PEM = issuing.issue_client(CA, "spiffe://pdvault/acme/billing", 1).certificate_pem
 GOOD_DER = x509.load_pem_x509_certificate(GOOD_PEM).public_bytes(serialization.Encoding.DER)
 

@@ -70,12 +70,6 @@ class TrustedCa:
         certificate = x509.load_der_x509_certificate(der)
         return cls(tenant_uid, certificate.fingerprint(hashes.SHA256()), certificate)
 
-    @classmethod
-    def from_pem(cls, tenant_uid: bytes, pem: bytes) -> "TrustedCa":
-        """The CA in ``pem``; raises ValueError if that is no certificate."""
-        certificate = x509.load_pem_x509_certificate(pem)
-        return cls(tenant_uid, certificate.fingerprint(hashes.SHA256()), certificate)
-
 
 def is_principal_name(text: str) -> bool:
     """Whether ``text`` can name a principal: a SPIFFE ID with a path, ASCII, at most 255 characters."""
