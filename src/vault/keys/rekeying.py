@@ -28,6 +28,8 @@ MAX_FIELD_KEYS = 100
 GONE = frozenset({common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND, common_pb2.ERROR_REASON_SUBJECT_RESTRICTED})
 """Why a subject is not re-keyed that needs no new keys any more."""
 PATIENCE_S = 30.0
+TOO_SLOW = frozenset({common_pb2.ERROR_REASON_DEADLINE_EXCEEDED, common_pb2.ERROR_REASON_DATABASE_UNAVAILABLE})
+"""Why a part is refused that takes longer than a transaction may."""
 _A_LEAF = 1000
 """Tokens that one event names; more go into further events."""
 
@@ -45,26 +47,38 @@ class _Part:
 
     Attributes:
         subject_uid: whose.
+        weight: how much it moves, in items, as far as that is known before.
         is_altered: once decided: nothing was done, since rows of the subject were altered.
+        is_too_slow: once decided: nothing was done, since it alone took longer than a transaction may.
         is_last: once decided: all is under the newest store key, and no older one is left.
+        moved: once decided: how many items it has moved.
+        end: once decided: the uid of the item after which the next part begins.
     """
 
     action = ACTION
     needs_keys = True
 
-    def __init__(self, caller: Caller, subject_uid: bytes, details: Mapping[str, str]) -> None:
+    def __init__(self, caller: Caller, subject_uid: bytes, details: Mapping[str, str], limit: int = 0, weight: int = 1) -> None:
         """Make it.
 
         Args:
             caller: who re-keys.
             subject_uid: whom.
             details: what the log says besides.
+            limit: how many items at most; 0 for as many as a transaction takes.
+            weight: see the attribute.
         """
-        self.subject_uid = subject_uid
-        self.is_altered = self.is_last = False
+        self.subject_uid, self.weight = subject_uid, weight
+        self.is_altered = self.is_too_slow = self.is_last = False
+        self.moved, self.end = 0, b""
         self._caller = caller
         self._details = details
-        self.deadline = time.monotonic() + PATIENCE_S
+        self._limit = limit
+
+    @property
+    def deadline(self) -> float:
+        """Later than now, whenever it is run: nobody waits for it who would not wait longer."""
+        return time.monotonic() + PATIENCE_S
 
     @property
     def head(self) -> Head:
@@ -86,11 +100,13 @@ class _Part:
             self.is_altered = isinstance(error, AlteredError)
             return self.failed(error)
         self.is_altered, self.is_last = False, not every.has_more
+        self.moved, self.end = len(resealing.items), every.last
         drafts = list(self._drafts(resealing.items, every))
         return Outcome(b"", drafts[0], resealing.writes, also=drafts[1:])
 
     def failed(self, error: VaultError) -> Outcome:
         """The outcome that only refuses."""
+        self.is_too_slow = error.reason in TOO_SLOW
         draft = self._draft()
         draft.decision, draft.reason = audit_pb2.DECISION_FAILED, error.reason
         return Outcome(error, draft)
@@ -136,15 +152,23 @@ class Rekeying(_Part):
         lacks_room: once decided: the subject has as many field keys as it may have, so it got a new store key only.
     """
 
-    def __init__(self, caller: Caller, subject_uid: bytes, details: Mapping[str, str], new_field_key: NewFieldKey) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        subject_uid: bytes,
+        details: Mapping[str, str],
+        new_field_key: NewFieldKey,
+        limit: int = 0,
+        weight: int = 1,
+    ) -> None:
         """Make it; ``new_field_key`` is whether it gets one."""
-        super().__init__(caller, subject_uid, details)
+        super().__init__(caller, subject_uid, details, limit, weight)
         self.lacks_room = False
         self._new_field_key = new_field_key
 
     def reads(self, _keys: TenantKeys | None) -> Reads:
         """The subject with everything, and the tenant's keys kept from changing."""
-        return Reads(everything=frozenset({self.subject_uid}), pinning=True)
+        return Reads(everything=frozenset({self.subject_uid}), part=self._limit, pinning=True)
 
     def _resealed(self, keys: TenantKeys, tenant: TenantRow, every: Everything) -> Resealing:
         self.lacks_room = self._check_room(every)
@@ -171,9 +195,16 @@ class Rekeying(_Part):
 class NextPart(_Part):
     """More items come under the newest store key; with the last ones the older keys go."""
 
+    def __init__(
+        self, caller: Caller, subject_uid: bytes, details: Mapping[str, str], after: bytes, limit: int = 0, weight: int = 1
+    ) -> None:
+        """Make it; all up to the item of the uid ``after`` is under the newest store key, as the part before has left it."""
+        super().__init__(caller, subject_uid, details, limit, weight)
+        self._after = after
+
     def reads(self, _keys: TenantKeys | None) -> Reads:
         """The subject with the items that are under older store keys, and the tenant's keys kept from changing."""
-        return Reads(behind=frozenset({self.subject_uid}), pinning=True)
+        return Reads(behind=frozenset({(self.subject_uid, self._after)}), part=self._limit, pinning=True)
 
     def _reseal(self, resealing: Resealing) -> None:
         resealing.go_on()

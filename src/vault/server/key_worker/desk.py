@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from vault.classes.taxonomy import Taxonomy
 from vault.errors import VaultError
+from vault.keys.rekeying import NextPart, Rekeying
 from vault.kms.key_administrator import KeyAdministrator
 from vault.kms.key_manager import KeyManager
 from vault.kms.tenant_keys import KeysMissingError, TenantKeys
@@ -28,9 +29,14 @@ def by_lane(submit: Callable[[Call, int], "Future[Answer]"]) -> RunsCalls:
     """By a server's lane, which is the only writer of its boot's chain."""
 
     def run(calls: Sequence[Call]) -> list[Answer]:
-        return [future.result() for future in [submit(call, 1) for call in calls]]
+        return [future.result() for future in [submit(call, _weight(call)) for call in calls]]
 
     return run
+
+
+def _weight(call: Call) -> int:
+    """In items: what the worker does besides re-keying moves none."""
+    return call.weight if isinstance(call, Rekeying | NextPart) else 1
 
 
 @dataclass
