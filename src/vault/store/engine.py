@@ -22,6 +22,13 @@ from vault.store.sqlite_turns import TurnTaking
 from vault.v1 import common_pb2
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_PINNED = {
+    "search_path": "public,pg_temp",  # the catalogue comes before both: its clock and its locks are nobody else's functions
+    "default_transaction_isolation": r"read\ committed",
+    "row_security": "off",  # a policy that hides rows becomes an error
+    "synchronous_commit": "on",
+}
+"""What a connection to PostgreSQL does not leave to whoever may alter the database's or a role's defaults."""
 _WRITING = "BEGIN IMMEDIATE"
 BUSY_S = 10.0
 """How long SQLite waits for another connection's transaction."""
@@ -31,17 +38,23 @@ def postgres(url: str) -> sa.Engine:
     """An engine for PostgreSQL; ``url`` begins with ``postgresql+psycopg://``.
 
     Across a network the server's certificate is verified unless the URL says otherwise (``sslmode``): whoever is on the wire would
-    be a database administrator. A peer that has vanished is noticed within seconds, since one lane waits for it.
+    be a database administrator. A peer that has vanished is noticed within seconds, since one lane waits for it. What the URL
+    has of ``options`` comes after ``_PINNED``, as for a schema of another name.
     """
+    parsed = sa.make_url(url)
     return sa.create_engine(
         url,
         pool_size=4,
         max_overflow=4,
         pool_pre_ping=True,
         pool_timeout=5,
-        connect_args={"connect_timeout": 5, "tcp_user_timeout": 10_000, **_verified(sa.make_url(url))},
+        connect_args={"connect_timeout": 5, "tcp_user_timeout": 10_000, "options": _pinned(parsed), **_verified(parsed)},
         hide_parameters=True,  # else they would stand in the text of errors
     )
+
+
+def _pinned(url: sa.URL) -> str:
+    return " ".join([*(f"-c {name}={value}" for name, value in _PINNED.items()), str(url.query.get("options", ""))])
 
 
 def _verified(url: sa.URL) -> dict[str, str]:
