@@ -16,7 +16,10 @@ from vault.audit.receipt import VerifiedReceipt, verify_receipt
 from vault.audit.receipt_file import decode, encode
 from vault.audit.remembered import Memory
 from vault.audit.verify_errors import UncheckedError, WrongError
-from vault.v1.subject_service_pb2 import ErasureReceipt, LeafProof
+from vault.keys.horizon import Gone
+from vault.store import tables as t
+from vault.subjects import erasure_statement
+from vault.v1.subject_service_pb2 import DestroyedKey, ErasureReceipt, LeafProof
 
 
 def log_key(at_work: Working, tenant: str = "acme") -> Verifier:
@@ -125,6 +128,20 @@ def test_a_horizon_at_which_a_version_that_is_named_still_lives_is_refused(at_wo
     assert check(receipt).erased
 
 
+def test_a_horizon_of_a_statement_that_lists_newer_keys_than_it_names_is_refused(at_work: Working, check: Check) -> None:
+    destroyed = erasure_statement._destroyed
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(erasure_statement, "_destroyed", lambda row: _of_epoch(destroyed(row), row.epoch + 1))
+        receipt = proven(at_work)
+    uid = statement_of(receipt).erasure_uid
+    row = at_work.inside.row(t.erasure, uid=uid)
+    assert not Gone(epoch=9, index_key=9, oldest_kek=9).covers(row)
+    with pytest.raises(WrongError, match="later epoch"):
+        check(receipt)
+    receipt.ClearField("horizon")
+    assert check(receipt).erased
+
+
 def test_a_changed_byte_of_a_proof_is_refused(good: ErasureReceipt, check: Check) -> None:
     for name in ("erased", "horizon"):
         for proof in changed(getattr(good, name)):
@@ -205,6 +222,11 @@ def test_before_the_log_has_it_there_is_no_proof(at_work: Working) -> None:
     assert found.HasField("erased")
     assert not found.HasField("horizon")
     assert (found.subject_id, found.commitment_key) == ("", b"")
+
+
+def _of_epoch(key: DestroyedKey, epoch: int) -> DestroyedKey:
+    key.epoch = epoch
+    return key
 
 
 def _changed(receipt: ErasureReceipt, **fields: object) -> ErasureReceipt:

@@ -18,7 +18,7 @@ from vault.audit.merkle import leaf_hash
 from vault.audit.merkle_proofs import ProofError, verify_inclusion
 from vault.audit.note import NoteError, parse_note
 from vault.audit.policy_file import Policy
-from vault.audit.receipt_leaves import erases, oldest_kek, reaches
+from vault.audit.receipt_leaves import erases, names_newest, oldest_kek, reaches
 from vault.audit.remembered import Memory
 from vault.audit.verify_errors import WrongError
 from vault.audit.verify_trust import Signed, check_no_fork, open_signed
@@ -140,6 +140,8 @@ def _check_horizon(horizon: Said, erased: Said | None, statement: ErasureStateme
         raise WrongError("horizon: the leaf does not say that this erasure's horizon is reached")
     if not statement.kek_versions or max(statement.kek_versions) >= oldest_kek(horizon.event):
         raise WrongError("horizon: the leaf does not say that every KEK version that the statement names is destroyed")
+    if not names_newest(statement):
+        raise WrongError("horizon: the statement lists a key under a later epoch than the newest that it names: that one may live")
     same_name = horizon.signed.checkpoint.origin == erased.signed.checkpoint.origin
     if horizon.signed.log_key.public_key != erased.signed.log_key.public_key or (same_name and horizon.entry <= erased.entry):
         raise WrongError("horizon: the leaf is of another log, or before the one that says that the erasure is done")

@@ -21,6 +21,11 @@ def erases(event: AuditEvent, statement: bytes) -> bool:
     )
 
 
+def names_newest(statement: ErasureStatement) -> bool:
+    """Whether the epoch that a statement calls the newest is that: no key of the subject's was under a later one."""
+    return all(key.epoch <= statement.epoch for key in statement.keys)
+
+
 def reaches(event: AuditEvent, erasure_uid: bytes) -> bool:
     """Whether an event says that an erasure's horizon is reached. Whose log it is in, is not asked."""
     listed = event.details.get("erasures", "").split(",")

@@ -7,7 +7,7 @@ from google.protobuf.message import DecodeError
 
 from vault.administration import Act
 from vault.audit.events import Caller
-from vault.audit.receipt_leaves import HORIZON_REACHED
+from vault.audit.receipt_leaves import HORIZON_REACHED, names_newest
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Reads, Rows
 from vault.store.rows import ErasureRow, TenantRow
@@ -38,6 +38,8 @@ class Gone(NamedTuple):
         except DecodeError:
             return False
         if row.state != ErasureState.DONE or not statement.kek_versions or max(statement.kek_versions) >= self.oldest_kek:
+            return False
+        if not names_newest(statement):
             return False
         was_moved = (row.epoch, row.index_key_version) != (statement.epoch, statement.index_key_version)
         return not was_moved or (row.epoch <= self.epoch and row.index_key_version <= self.index_key)

@@ -72,6 +72,7 @@ class KeyCache:
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[bytes, tuple[float, TenantKeys]] = {}
+        self._newest: dict[bytes, int] = {}
 
     def get(self, tenant_uid: bytes) -> TenantKeys:
         """The tenant's keys.
@@ -98,8 +99,11 @@ class KeyCache:
             return list(self._entries)
 
     def put(self, keys: TenantKeys) -> None:
-        """Keep keys just fetched for the time to live."""
+        """Keep keys just fetched for the time to live, unless newer ones were here before: nobody goes back to a generation."""
         with self._lock:
+            if keys.generation < self._newest.get(keys.tenant_uid, 0):
+                return
+            self._newest[keys.tenant_uid] = keys.generation
             self._entries[keys.tenant_uid] = (self._clock() + self._ttl_s, keys)
 
     def drop(self, tenant_uid: bytes) -> None:
