@@ -17,7 +17,7 @@ from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, Authority, TenantKeys
 from vault.store.key_loader import Boot
 from vault.store.log.rows import LogRow
 from vault.store.reads import Rows
-from vault.store.rows import CaRow, TenantKeyRow, TenantRow
+from vault.store.rows import UNKNOWN_S, CaRow, KeyScheduleRow, TenantKeyRow, TenantRow
 from vault.store.runner import Outcome
 from vault.store.sealing import sealed
 from vault.store.states import TenantState
@@ -94,8 +94,9 @@ class CreateTenant(Act):
                 raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "a tenant with this uid exists")
             tenant = sealed(keys.authority, TenantRow(uid, name, TenantState.ACTIVE, 1, 1, 1, 1))
             cas = [sealed(keys.authority, CaRow(sha256, uid, der)) for sha256, der in authorities]
+            schedule = sealed(keys.authority, KeyScheduleRow(uid, 0, UNKNOWN_S, UNKNOWN_S))
             dated = [row._replace(create_us=rows.now_us) for row in first.rows]
-            return Writes(inserted=[tenant, *dated, *cas, log._replace(integrate_us=rows.now_us)])
+            return Writes(inserted=[tenant, *dated, schedule, *cas, log._replace(integrate_us=rows.now_us)])
 
         super().__init__(operator(uid), ACTION, "", {"tenant": name, "issuing_cas": str(len(authorities))}, effect)
 

@@ -1,8 +1,13 @@
 """The horizon: once the keys that touched somebody are destroyed, the log says so, and the receipt proves it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from tests.erasure.test_erase import stored
+import sqlalchemy as sa
+from tests.erasure.test_erase import stored, uid_of
+from tests.erasure.test_interrupted import interrupted
 from tests.erasure.test_receipt import log_key
 from tests.erasure.working import Working, erase, statement_of, working
 from tests.harness import Vault
@@ -13,7 +18,7 @@ from vault.audit.policy_file import policy_of
 from vault.audit.receipt import verify_receipt
 from vault.audit.remembered import Memory
 from vault.store import tables as t
-from vault.v1.subject_service_pb2 import ErasureReceipt
+from vault.v1.subject_service_pb2 import ErasureReceipt, ErasureStatement
 
 
 def erased(at_work: Working) -> ErasureReceipt:
@@ -72,3 +77,77 @@ def test_nobody_is_past_the_horizon_by_an_edited_row(vault: Vault) -> None:
         at_work.inside.edit(t.erasure, {"uid": uid}, epoch=1, index_key_version=1)
         destroy(at_work, 2)
         assert at_work.inside.row(t.erasure, uid=uid).horizon_us == 0
+
+
+Rows = dict[sa.Table, list[dict[str, Any]]]
+
+
+def _shown(at_work: Working) -> Rows:
+    """The rows that say which keys are the tenant's current ones, as whoever copies them has them."""
+    uid = at_work.inside.tenant().uid
+    with at_work.node.engine.connect() as connection:
+        whose = ((t.tenant_key, t.tenant_key.c.tenant_uid), (t.tenant, t.tenant.c.uid))
+        return {
+            table: [dict(row._mapping) for row in connection.execute(sa.select(table).where(column == uid))]
+            for table, column in whose
+        }
+
+
+@contextmanager
+def _put_back(at_work: Working, old: Rows) -> Iterator[None]:
+    """These rows stand there meanwhile, with the MACs that they had."""
+    now = _shown(at_work)
+    try:
+        _put(at_work, old)
+        yield
+    finally:
+        _put(at_work, now)
+
+
+def _put(at_work: Working, rows: Rows) -> None:
+    uid = at_work.inside.tenant().uid
+    with at_work.node.engine.begin() as connection:
+        connection.execute(t.tenant_key.delete().where(t.tenant_key.c.tenant_uid == uid))
+        connection.execute(t.tenant_key.insert(), rows[t.tenant_key])
+        connection.execute(t.tenant.update().where(t.tenant.c.uid == uid).values(rows[t.tenant][0]))
+
+
+def test_no_horizon_is_said_too_early_because_the_tenants_rows_were_put_back_while_somebody_was_erased(vault: Vault) -> None:
+    with working(vault) as at_work:
+        old = _shown(at_work)
+        rotate(at_work.inside)
+        subject_id = new_subject()
+        uid = uid_of(at_work, stored(at_work, subject_id)[0])
+        interrupted(at_work, subject_id)
+    with working(vault) as at_work:  # another process, which has not seen newer keys
+        with _put_back(at_work, old):
+            at_work.resume()
+        row = at_work.inside.row(t.erasure, subject_uid=uid)
+        assert row.state == "DONE"
+        statement = ErasureStatement.FromString(row.statement)
+        assert (statement.epoch, statement.index_key_version, max(statement.kek_versions)) == (2, 2, 2)
+        assert (row.epoch, row.index_key_version) == (2, 2)
+        at_work.inside.edit(t.erasure, {"uid": row.uid}, opening=None, request_id=None, principal_uid=None)
+        destroy(at_work, 2)
+        assert at_work.inside.row(t.erasure, uid=row.uid).horizon_us == 0
+
+
+def test_the_kms_tells_the_newest_keys_to_wait_for_and_not_the_rows_that_are_shown(vault: Vault) -> None:
+    with working(vault) as at_work:
+        old = _shown(at_work)
+        rotate(at_work.inside)
+    with working(vault) as at_work, _put_back(at_work, old):
+        assert max(statement_of(erased(at_work)).kek_versions) == 2
+
+
+def test_a_node_never_goes_back_to_keys_of_before_a_rotation(vault: Vault) -> None:
+    with working(vault) as at_work:
+        subject_id = new_subject()
+        tokens = stored(at_work, subject_id)
+        old = _shown(at_work)
+        rotate(at_work.inside)
+        assert at_work.ask(reveal(tokens[0]), "all")
+        with _put_back(at_work, old):
+            assert at_work.refused(reveal(tokens[0]), "all")
+            assert at_work.refused(erase(subject_id))
+        assert at_work.ask(reveal(tokens[0]), "all").results[0].value.text

@@ -194,7 +194,7 @@ def rows() -> list[dict]:
             "approval",
             (TENANT, ITEM, "Destroy", thirty_two, "a summary", PRINCIPAL, TIME_US, TIME_US + 1, "ASKED", None, 0),
         ),
-        "row-key-schedule": ("key_schedule", (TENANT, 7776000, 2592000, 2592000)),
+        "row-key-schedule": ("key_schedule", (TENANT, 7776000, 2592000, 2592000, 31536000, TIME_US)),
         "row-idempotency": ("idempotency", (TENANT, REQUEST, PRINCIPAL, bytes(66), thirty_two, bytes(38), TIME_US)),
     }
     return [row(name, table, columns) for name, (table, columns) in cases.items()]

@@ -76,12 +76,17 @@ UNKNOWN_S = 30 * 24 * 3600
 
 
 class KeyScheduleRow(NamedTuple):
-    """How often a tenant's keys rotate, and how long copies of old ones live."""
+    """How often a tenant's keys rotate, and how long copies of old ones live.
+
+    ``lower_us`` is when less was last said of copies than before, and ``former_copies_s`` the most that was ever said until then.
+    """
 
     tenant_uid: bytes
     rotate_every_s: int
     restore_window_s: int
     snapshot_retention_s: int
+    former_copies_s: int = 0
+    lower_us: int = 0
     mac: bytes = b""
 
 

@@ -44,7 +44,7 @@ _COVERED: dict[type[SealedRow], str] = {
     "lenient revision store_key_version fingerprint deterministic envelope_sha256 envelope_size create_us update_us",
     TokenRow: "tenant_uid subject_uid uid item_uid text recipient expire_us max_reveals reveals_used",
     IdempotencyRow: "tenant_uid request_id principal_uid digest_key digest results expire_us",
-    KeyScheduleRow: "tenant_uid rotate_every_s restore_window_s snapshot_retention_s",
+    KeyScheduleRow: "tenant_uid rotate_every_s restore_window_s snapshot_retention_s former_copies_s lower_us",
     AliasRow: "tenant_uid subject_uid uid lookup index_key_version subject_id",
     HoldRow: "tenant_uid subject_uid uid reference principal_uid create_us expire_us",
     ErasureRow: "tenant_uid uid subject_uid state statement epoch index_key_version begin_us end_us horizon_us operation_uid",

@@ -87,6 +87,8 @@ key_schedule = sa.Table(
     _number("rotate_every_s"),  # 0 for never by itself
     _number("restore_window_s"),
     _number("snapshot_retention_s"),
+    _number("former_copies_s"),  # the most that both together were before lower_us
+    _number("lower_us"),
     _bytes("mac"),
 )
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from vault.crypto.commitment import commitment
 from vault.crypto.keys import Key
-from vault.keys.schedule import copies_s
+from vault.keys.schedule import kept_s
 from vault.kms.tenant_keys import EPOCH, INDEX
 from vault.store import erasing
 from vault.store.reads import Belongings
@@ -43,8 +43,8 @@ class Promises:
 class Found:
     """What there is to destroy, and the keys that touched it.
 
-    ``kek_version`` is the newest that wrapped one of the tenant's keys, as the KMS has opened it. ``owned`` has the keys that are
-    the subject's own; ``unopened_keys`` more rows of its keys are damaged, or somebody else's.
+    ``kek_version`` is the newest that can have wrapped one of the tenant's keys, as the KMS says it. ``owned`` has the keys that
+    are the subject's own; ``unopened_keys`` more rows of its keys are damaged, or somebody else's.
     """
 
     owned: Belongings
@@ -83,7 +83,7 @@ def begun(
 
 
 def done(
-    before: bytes, found: Found, promises: Promises, schedule: KeyScheduleRow | None, now_us: int, *, kek_imported: bool
+    before: bytes, found: Found, promises: Promises, schedule: KeyScheduleRow, now_us: int, *, kek_imported: bool
 ) -> ErasureStatement:
     """The statement of an erasure that is done with this transaction.
 
@@ -91,14 +91,17 @@ def done(
         before: the statement with which it began.
         found: what goes.
         promises: of the node that does it.
-        schedule: the tenant's, if it has one.
+        schedule: the tenant's, checked.
         now_us: the database's time.
         kek_imported: whether somebody outside has copies of the tenant's KEK.
     """
     statement = ErasureStatement.FromString(before)
     _say_what_goes(statement, found)
     statement.clean_time.FromMicroseconds(now_us + round(promises.clean_after_s * _US))
-    statement.horizon_time.FromMicroseconds(now_us + round((promises.key_cache_ttl_s + _until_ended_s(schedule)) * _US))
+    until_ended_s = schedule.rotate_every_s or UNKNOWN_S
+    statement.copies_kept.FromSeconds(kept_s(schedule, statement.request_time.ToMicroseconds()))
+    until_unread_s = promises.key_cache_ttl_s + until_ended_s + statement.copies_kept.seconds
+    statement.horizon_time.FromMicroseconds(now_us + round(until_unread_s * _US))
     statement.horizon_provable = promises.proves_destruction
     statement.kek_imported = kek_imported
     return statement
@@ -110,12 +113,14 @@ def is_large(statement: ErasureStatement) -> bool:
 
 
 def _say_what_goes(statement: ErasureStatement, found: Found) -> None:
+    """Never less than was said before: the tenant's row may have been put back meanwhile, with the MAC that it had then."""
     _say_what_is_owned(statement, found.owned)
     statement.unopened_keys = max(statement.unopened_keys, found.unopened_keys)
-    statement.epoch = found.tenant.epoch
-    statement.index_key_version = found.tenant.index_key_version
+    statement.epoch = max(statement.epoch, found.tenant.epoch)
+    statement.index_key_version = max(statement.index_key_version, found.tenant.index_key_version)
+    versions = sorted({*statement.kek_versions, *_older(found), found.kek_version})
     statement.ClearField("kek_versions")
-    statement.kek_versions.extend(sorted({*_older(found), found.kek_version}))
+    statement.kek_versions.extend(versions)
 
 
 def _say_what_is_owned(statement: ErasureStatement, owned: Belongings) -> None:
@@ -144,8 +149,3 @@ def _older(found: Found) -> set[int]:
     """
     noted = {row.kek_version for row in found.tenant_keys if row.kind in (EPOCH, INDEX) and row.state != KeyState.DESTROYED}
     return {version for version in noted if 0 < version < found.kek_version}
-
-
-def _until_ended_s(schedule: KeyScheduleRow | None) -> int:
-    """How long until the epoch ends, and copies of the database and of the KMS made before that are gone."""
-    return (schedule.rotate_every_s if schedule and schedule.rotate_every_s else UNKNOWN_S) + copies_s(schedule)

@@ -6,6 +6,8 @@ from vault.administration import Act, nothing
 from vault.audit.events import Caller, Draft
 from vault.audit.receipt_leaves import ERASED
 from vault.errors import VaultError
+from vault.keys.schedule import schedule_of
+from vault.kms.kek import Kek
 from vault.kms.tenant_keys import KeysMissingError, TenantKeys
 from vault.store.reads import Belongings, Reads, Rows
 from vault.store.rows import ErasureRow
@@ -22,18 +24,18 @@ from vault.v1.subject_service_pb2 import ErasureStatement
 class FinishErasure(Act):
     """What is left to do of an erasure once its key ids are noted in the KMS. The server itself acts."""
 
-    def __init__(self, erasure: ErasureRow, promises: Promises, *, kek_imported: bool) -> None:
+    def __init__(self, erasure: ErasureRow, promises: Promises, kek: Kek) -> None:
         """Make it.
 
         Args:
             erasure: as it began.
             promises: of this node.
-            kek_imported: whether somebody outside has copies of the tenant's KEK.
+            kek: the tenant's, as the KMS showed it once the key ids were noted.
         """
         super().__init__(Caller(erasure.tenant_uid, ""), ERASED, "", {"erasure": erasure.uid.hex()}, nothing)
         self._erasure = erasure
         self._promises = promises
-        self._kek_imported = kek_imported
+        self._kek = kek
 
     def reads(self, _keys: TenantKeys | None) -> Reads:
         """The erasure and all that goes with it, FOR UPDATE."""
@@ -62,19 +64,21 @@ class FinishErasure(Act):
             raise VaultError(
                 common_pb2.ERROR_REASON_INTEGRITY, "the row of an erasure or its tenant is missing; the operator must investigate"
             )
-        for each in (row, tenant, *((rows.schedule,) if rows.schedule else ())):
+        for each in (row, tenant):
             check(keys.authority, each)
+        schedule = schedule_of(rows.schedule, keys.authority)
         if row.state != ErasureState.BEGUN:
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "another node has finished this erasure")
         own, unopened = only_own(keys, rows.belongings.get(row.subject_uid, Belongings()))
-        found = Found(own, tenant, rows.tenant_keys, keys.kek_version, unopened)
-        statement = done(row.statement, found, self._promises, rows.schedule, rows.now_us, kek_imported=self._kek_imported)
+        # The keys are those of the rows that the database shows: under an older KEK version than the newest, if they were put back.
+        found = Found(own, tenant, rows.tenant_keys, max(keys.kek_version, self._kek.latest), unopened)
+        statement = done(row.statement, found, self._promises, schedule, rows.now_us, kek_imported=self._kek.imported)
         text = statement.SerializeToString(deterministic=True)
         after = row._replace(
             state=ErasureState.DONE,
             statement=text,
-            epoch=statement.epoch,
-            index_key_version=statement.index_key_version,
+            epoch=max(row.epoch, statement.epoch),
+            index_key_version=max(row.index_key_version, statement.index_key_version),
             end_us=rows.now_us,
         )
         writes = Writes(replaced=[(row, sealed(keys.authority, after))], erased=[(row.tenant_uid, row.subject_uid)])

@@ -2,6 +2,7 @@ import datetime
 
 from vault.v1._buf.validate import validate_pb2 as _validate_pb2
 from google.longrunning import operations_pb2 as _operations_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from vault.v1 import common_pb2 as _common_pb2
 from google.protobuf.internal import containers as _containers
@@ -292,7 +293,7 @@ class LeafProof(_message.Message):
     def __init__(self, leaf: _Optional[bytes] = ..., leaf_index: _Optional[int] = ..., hashes: _Optional[_Iterable[bytes]] = ..., checkpoint: _Optional[str] = ...) -> None: ...
 
 class ErasureStatement(_message.Message):
-    __slots__ = ("format", "erasure_uid", "tenant_uid", "subject_uid", "subject_commitment", "ground", "reference", "request_time", "keys", "items", "tokens", "digits_kept", "recipients", "refused_time", "clean_time", "horizon_time", "horizon_provable", "epoch", "index_key_version", "kek_versions", "kek_imported", "unopened_keys")
+    __slots__ = ("format", "erasure_uid", "tenant_uid", "subject_uid", "subject_commitment", "ground", "reference", "request_time", "keys", "items", "tokens", "digits_kept", "recipients", "refused_time", "clean_time", "horizon_time", "horizon_provable", "epoch", "index_key_version", "kek_versions", "kek_imported", "unopened_keys", "copies_kept")
     class DigitsKeptEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -322,6 +323,7 @@ class ErasureStatement(_message.Message):
     KEK_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     KEK_IMPORTED_FIELD_NUMBER: _ClassVar[int]
     UNOPENED_KEYS_FIELD_NUMBER: _ClassVar[int]
+    COPIES_KEPT_FIELD_NUMBER: _ClassVar[int]
     format: int
     erasure_uid: bytes
     tenant_uid: bytes
@@ -344,7 +346,8 @@ class ErasureStatement(_message.Message):
     kek_versions: _containers.RepeatedScalarFieldContainer[int]
     kek_imported: bool
     unopened_keys: int
-    def __init__(self, format: _Optional[int] = ..., erasure_uid: _Optional[bytes] = ..., tenant_uid: _Optional[bytes] = ..., subject_uid: _Optional[bytes] = ..., subject_commitment: _Optional[bytes] = ..., ground: _Optional[str] = ..., reference: _Optional[str] = ..., request_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[DestroyedKey, _Mapping]]] = ..., items: _Optional[_Iterable[_Union[ClassCount, _Mapping]]] = ..., tokens: _Optional[int] = ..., digits_kept: _Optional[_Mapping[str, int]] = ..., recipients: _Optional[_Iterable[str]] = ..., refused_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., clean_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., horizon_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., horizon_provable: _Optional[bool] = ..., epoch: _Optional[int] = ..., index_key_version: _Optional[int] = ..., kek_versions: _Optional[_Iterable[int]] = ..., kek_imported: _Optional[bool] = ..., unopened_keys: _Optional[int] = ...) -> None: ...
+    copies_kept: _duration_pb2.Duration
+    def __init__(self, format: _Optional[int] = ..., erasure_uid: _Optional[bytes] = ..., tenant_uid: _Optional[bytes] = ..., subject_uid: _Optional[bytes] = ..., subject_commitment: _Optional[bytes] = ..., ground: _Optional[str] = ..., reference: _Optional[str] = ..., request_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[DestroyedKey, _Mapping]]] = ..., items: _Optional[_Iterable[_Union[ClassCount, _Mapping]]] = ..., tokens: _Optional[int] = ..., digits_kept: _Optional[_Mapping[str, int]] = ..., recipients: _Optional[_Iterable[str]] = ..., refused_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., clean_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., horizon_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., horizon_provable: _Optional[bool] = ..., epoch: _Optional[int] = ..., index_key_version: _Optional[int] = ..., kek_versions: _Optional[_Iterable[int]] = ..., kek_imported: _Optional[bool] = ..., unopened_keys: _Optional[int] = ..., copies_kept: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class DestroyedKey(_message.Message):
     __slots__ = ("kind", "version", "key_id", "epoch", "wrapped_sha256")

@@ -4,18 +4,16 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from vault.administration import Act, nothing
 from vault.audit.events import Caller
 from vault.keys.horizon import MAX_ERASURES
-from vault.keys.schedule import copies_s
+from vault.keys.notes import ForgetAct, is_past
+from vault.keys.schedule import schedule_of
 from vault.server.key_worker.desk import Desk
 from vault.store import tables as t
 from vault.store.queries import now_us
 from vault.store.rotation.turnstile import pinning
 from vault.store.rows import ErasureRow, KeyScheduleRow
-from vault.store.sealing import check, fits
-
-ACTION = "NotesForgotten"
+from vault.store.sealing import fits
 
 
 def forget(desk: Desk, caller: Caller, details: Mapping[str, str], after: bytes) -> bytes | None:
@@ -39,19 +37,20 @@ def forget(desk: Desk, caller: Caller, details: Mapping[str, str], after: bytes)
     keys = desk.keys(caller.tenant_uid)
     with pinning(desk.engine, keys) as (connection, _):
         found = connection.execute(sa.select(t.key_schedule).where(t.key_schedule.c.tenant_uid == keys.tenant_uid)).first()
-        schedule = KeyScheduleRow(*found) if found else None
-        if schedule:
-            check(keys.authority, schedule)
-        before_us = now_us(connection) - copies_s(schedule) * 1_000_000
+        schedule = schedule_of(KeyScheduleRow(*found) if found else None, keys.authority)
+        about_us = now_us(
+            connection
+        )  # only to look for what may be due: the act goes by a time that is held against the node's clock
         c = t.erasure.c
-        old = (c.tenant_uid == keys.tenant_uid) & c.horizon_us.between(1, before_us) & (c.uid > after)
+        old = (c.tenant_uid == keys.tenant_uid) & (c.horizon_us > 0) & (c.uid > after)
         page = sa.select(t.erasure).where(old).order_by(c.uid).limit(MAX_ERASURES)
         rows = list(map(ErasureRow._make, connection.execute(page)))
     if not rows:
         return None
     noted = desk.manager.noted(keys.tenant_uid)
-    uids = [row.uid for row in rows if row.uid in noted and fits(keys.authority, row)]
-    if uids:
-        desk.act(Act(caller, ACTION, "", {**details, "erasures": ",".join(uid.hex() for uid in uids)}, nothing))
-        desk.administrator.forget_destroyed(keys.tenant_uid, uids)
+    due = [row for row in rows if row.uid in noted and fits(keys.authority, row) and is_past(row, schedule, about_us)]
+    if due:
+        act = ForgetAct(caller, details, [row.uid for row in due])
+        desk.act(act)
+        desk.administrator.forget_destroyed(keys.tenant_uid, act.forgotten)
     return rows[-1].uid

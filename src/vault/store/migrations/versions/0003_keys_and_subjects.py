@@ -74,6 +74,8 @@ def upgrade() -> None:
         sa.Column("rotate_every_s", sa.BigInteger(), nullable=False),
         sa.Column("restore_window_s", sa.BigInteger(), nullable=False),
         sa.Column("snapshot_retention_s", sa.BigInteger(), nullable=False),
+        sa.Column("former_copies_s", sa.BigInteger(), nullable=False),
+        sa.Column("lower_us", sa.BigInteger(), nullable=False),
         sa.Column("mac", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("tenant_uid", name=op.f("pk_key_schedule")),
     )
