@@ -210,7 +210,7 @@ def begun(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> bytes:
     return bytes(row.uid)
 
 
-def _cut_off(*_: Any) -> bool:
+def _cut_off(*_: Any) -> int:
     raise VaultError(common_pb2.ERROR_REASON_DATABASE_UNAVAILABLE, "the database does not answer")
 
 

@@ -33,12 +33,12 @@ def busy(at_work: Working) -> tuple[str, bytes, list[Any]]:
     return name, uid, requests
 
 
-def whole(at_work: Working, uid: bytes) -> int:
+def whole(engine: sa.Engine, uid: bytes) -> int:
     """How many requests are found by a subject whose digests can still be tried."""
     about, request = t.idempotency_subject.c, t.idempotency.c
     same = (request.tenant_uid == about.tenant_uid) & (request.request_id == about.request_id)
     joined = sa.select(sa.func.count()).join_from(t.idempotency_subject, t.idempotency, same)
-    with at_work.node.engine.connect() as connection:
+    with engine.connect() as connection:
         return connection.scalar(joined.where(about.subject_uid == uid, request.digest != b"")) or 0
 
 
@@ -46,17 +46,17 @@ def test_an_erasure_blanks_them_a_part_a_transaction_until_few_are_left_and_refu
     at_work: Working, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, uid, requests = busy(at_work)
-    left, real = [whole(at_work, uid)], blanking.blank_next
+    left, real = [whole(at_work.node.engine, uid)], blanking.blank_next
 
-    def part(*of: Any) -> bool:
+    def part(*of: Any) -> int:
         going = real(*of)
-        left.append(whole(at_work, uid))
+        left.append(whole(at_work.node.engine, uid))
         return going
 
     monkeypatch.setattr(eraser, "blank_next", part)
     at_work.erase(name)
     assert left == [10, 7, 4, 1, 1]
-    assert whole(at_work, uid) == 0
+    assert whole(at_work.node.engine, uid) == 0
     assert at_work.left(uid) == {}
     assert {at_work.refused(request, "all").reason_name for request in requests} == {"REQUEST_ID_REUSED"}
 
@@ -65,7 +65,7 @@ def test_one_that_is_cut_off_between_two_parts_is_finished(at_work: Working, mon
     name, uid, requests = busy(at_work)
     request, parts, real = erase(name), [True, True], blanking.blank_next
 
-    def part(*of: Any) -> bool:
+    def part(*of: Any) -> int:
         parts.pop()  # IndexError, at the third
         return real(*of)
 
@@ -73,7 +73,7 @@ def test_one_that_is_cut_off_between_two_parts_is_finished(at_work: Working, mon
         patch.setattr(eraser, "blank_next", part)
         with pytest.raises(IndexError):
             at_work.ask(request)
-    assert whole(at_work, uid) == REQUESTS + 1 - 6
+    assert whole(at_work.node.engine, uid) == REQUESTS + 1 - 6
     at_work.ask(request)
     assert at_work.left(uid) == {}
     assert {at_work.refused(one, "all").reason_name for one in requests} == {"REQUEST_ID_REUSED"}
@@ -83,7 +83,7 @@ def test_nothing_of_it_is_blanked_in_parts_whom_few_were_about(at_work: Working)
     name = new_subject()
     uid = uid_of(at_work, stored(at_work, name)[0])
     assert not blanking.blank_next(at_work.node.engine, at_work.inside.tenant().uid, [uid])
-    assert whole(at_work, uid) == 1
+    assert whole(at_work.node.engine, uid) == 1
 
 
 def test_a_request_is_blanked_for_everybody_whom_it_was_about_and_others_stay_whole(at_work: Working) -> None:
@@ -92,7 +92,7 @@ def test_a_request_is_blanked_for_everybody_whom_it_was_about_and_others_stay_wh
     own, shared = tokenize((other, "email", new_email())), tokenize((name, "email", new_email()), (other, "email", new_email()))
     answer = at_work.ask(own, "all")
     other_uid = uid_of(at_work, at_work.ask(shared, "all").results[1].token)
-    assert whole(at_work, other_uid) == 2
+    assert whole(at_work.node.engine, other_uid) == 2
     while blanking.blank_next(at_work.node.engine, at_work.inside.tenant().uid, [uid]):
         pass
     at_work.erase(name)
@@ -121,4 +121,4 @@ def test_one_that_comes_while_others_are_blanked_is_found_later(at_work: Working
     found = {row.request_id for row in at_work.inside.rows(t.idempotency_subject, subject_uid=uid)}
     assert late in found
     assert link.request_id not in found
-    assert whole(at_work, uid) == REQUESTS + 1 - 3 + 1
+    assert whole(at_work.node.engine, uid) == REQUESTS + 1 - 3 + 1

@@ -29,8 +29,8 @@ def blank_requests(connection: sa.Connection, tenant_uid: bytes, subject_uid: by
     _blank(connection, tenant_uid, subject_uid, sa.true(), sa.true())
 
 
-def blank_next(engine: sa.Engine, tenant_uid: bytes, subject_uids: Collection[bytes]) -> bool:
-    """Blank the next requests of the first of these subjects who was in many, in a transaction; False once each was in few.
+def blank_next(engine: sa.Engine, tenant_uid: bytes, subject_uids: Collection[bytes]) -> int:
+    """Blank the next requests of the first of these subjects who was in many, in a transaction: how many; 0 once each was in few.
 
     Requests that come in meanwhile are refused nothing: they are among the next ones, or among the few that are left.
 
@@ -45,10 +45,9 @@ def blank_next(engine: sa.Engine, tenant_uid: bytes, subject_uids: Collection[by
     with reading(engine, _PATIENCE_S) as connection:
         subject_uid = connection.scalar(_with_many(tenant_uid, subject_uids))
     if subject_uid is None:
-        return False
+        return 0
     with engine.begin() as connection:
-        _blank_part(connection, tenant_uid, subject_uid)
-    return True
+        return _blank_part(connection, tenant_uid, subject_uid)
 
 
 def _with_many(tenant_uid: bytes, subject_uids: Collection[bytes]) -> sa.Select[bytes]:
@@ -65,7 +64,7 @@ def _with_many(tenant_uid: bytes, subject_uids: Collection[bytes]) -> sa.Select[
     return sa.select(s.uid).where(own, beyond.is_not(None)).order_by(s.uid).limit(1)
 
 
-def _blank_part(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes) -> None:
+def _blank_part(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes) -> int:
     """Blank the first ``PART_ROWS`` requests, in the order of their ids, and those that share the last one's id."""
     c = t.idempotency_subject.c
     own = (c.tenant_uid == tenant_uid) & (c.subject_uid == subject_uid)
@@ -73,6 +72,7 @@ def _blank_part(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes
     if ids:
         here = (column.between(ids[0], ids[-1]) for column in (c.request_id, t.idempotency.c.request_id))
         _blank(connection, tenant_uid, subject_uid, *here)
+    return len(ids)
 
 
 def _blank(

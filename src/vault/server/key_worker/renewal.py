@@ -16,6 +16,7 @@ from vault.errors import VaultError
 from vault.keys.rekeying import GONE, NewFieldKey, NextPart, Rekeying
 from vault.server.key_worker.desk import Desk
 from vault.store import queries_everything
+from vault.store.blanking import blank_next
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +45,7 @@ class Renewed:
 
     Attributes:
         done: how many subjects are under a new store key now, all that is theirs.
-        rows: items and subjects that were moved.
+        rows: items and subjects that were moved, and requests that were blanked beforehand.
         altered: whose rows were altered, by uid (16 bytes).
         late: of whom no part could be moved in time.
         full: who got no new field key for want of room.
@@ -89,12 +90,17 @@ class Renewal:
         self._tasks.append(_Task(subject_uid, limit, after=b"", limit=limit))
 
     def step(self) -> Renewed:
-        """Move the next part of as many as one transaction takes.
+        """Move the next part of as many as one transaction takes; or blank requests of those who begin, while somebody was in many.
 
         Raises:
             VaultError: somebody can't be re-keyed for another reason than altered rows, or want of time.
         """
         tasks, said = self._next(), Renewed()
+        beginning = [task.uid for task in tasks if task.after is None]
+        said.rows = blank_next(self._desk.engine, self._caller.tenant_uid, beginning)
+        if said.rows:
+            self._tasks.extendleft(reversed(tasks))
+            return said
         calls = [self._call(task) for task in tasks]
         unfinished = list[_Task]()
         for task, call, answer in zip(tasks, calls, self._desk.each(calls), strict=True):
