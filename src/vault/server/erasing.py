@@ -15,7 +15,6 @@ from typing import TypeVar
 import structlog
 
 from vault.errors import VaultError
-from vault.kms.kek import Kek
 from vault.kms.tenant_keys import KeysMissingError
 from vault.server.dispatcher import Dispatcher
 from vault.server.metrics import Metrics
@@ -114,12 +113,13 @@ class Eraser:
         self._woken.set()
 
     async def _finish(self, row: ErasureRow) -> ErasureRow:
-        kek = await self._in_thread(self._note_destroyed, row)
+        await self._in_thread(self._node.key_manager.note_destroyed, row.tenant_uid, row.uid, note_of(row))
         while await self._in_thread(blank_next, self._node.engine, row.tenant_uid, [row.subject_uid]):
             pass
         if is_large(ErasureStatement.FromString(row.statement)):
             while await self._in_thread(erase_part, self._node.engine, row.tenant_uid, row.subject_uid):
                 pass
+        kek = await self._in_thread(self._node.key_manager.kek, row.tenant_uid)
         await self._run(FinishErasure(row, self._promises, kek))
         row = await self.row(row.tenant_uid, row.uid)
         if row.state == ErasureState.BEGUN:
@@ -155,11 +155,6 @@ class Eraser:
         self._is_clean = False
         with contextlib.suppress(VaultError):
             self._is_clean = await self._in_thread(erasures.clean_files, self._node.engine)
-
-    def _note_destroyed(self, row: ErasureRow) -> Kek:
-        """Note the key ids; the tenant's KEK as it is after that. From then on nothing of the subject is moved to newer keys."""
-        self._node.key_manager.note_destroyed(row.tenant_uid, row.uid, note_of(row))
-        return self._node.key_manager.kek(row.tenant_uid)
 
     async def _run(self, act: FinishErasure) -> None:
         for _ in range(_TRIES):

@@ -30,7 +30,7 @@ class FinishErasure(Act):
         Args:
             erasure: as it began.
             promises: of this node.
-            kek: the tenant's, as the KMS showed it once the key ids were noted.
+            kek: the tenant's, as the KMS showed it when the key ids were noted already.
         """
         super().__init__(Caller(erasure.tenant_uid, ""), ERASED, "", {"erasure": erasure.uid.hex()}, nothing)
         self._erasure = erasure
