@@ -55,8 +55,6 @@ def test_keys_of_another_generation_than_the_tenant_s_row_are_dropped_unused(ope
     assert idle(open_vault.engine)
     assert open_vault.keys().generation == old.key_generation + 1
     assert open_vault.ask(reveal(token))
-    open_vault.edit(t.tenant, where, **old._asdict())
-    assert open_vault.ask(reveal(token))
 
 
 def test_an_epoch_key_that_is_not_in_memory_is_asked_for_once(open_vault: Inside) -> None:
