@@ -5,7 +5,7 @@ many these are, no query looks at them: each goes along the primary key, and end
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -18,7 +18,7 @@ MAX_ITEMS = 1000
 """Items of one subject that are read at once."""
 MAX_BYTES = 16 * 1024 * 1024
 """Bytes of their envelopes, unless one alone has more."""
-MAX_PASSED = 20_000
+MAX_PASSED = 10_000
 """Items that are looked at, and passed by as they are under the newest store key, on the way to those that are not."""
 
 
@@ -113,23 +113,29 @@ def _within(sizes: Iterable[int]) -> int:
     return count
 
 
-def _items(connection: sa.Connection, tenant_uid: bytes, spans: Mapping[bytes, _Span]) -> Iterable[Any]:
+def _items(connection: sa.Connection, tenant_uid: bytes, spans: Mapping[bytes, _Span]) -> Iterator[Any]:
     c = t.item.c
-    among = _among(c.subject_uid, c.uid, spans)
-    for uid, span in spans.items():
-        if span.before is not None:
-            among &= (c.subject_uid != uid) | (c.store_key_version < span.before)
-    return connection.execute(sa.select(t.item).where(c.tenant_uid == tenant_uid, among).order_by(c.subject_uid, c.uid))
+    for uids, span in _together(spans):
+        among = (c.tenant_uid == tenant_uid) & c.subject_uid.in_(uids)
+        if span is not None:
+            among &= c.uid.between(span.first, span.last)
+        if span is not None and span.before is not None:
+            among &= c.store_key_version < span.before
+        yield from connection.execute(sa.select(t.item).where(among).order_by(c.subject_uid, c.uid))
 
 
-def _tokens(connection: sa.Connection, tenant_uid: bytes, spans: Mapping[bytes, _Span]) -> Iterable[Any]:
+def _tokens(connection: sa.Connection, tenant_uid: bytes, spans: Mapping[bytes, _Span]) -> Iterator[Any]:
     c = t.token.c
-    among = _among(c.subject_uid, c.item_uid, spans)
-    return connection.execute(sa.select(c.subject_uid, c.item_uid, c.uid).where(c.tenant_uid == tenant_uid, among))
+    for uids, span in _together(spans):
+        among = (c.tenant_uid == tenant_uid) & c.subject_uid.in_(uids)
+        if span is not None:
+            among &= c.item_uid.between(span.first, span.last)
+        yield from connection.execute(sa.select(c.subject_uid, c.item_uid, c.uid).where(among))
 
 
-def _among(subject_uid: "sa.Column[bytes]", item_uid: "sa.Column[bytes]", spans: Mapping[bytes, _Span]) -> sa.ColumnElement[bool]:
-    """Whether a row is of the items of one of the parts; most subjects have no more than one part."""
+def _together(spans: Mapping[bytes, _Span]) -> Iterator[tuple[list[bytes], _Span | None]]:
+    """What one query asks for: all that these have, or somebody's part. Asked for both, SQLite would look at all rows there are."""
     whole = [uid for uid, span in spans.items() if span.before is None and span.end is None]
-    cut = [(uid, span) for uid, span in spans.items() if uid not in whole and span.first]
-    return sa.or_(subject_uid.in_(whole), *((subject_uid == uid) & item_uid.between(one.first, one.last) for uid, one in cut))
+    if whole:
+        yield whole, None
+    yield from (([uid], span) for uid, span in spans.items() if uid not in whole and span.first)
