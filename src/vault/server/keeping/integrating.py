@@ -26,6 +26,8 @@ _BREATH_S = 0.25
 _RECENT_S = 1.0
 _HOPE_S = 10.0
 """How long a starting server waits for a log that does not grow."""
+_LAST_S = 5.0
+"""How long a stopping server waits for logs that are being taken over."""
 _PATIENCE_S = 10.0
 
 
@@ -85,13 +87,17 @@ class Integrating:
         self._woken.set()
 
     def close(self) -> None:
-        """Integrate and publish what was committed last; called when nothing more will be. Does nothing if never started."""
+        """Integrate and publish what was committed last; called when nothing more will be. May be called if never started.
+
+        Logs that are still being taken over are waited for, but not for long: what waits in them is found by the next start.
+        """
         self._ending.set()
         self._woken.set()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
-        while self._integrator.round().has_more:
+        until = time.monotonic() + _LAST_S
+        while self._integrator.round().has_more or self._integrator.wait_for_taken_over(until - time.monotonic()):
             pass
         self._integrator.end()
 

@@ -105,6 +105,10 @@ class Integrator:
         """The logs that don't grow because they are not in order or can't be verified, with the reason."""
         return self._setbacks.reasons()
 
+    def wait_for_taken_over(self, patience_s: float) -> bool:
+        """Whether the next round knows a log that the last one did not, which is waited for; False if none is being taken over."""
+        return self._take_overs.wait_for_next(patience_s)
+
     def end(self) -> None:
         """Publish what was integrated, and let another node go on; no further round is run after this."""
         self.publisher.publish(every_s=0.0)

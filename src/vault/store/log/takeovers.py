@@ -1,7 +1,7 @@
 """Logs that are being taken over, each beside the others: a KMS that is slow to answer for one log holds up no other."""
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -58,6 +58,11 @@ class TakeOvers:
         counting = [one for one in done if one[0] not in self._outdated]
         self._outdated &= self._under_way.keys()
         return counting
+
+    def wait_for_next(self, patience_s: float) -> bool:
+        """Whether one that counts is done, or is within this time; False if none is under way."""
+        counting = [asked.future for tenant_uid, asked in self._under_way.items() if tenant_uid not in self._outdated]
+        return bool(counting and wait(counting, max(0.0, patience_s), FIRST_COMPLETED).done)
 
     def close(self) -> None:
         """Begin nothing any more; what is under way is waited for, but not for long. Nothing is asked for after this."""
