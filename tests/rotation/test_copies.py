@@ -71,8 +71,8 @@ def test_whoever_gets_new_keys_leaves_no_digest_to_try_deleted_values_against(op
     (gone,) = tokens_of(open_vault.ask(request))
     subject_uid = _subject_of(open_vault, gone)
     open_vault.ask(delete(gone))
-    rotate(open_vault)
     named = open_vault.rows(t.idempotency_subject, subject_uid=subject_uid)
+    rotate(open_vault)
     digests = {open_vault.row(t.idempotency, request_id=row.request_id).digest for row in named}
     assert digests == {b""}
     with pytest.raises(Exception, match="not remembered any more; use a new UUID"):
