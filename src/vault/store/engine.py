@@ -29,6 +29,8 @@ _PINNED = {
     "synchronous_commit": "on",
 }
 """What a connection to PostgreSQL does not leave to whoever may alter the database's or a role's defaults."""
+_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+"""For one transaction. As an option of the connection it would leave it asking to write, also of a database that must not."""
 _WRITING = "BEGIN IMMEDIATE"
 BUSY_S = 10.0
 """How long SQLite waits for another connection's transaction."""
@@ -110,7 +112,7 @@ def reading(engine: sa.Engine, patience_s: float) -> Iterator[sa.Connection]:
     """
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
-            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            connection.exec_driver_sql(_SNAPSHOT)
             connection.execute(sa.select(sa.func.set_config("statement_timeout", str(math.ceil(patience_s * 1000)), True)))
         else:
             connection.execution_options(pdvault_begin="BEGIN")
