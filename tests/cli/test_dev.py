@@ -117,6 +117,13 @@ def test_an_address_in_use_is_named(tmp_path: Path, pdvault: Run) -> None:
     assert f"server.address: can't listen on {taken}" in done.err
 
 
+def switch(folder: Path, faults: str) -> None:
+    """Have other faults from now on, with nothing between: a file that is just being written is empty for a moment."""
+    written = folder / "faults.new"
+    written.write_text(f"{faults}\n")
+    written.rename(folder / ".dev" / "faults")
+
+
 def test_it_begins_with_a_fault_and_others_are_switched_while_it_runs(
     tmp_path: Path, pdvault: Run, until: Callable[[Callable[[], Any]], None]
 ) -> None:
@@ -126,12 +133,11 @@ def test_it_begins_with_a_fault_and_others_are_switched_while_it_runs(
         refused = pdvault(*tokenize, stdin=VALUE, environment=app)
         assert refused.code == 2
         assert "KMS_SEALED" in refused.err
-        switches = tmp_path / ".dev" / "faults"
-        switches.write_text("db-down\n")
+        switch(tmp_path, "db-down")
         assert "DATABASE_UNAVAILABLE" in pdvault(*tokenize, stdin=VALUE, environment=app).err
-        switches.write_text("everything\n")
+        switch(tmp_path, "everything")
         until(lambda: "no fault 'everything': choose from kms-down" in (tmp_path / "err").read_text())
-        switches.write_text("")
+        switch(tmp_path, "")
         until(lambda: pdvault(*tokenize, stdin=VALUE, environment=app).code == 0)
     said = (tmp_path / "err").read_text()
     assert [line for line in said.splitlines() if line.startswith("Faults on purpose from now on: ")] == [

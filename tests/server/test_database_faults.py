@@ -133,11 +133,13 @@ def test_a_connection_that_is_lost_while_committing_ends_the_boot_and_the_retry_
 def test_a_read_only_database_releases_nothing(mortal: Served, caller: Caller, token: str) -> None:
     rows = mortal.ledger.rows()
     _set_read_only(mortal, "on")
-    for request in (reveal_request(token), good("Tokenize"), good("Search"), good("ListDataClasses")):
-        refusal = refused(lambda request=request: caller.call(request))
-        _check_outage(refusal, "DATABASE_READ_ONLY")
-        assert "writable" in refusal.message
-    _set_read_only(mortal, "off")
+    try:
+        for request in (reveal_request(token), good("Tokenize"), good("Search"), good("ListDataClasses")):
+            refusal = refused(lambda request=request: caller.call(request))
+            _check_outage(refusal, "DATABASE_READ_ONLY")
+            assert "writable" in refusal.message
+    finally:
+        _set_read_only(mortal, "off")
     assert mortal.ledger.rows() == rows
     assert caller.call(reveal_request(token)).results[0].value == value("phone")
 
@@ -148,10 +150,13 @@ def _set_read_only(mortal: Served, switch: str) -> None:
     with engine.connect() as connection:
         connection.exec_driver_sql("SET default_transaction_read_only = off")
         connection.exec_driver_sql(f"ALTER DATABASE vault SET default_transaction_read_only = {switch}")
-        end_all = (
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = 'vault' AND pid <> pg_backend_pid()"
+        older = (  # one that is only just starting has no database's name yet, but the settings from before
+            "FROM pg_stat_activity WHERE backend_type = 'client backend' AND coalesce(datname, 'vault') = 'vault' "
+            "AND pid <> pg_backend_pid() AND backend_start <= %s"
         )
-        connection.exec_driver_sql(end_all)
+        since = connection.scalar(sa.func.clock_timestamp())
+        while connection.exec_driver_sql(f"SELECT count(*) {older}", (since,)).scalar():
+            connection.exec_driver_sql(f"SELECT pg_terminate_backend(pid, 10000) {older}", (since,))
     engine.dispose()
 
 
