@@ -211,6 +211,11 @@ class Caller:
         return GetMessageClass(method.output_type).FromString(answer)
 
 
+def flipped(data: bytes) -> bytes:
+    """The same with one bit changed, whatever it is: bytes that are only overwritten are now and then what they were."""
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
 def context(purpose: str = "payout", **fields: str) -> common_pb2.CallContext:
     """A call's context with a new request id."""
     return common_pb2.CallContext(purpose=purpose, request_id=str(uuid.uuid4()), **fields)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tests.audit_verify.checking import run
 from tests.audit_verify.logs import write
 from tests.audit_verify.vaults import Desk
-from tests.harness import Vault
+from tests.harness import Vault, flipped
 from tests.use_cases.inside import Inside, inside
 from tests.use_cases.open_vault import open_vault
 from tests.use_cases.requests import delete, new_email, new_subject, tokenize, tokens_of, update
@@ -109,7 +109,7 @@ def test_an_item_that_was_edited_is_named_with_who_wrote_it_last(desk: Desk, tmp
     tokens = desk.work()
     desk.integrate()
     files, item = desk.bundle(), item_row(desk, tokens[1])
-    desk.edit(t.item.update().where(own(t.item, desk, uid=item.uid)).values(envelope=item.envelope[:-1] + b"\0"))
+    desk.edit(t.item.update().where(own(t.item, desk, uid=item.uid)).values(envelope=flipped(item.envelope)))
     only(
         desk.compared(files, tmp_path)[0],
         f"item: {item.uid.hex()} of token {UID} was edited: its envelope is not the one that entry [0-9]+ wrote",

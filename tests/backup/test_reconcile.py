@@ -11,7 +11,7 @@ from tests.audit_verify.vaults import Desk
 from tests.backup.places import Site, config_of, erase, head, integrate, pdvault, reconcile, stored
 from tests.erasure.working import erase as erase_request
 from tests.erasure.working import working
-from tests.harness import Vault
+from tests.harness import Vault, flipped
 from tests.use_cases.inside import Inside, inside
 from tests.use_cases.requests import delete, new_email, new_subject, reveal, tokenize, tokens_of, update
 
@@ -277,7 +277,7 @@ def test_a_leaf_that_was_edited_is_found_though_its_hash_was_not(sqlite_site: Si
     uid = vault.tenants["acme"].uid
     with inside(vault) as opened:
         leaf = opened.row(t.audit_entry, tenant_uid=uid, leaf_index=0).leaf
-        opened.edit(t.audit_entry, {"tenant_uid": uid, "leaf_index": 0}, leaf=leaf[:-1] + b"\0")
+        opened.edit(t.audit_entry, {"tenant_uid": uid, "leaf_index": 0}, leaf=flipped(leaf))
     refused = reconcile(vault)
     assert refused.code == 1
     assert "[INTEGRITY]" in refused.err

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from tests.cli.conftest import Result, Served
+from tests.harness import flipped
 
 from pdvault_client import AuditClient, EventFilter
 
@@ -141,7 +142,7 @@ def test_one_entry_is_proven(audit: Any, story: dict[str, str], tmp_path: Path) 
     assert done.code == 0, done.err
     key = audit("checkpoint").rows[0]["log_key"]
     assert audit("verify", "--proof", out, "--leaf", leaf, "--log-key", key).code == 0
-    leaf.write_bytes(leaf.read_bytes()[:-1] + b"\x00")
+    leaf.write_bytes(flipped(leaf.read_bytes()))
     assert audit("verify", "--proof", out, "--leaf", leaf, "--log-key", key).code == 1
 
 

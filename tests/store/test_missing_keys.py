@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
+from tests.harness import flipped
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import describe, new_email, new_subject, reveal, tokenize, tokens_of
 
@@ -81,7 +82,7 @@ def test_a_call_whose_keys_can_t_be_had_is_refused_with_an_event_that_names_its_
     token = store(open_vault)
     uid = open_vault.tenant().uid
     keys = open_vault.rows(t.tenant_key, tenant_uid=uid, kind="epoch")
-    open_vault.edit(t.tenant_key, {"tenant_uid": uid, "kind": "epoch"}, wrapped=keys[0].wrapped[:-1] + b"\0")
+    open_vault.edit(t.tenant_key, {"tenant_uid": uid, "kind": "epoch"}, wrapped=flipped(keys[0].wrapped))
     open_vault.node.keys.drop(uid)
     with open_vault.events() as events:
         assert open_vault.refused(describe(token)) == "INTEGRITY"
