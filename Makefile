@@ -5,7 +5,7 @@ STACK ?= local
 PEOPLE ?= 10000
 TESTS ?= tests
 # Many tests wait for servers: twice as many at once as a small machine has cores keep them busy.
-WORKERS ?= 4
+WORKERS ?= 2
 ROUNDS ?= 300
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,7 +34,7 @@ demo: $(READY)  ## See the vault at work (STACK=full: with PostgreSQL and OpenBa
 	$(BIN)/python -m deploy.demo --people $(PEOPLE) --stack $(STACK)
 
 test: $(READY)  ## Run the tests (TESTS=tests/store for some of them)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -q $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --max-worker-restart 0 --dist loadfile -q $(TESTS)
 
 torture: $(READY)  ## Kill processes 300 times where `make test` does it 10 times (ROUNDS=300)
 	PDVAULT_TORTURE_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/log/test_killed.py tests/erasure/test_killed.py tests/rotation/test_killed.py
