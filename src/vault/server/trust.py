@@ -56,7 +56,7 @@ class Trust:
         """
         if self._given is self._current:
             return None
-        time.sleep(_SWAP_PAUSE_S)
+        time.sleep(_SWAP_PAUSE_S)  # what began before goes on; only a change of trust costs it
         self._given = self._current
         return self._given
 
