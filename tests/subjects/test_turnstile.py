@@ -82,7 +82,7 @@ def wait_until_waiting(node: Inside, count: int, unless: Future[Any]) -> None:
             if waiting >= count:
                 return
             assert time.monotonic() < until
-            time.sleep(0.02)  # a writer at work: so that writers overlap, which is what held up others
+            time.sleep(0.02)  # the database tells nobody who waits for a lock: it is asked
 
 
 def write(node: Inside) -> None:
