@@ -74,6 +74,26 @@ def test_one_whose_anchor_was_moved_by_another_signs_nothing_before_it_has_verif
     kept.check(tenant_uid)
 
 
+@pytest.mark.parametrize(("after_s", "told"), [(0.0, 0), (60.0, 1)])
+def test_what_the_last_holder_still_ends_is_not_taken_for_a_stranger_s(kept: Kept, after_s: float, told: int) -> None:
+    tenant_uid, writer = kept.new_tenant(), Writer(kept)
+    last, holder = kept.integrator(), kept.integrator(lease=kept.lease("next"))
+    writer.commit([tenant_uid])
+    kept.now += 100.0
+    assert holder.round().entries
+    for _ in range(int(after_s)):
+        kept.now += 1.0
+        holder.round()
+    writer.commit([tenant_uid])
+    assert last.round().entries
+    writer.commit([tenant_uid])
+    assert holder.round().entries == 0
+    kept.run(holder)
+    kept.check(tenant_uid)
+    assert kept.watcher.moves == [tenant_uid] * told
+    holder.end()
+
+
 def test_only_the_holder_of_the_lease_works_and_the_next_takes_over_when_it_is_gone(kept: Kept) -> None:
     tenant_uid, writer = kept.new_tenant(), Writer(kept)
     holder, other = kept.integrator(lease=kept.lease("a")), kept.integrator(lease=kept.lease("b"))

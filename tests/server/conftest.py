@@ -37,7 +37,9 @@ class Served:
         refusal = refused(lambda: caller.raw(method, raw, **options))
         assert (refusal.code, refusal.reason, refusal.domain) == (code, reason, "vault.v1")
         assert self.ledger.rows() == rows
-        (event,) = self.ledger.events(leaves)
+        events = self.ledger.events(leaves)
+        assert [event.action for event in events] == [method], events
+        (event,) = events
         assert event.action == method
         assert event.reason == common_pb2.ErrorReason.Value(f"ERROR_REASON_{audited or reason}")
         denied = code == "PERMISSION_DENIED" or audited

@@ -108,6 +108,8 @@ def test_a_second_process_on_the_same_sqlite_file_is_refused(tmp_path: Path) -> 
 def test_two_servers_on_one_database_are_one_vault(served: Served, tmp_path: Path) -> None:
     node_2 = replace(served.vault, folder=tmp_path / "node-2")
     shutil.copytree(served.vault.folder, node_2.folder, ignore=shutil.ignore_patterns("*.log"))
+    settings = node_2.folder / "vault.toml"
+    settings.write_text(settings.read_text().replace('node = "test-1"', 'node = "test-2"'))
     globex = served.vault.tenants["globex"]
     name = principal_uri("globex", "app")
     with Server(node_2) as other:

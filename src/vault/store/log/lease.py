@@ -15,6 +15,8 @@ LENGTH_S = 3.0
 _US = 1_000_000
 _LENGTH_US = int(LENGTH_S * _US)
 _RENEW_S = LENGTH_S / 3
+_LAST_STEP_S = 30.0
+"""How long a node that lost the lease may take to end the step it was at: ``limits.limit`` ends each of its waits by then."""
 
 
 class Lease:
@@ -40,6 +42,7 @@ class Lease:
         self._clock = clock
         self._renew_at = 0.0
         self._ends_at = 0.0
+        self._sole_from = 0.0
         self._is_first = True
         self.tenure = 0
 
@@ -57,13 +60,15 @@ class Lease:
         return now < self._ends_at
 
     def was_kept(self) -> bool:
-        """Whether no other node has had the lease in this tenure: the database is asked now.
+        """Whether no other node can have integrated for a while: the database is asked now.
+
+        None has had the lease in this tenure, which is old enough for the last holder to have ended what it had begun.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
         """
         tenure, self._renew_at = self.tenure, 0.0
-        return self.hold() and self.tenure == tenure
+        return self.hold() and self.tenure == tenure and self._clock() >= self._sole_from
 
     def release(self) -> None:
         """Let another node have it at once.
@@ -95,6 +100,7 @@ class Lease:
                     return False
         if row is None or row.holder != self._holder:  # when it ends, anybody who can write may have changed
             self.tenure += 1
+            self._sole_from = self._clock() + _LAST_STEP_S
         self._is_first = False
         return True
 
