@@ -13,10 +13,11 @@ from vault.v1 import common_pb2, vault_service_pb2
 ISSUED = vault_service_pb2.TokenizeResponse(results=[{"token": "eml_A"}])
 ITEM = NewValue("customer-17", "email", "li@example.org")
 DOWN = ServerError(common_pb2.ERROR_REASON_DATABASE_UNAVAILABLE, "the database does not answer")
-OTHER_CODES = [code for code in grpc.StatusCode if code not in {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}]
+RETRIED = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+OTHER_CODES = [code for code in grpc.StatusCode if code not in {grpc.StatusCode.OK} | RETRIED]
 
 
-@pytest.mark.parametrize("failure", [DOWN, grpc.StatusCode.UNAVAILABLE])
+@pytest.mark.parametrize("failure", [DOWN, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
 def test_unavailable_is_tried_again_with_the_same_request(client, scripted, failure):
     scripted.script("Tokenize", failure, failure, ISSUED)
     assert client.tokenize([ITEM])[0].token == "eml_A"
@@ -38,6 +39,14 @@ def test_no_other_status_is_tried_again(client, scripted, code):
     with pytest.raises(VaultError) as caught:
         client.tokenize([ITEM])
     assert caught.value.code is code
+    assert len(scripted.received) == 1
+
+
+def test_a_call_whose_client_was_closed_meanwhile_is_not_tried_again(client, scripted):
+    scripted.script("Tokenize", lambda _request: client.close() or scripted.closing.wait(60) or ISSUED)
+    with pytest.raises(VaultError) as caught:
+        client.tokenize([ITEM])
+    assert caught.value.code is grpc.StatusCode.CANCELLED
     assert len(scripted.received) == 1
 
 

@@ -1,7 +1,7 @@
 """When a failed call is tried again: bounded attempts, exponential backoff with full jitter, never past the deadline.
 
-Only UNAVAILABLE is retried: every other status would be the same again, or is the caller's to decide. gRPC's own retries are
-off, so that attempts do not multiply.
+Only UNAVAILABLE is retried, and the CANCELLED that gRPC itself makes of a server's last calls: every other status would be the
+same again, or is the caller's to decide. gRPC's own retries are off, so that attempts do not multiply.
 """
 
 import logging
