@@ -6,7 +6,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
-from pdvault_client.errors import FieldViolation, UnavailableError, VaultError, error_class
+from pdvault_client.errors import FieldViolation, VaultError, error_class
 
 DOMAIN = "vault.v1"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -33,8 +33,6 @@ _SIGNS = {
     "DNS resolution failed": _ADDRESS_HINT,
 }
 """What gRPC's text holds, in order of precedence, and what it means."""
-_CLOSED_HERE = "Channel closed!"
-"""What gRPC says of a call whose channel the caller has closed."""
 
 
 def from_status(serialised: bytes, request_id: str) -> VaultError:
@@ -90,9 +88,6 @@ def from_call(error: grpc.RpcError, *, address: str, timeout_s: float | None, re
             if found.code is error.code():
                 return found
     code, details = error.code(), error.details() or ""
-    if code is _Code.CANCELLED and details != _CLOSED_HERE:  # nobody here cancels: gRPC ends the last calls of a server so
-        text = f"the vault at {address} was ended; the call may have taken effect"
-        return UnavailableError(text, code=code, request_id=request_id)
     return error_class("", code)(_explain(code, details, address, timeout_s), code=code, request_id=request_id)
 
 

@@ -12,7 +12,7 @@ from pdvault_client._hidden import Hidden
 from pdvault_client._requests import Context, Fields
 from pdvault_client._stream import Stream
 from pdvault_client.channel import MAX_MESSAGE_BYTES
-from pdvault_client.errors import VaultError
+from pdvault_client.errors import UnavailableError, VaultError
 from pdvault_client.retry import MAX_TIMEOUT_S, RetryPolicy, retrying
 
 _ROUNDED_S = 0.2
@@ -33,6 +33,7 @@ class Transport:
         self._channel = channel
         self._service = service
         self._address = address
+        self._is_closed = False
 
     def call(self, name: str, body: Hidden[Fields], context: Context, timeout_s: float) -> Answer:
         """Make a call.
@@ -85,10 +86,14 @@ class Transport:
             return Hidden(stub(request.content, timeout=min(timeout_s, _LONGEST_S)))
         except grpc.RpcError as error:
             failure = _status.from_call(error, address=self._address, timeout_s=timeout_s, request_id=request_id)
+        if failure.code is grpc.StatusCode.CANCELLED and not self._is_closed:  # so gRPC ends the last calls of a server
+            text = f"the vault at {self._address} was ended; the call may have taken effect"
+            failure = UnavailableError(text, code=failure.code, request_id=request_id)
         raise failure
 
     def close(self) -> None:
         """Close the channel; calls in flight are cancelled."""
+        self._is_closed = True
         self._channel.close()
 
 
