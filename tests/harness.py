@@ -24,7 +24,7 @@ from tests.forked import nursery
 from vault import principals
 from vault.access.issuing import Issued, create_ca, issue_client, issue_server, principal_uri, write_private
 from vault.audit.events import SYSTEM_TENANT
-from vault.kms.local_provisioner import LocalProvisioner
+from vault.kms.local.provisioner import LocalProvisioner
 from vault.server import config as configuration
 from vault.server.backends import create_database_key, provisioner
 from vault.server.node import Node

@@ -14,7 +14,7 @@ from pathlib import Path
 
 # What some of them import only when they need it.
 import vault.cli.main
-import vault.kms.transit
+import vault.kms.transit.key_manager
 import vault.witness.serving  # noqa: F401
 from vault.server import config, logs, serve
 

@@ -51,8 +51,8 @@ def test_init_refuses_a_vault_that_exists_and_leaves_it_alone(initialised: Draft
 @pytest.mark.parametrize(
     "step",
     [
-        "vault.kms.local_provisioner.LocalProvisioner.create_keyring",
-        "vault.kms.local_provisioner.LocalProvisioner.create_tenant_keys",
+        "vault.kms.local.provisioner.LocalProvisioner.create_keyring",
+        "vault.kms.local.provisioner.LocalProvisioner.create_tenant_keys",
         "vault.cli.installation.create_database_key",
         "vault.server.node.os.replace",
         "vault.store.schema.upgrade",

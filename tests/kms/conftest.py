@@ -19,14 +19,14 @@ from deploy.local_stack.openbao import OpenBaoServer
 
 from vault.kms.key_administrator import KeyAdministrator
 from vault.kms.key_manager import KeyManager, KeyProvisioner
-from vault.kms.keyring_secret import RawKey
-from vault.kms.local import LocalKeyManager
-from vault.kms.local_administrator import LocalAdministrator
-from vault.kms.local_provisioner import LocalProvisioner
-from vault.kms.transit import TransitKeyManager
-from vault.kms.transit_administrator import TransitAdministrator
-from vault.kms.transit_config import AppRoleAuth, TransitConfig
-from vault.kms.transit_provisioner import TransitProvisioner
+from vault.kms.local.administrator import LocalAdministrator
+from vault.kms.local.key_manager import LocalKeyManager
+from vault.kms.local.keyring_secret import RawKey
+from vault.kms.local.provisioner import LocalProvisioner
+from vault.kms.transit.administrator import TransitAdministrator
+from vault.kms.transit.config import AppRoleAuth, TransitConfig
+from vault.kms.transit.key_manager import TransitKeyManager
+from vault.kms.transit.provisioner import TransitProvisioner
 
 RAW_KEY = b"QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8="
 

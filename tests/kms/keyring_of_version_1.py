@@ -2,7 +2,7 @@
 
 import struct
 
-from vault.kms.keyring import TenantEntry
+from vault.kms.local.keyring import TenantEntry
 
 
 def content(tenants: dict[bytes, TenantEntry]) -> bytes:

@@ -8,14 +8,14 @@ import sys
 
 import pytest
 
-from vault.kms import anchors_file, keyring_secret, private_file
-from vault.kms.anchors import KEY_LABEL, decode
 from vault.kms.key_manager import Anchored, KmsDeniedError, KmsIntegrityError, KmsUnavailableError
-from vault.kms.keyring_file import KeyringFile
-from vault.kms.keyring_secret import Passphrase, RawKey
-from vault.kms.local import LocalKeyManager
-from vault.kms.local_provisioner import LocalProvisioner
-from vault.kms.private_file import PrivateFile
+from vault.kms.local import anchors_file, keyring_secret, private_file
+from vault.kms.local.anchors import KEY_LABEL, decode
+from vault.kms.local.key_manager import LocalKeyManager
+from vault.kms.local.keyring_file import KeyringFile
+from vault.kms.local.keyring_secret import Passphrase, RawKey
+from vault.kms.local.private_file import PrivateFile
+from vault.kms.local.provisioner import LocalProvisioner
 
 RAW = RawKey(b"QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=")
 TENANT, OTHER = b"t" * 16, b"u" * 16
@@ -204,8 +204,8 @@ def test_a_writer_that_holds_the_lock_too_long_is_not_waited_for_for_ever(manage
 WRITER = """
 import sys
 from pathlib import Path
-from vault.kms.keyring_secret import RawKey
-from vault.kms.local import LocalKeyManager
+from vault.kms.local.keyring_secret import RawKey
+from vault.kms.local.key_manager import LocalKeyManager
 tenant = bytes.fromhex(sys.argv[2])
 manager = LocalKeyManager(Path(sys.argv[1]), RawKey(sys.argv[3].encode()))
 version = manager.read_anchor(tenant).version

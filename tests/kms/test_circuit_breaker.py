@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from vault.kms.circuit_breaker import CircuitBreaker
+from vault.kms.transit.circuit_breaker import CircuitBreaker
 
 
 @pytest.fixture

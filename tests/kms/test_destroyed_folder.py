@@ -9,10 +9,10 @@ import sys
 import pytest
 
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError, KmsUnavailableError
-from vault.kms.keyring_secret import RawKey
-from vault.kms.local import LocalKeyManager
-from vault.kms.local_provisioner import LocalProvisioner
-from vault.kms.private_file import PrivateFile
+from vault.kms.local.key_manager import LocalKeyManager
+from vault.kms.local.keyring_secret import RawKey
+from vault.kms.local.private_file import PrivateFile
+from vault.kms.local.provisioner import LocalProvisioner
 
 RAW = RawKey(b"QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=")
 TENANT, OTHER = b"t" * 16, b"u" * 16
@@ -146,8 +146,8 @@ def test_a_new_keyring_is_not_made_beside_anothers_notes(manager, keyring_path):
 def test_a_writer_killed_at_any_moment_leaves_whole_notes(manager, keyring_path):
     program = f"""
 import itertools, pathlib, sys
-from vault.kms.keyring_secret import RawKey
-from vault.kms.local import LocalKeyManager
+from vault.kms.local.keyring_secret import RawKey
+from vault.kms.local.key_manager import LocalKeyManager
 manager = LocalKeyManager(pathlib.Path({str(keyring_path)!r}), RawKey(b"QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8="))
 for number in itertools.count(1):
     manager.note_destroyed({TENANT!r}, number.to_bytes(16, "big"), f"text {{number}}")
@@ -165,7 +165,7 @@ for number in itertools.count(1):
 
 
 def test_a_lock_that_another_process_holds_is_waited_for_and_then_told(manager, keyring_path, monkeypatch):
-    monkeypatch.setattr("vault.kms.private_file.LOCK_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("vault.kms.local.private_file.LOCK_TIMEOUT_S", 0.1)
     with PrivateFile(keyring_path.with_name("keyring.destroyed"), "notes").exclusive():
         with pytest.raises(KmsUnavailableError, match="another process"):
             manager.note_destroyed(TENANT, TWO, "more")

@@ -10,15 +10,15 @@ import pytest
 import structlog
 
 from vault.crypto.keys import Key
-from vault.kms import keyring_secret, private_file
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError, KmsUnavailableError
-from vault.kms.keyring import Keyring
-from vault.kms.keyring_file import KeyringFile
-from vault.kms.keyring_sealing import MAX_FILE_BYTES, seal_keyring, unseal_keyring
-from vault.kms.keyring_secret import Argon2Parameters, Passphrase, RawKey, from_file, from_variable
-from vault.kms.local import LocalKeyManager
-from vault.kms.local_provisioner import LocalProvisioner
-from vault.kms.private_file import PrivateFile
+from vault.kms.local import keyring_secret, private_file
+from vault.kms.local.key_manager import LocalKeyManager
+from vault.kms.local.keyring import Keyring
+from vault.kms.local.keyring_file import KeyringFile
+from vault.kms.local.keyring_sealing import MAX_FILE_BYTES, seal_keyring, unseal_keyring
+from vault.kms.local.keyring_secret import Argon2Parameters, Passphrase, RawKey, from_file, from_variable
+from vault.kms.local.private_file import PrivateFile
+from vault.kms.local.provisioner import LocalProvisioner
 
 RAW = RawKey(b"QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=")
 WORDS = b"correct horse battery staple"

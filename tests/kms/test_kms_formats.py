@@ -18,15 +18,15 @@ from tests.kms.keyring_of_version_1 import content as content_of_version_1
 
 from vault.crypto.envelope import seal
 from vault.crypto.keys import Key
-from vault.kms import destroyed, keyring_v1
-from vault.kms.anchors import KEY_LABEL, Anchors
-from vault.kms.anchors import decode as decode_anchors
-from vault.kms.anchors import encode as encode_anchors
 from vault.kms.key_manager import Anchored, KmsIntegrityError
-from vault.kms.keyring import KekVersion, Keyring, KeyringFormatError, TenantEntry, decode, encode
-from vault.kms.keyring_sealing import seal_keyring, unseal_keyring
-from vault.kms.keyring_secret import Argon2Parameters, Passphrase, RawKey
-from vault.kms.local import LocalKeyManager
+from vault.kms.local import destroyed, keyring_v1
+from vault.kms.local.anchors import KEY_LABEL, Anchors
+from vault.kms.local.anchors import decode as decode_anchors
+from vault.kms.local.anchors import encode as encode_anchors
+from vault.kms.local.key_manager import LocalKeyManager
+from vault.kms.local.keyring import KekVersion, Keyring, KeyringFormatError, TenantEntry, decode, encode
+from vault.kms.local.keyring_sealing import seal_keyring, unseal_keyring
+from vault.kms.local.keyring_secret import Argon2Parameters, Passphrase, RawKey
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats-kms.md"
 WORDS = b"correct horse battery staple"

@@ -7,12 +7,12 @@ from tests.kms import keyring_of_version_1
 
 from vault.crypto.keys import Key
 from vault.kms.key_manager import KmsIntegrityError
-from vault.kms.keyring import KekVersion, Keyring, TenantEntry
-from vault.kms.keyring_file import KeyringFile
-from vault.kms.keyring_sealing import seal_keyring, unseal_keyring
-from vault.kms.keyring_secret import RawKey
-from vault.kms.local import LocalKeyManager
-from vault.kms.local_administrator import LocalAdministrator
+from vault.kms.local.administrator import LocalAdministrator
+from vault.kms.local.key_manager import LocalKeyManager
+from vault.kms.local.keyring import KekVersion, Keyring, TenantEntry
+from vault.kms.local.keyring_file import KeyringFile
+from vault.kms.local.keyring_sealing import seal_keyring, unseal_keyring
+from vault.kms.local.keyring_secret import RawKey
 
 RAW = RawKey(b"QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=")
 CONTEXT = b"context"
@@ -57,8 +57,8 @@ def test_a_keyring_of_version_1_serves_and_becomes_one_of_version_2_with_the_nex
     (wrapped,) = local_kms.manager.wrap(tenant, [(key, CONTEXT)])
     current = KeyringFile(keyring_path, RAW).current()
     entry = current.tenants[tenant]
-    monkeypatch.setattr("vault.kms.keyring_sealing._VERSION", 1)
-    monkeypatch.setattr("vault.kms.keyring_sealing.encode", keyring_of_version_1.content)
+    monkeypatch.setattr("vault.kms.local.keyring_sealing._VERSION", 1)
+    monkeypatch.setattr("vault.kms.local.keyring_sealing.encode", keyring_of_version_1.content)
     older = seal_keyring(Keyring(current.generation + 1, current.tenants), RAW, None)
     monkeypatch.undo()
     keyring_path.write_bytes(older)

@@ -8,9 +8,9 @@ import pytest
 
 from vault.crypto.keys import Key
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError, KmsUnavailableError
-from vault.kms.transit import TransitKeyManager, kek_name
-from vault.kms.transit_administrator import TransitAdministrator
-from vault.kms.transit_import import is_made_by, sealed_for_import
+from vault.kms.transit.administrator import TransitAdministrator
+from vault.kms.transit.importing import is_made_by, sealed_for_import
+from vault.kms.transit.key_manager import TransitKeyManager, kek_name
 
 CONTEXT = b"context"
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from vault.kms.key_manager import Anchored, AnchorMovedError, KmsDeniedError, KmsIntegrityError, KmsUnavailableError
-from vault.kms.transit import TransitKeyManager
+from vault.kms.transit.key_manager import TransitKeyManager
 
 TENANT = b"t" * 16
 

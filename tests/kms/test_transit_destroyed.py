@@ -3,8 +3,8 @@
 import pytest
 
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError, KmsUnavailableError
-from vault.kms.transit import TransitKeyManager
-from vault.kms.transit_config import TokenAuth
+from vault.kms.transit.config import TokenAuth
+from vault.kms.transit.key_manager import TransitKeyManager
 
 ONE, TWO = b"1" * 16, b"2" * 16
 

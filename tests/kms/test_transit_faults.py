@@ -11,8 +11,8 @@ from deploy.local_stack.openbao_tls import make_certificates
 
 from vault.crypto.keys import Key
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError, KmsSealedError, KmsUnavailableError
-from vault.kms.transit import TransitKeyManager
-from vault.kms.transit_config import CertificateAuth, TransitConfig
+from vault.kms.transit.config import CertificateAuth, TransitConfig
+from vault.kms.transit.key_manager import TransitKeyManager
 
 TENANT, CONTEXT = b"t" * 16, b"context"
 QUICK = {"timeout_s": (0.3, 0.3), "budget_s": 1.0, "breaker_open_s": 0.2}

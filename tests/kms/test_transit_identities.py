@@ -11,9 +11,9 @@ import requests
 
 from vault.crypto.keys import Key
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
-from vault.kms.transit import TransitKeyManager, kek_name, log_key_name
-from vault.kms.transit_administrator import TransitAdministrator
-from vault.kms.transit_provisioner import TransitProvisioner
+from vault.kms.transit.administrator import TransitAdministrator
+from vault.kms.transit.key_manager import TransitKeyManager, kek_name, log_key_name
+from vault.kms.transit.provisioner import TransitProvisioner
 
 PATHS = Path(__file__).parents[2] / "deploy" / "openbao" / "paths.txt"
 CONTEXT = b"context"

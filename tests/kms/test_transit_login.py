@@ -19,8 +19,8 @@ from cryptography.x509.oid import NameOID
 from deploy.local_stack.openbao_setup import Credentials, create_role
 
 from vault.kms.key_manager import KmsDeniedError
-from vault.kms.transit import TransitKeyManager
-from vault.kms.transit_config import AppRoleAuth, CertificateAuth, JwtAuth, KubernetesAuth, TokenAuth
+from vault.kms.transit.config import AppRoleAuth, CertificateAuth, JwtAuth, KubernetesAuth, TokenAuth
+from vault.kms.transit.key_manager import TransitKeyManager
 
 PEM = serialization.Encoding.PEM
 

@@ -12,7 +12,7 @@ from tests.use_cases.requests import new_email, new_subject, tokenize
 
 from vault.errors import VaultError
 from vault.keys.operations import uid_of
-from vault.kms.local_administrator import LocalAdministrator
+from vault.kms.local.administrator import LocalAdministrator
 from vault.store import tables as t
 from vault.store.rotation.census import census
 from vault.v1 import key_service_pb2 as v1

@@ -12,7 +12,7 @@ from tests.harness import Tenant, Vault
 from tests.rotation.works import worker
 from tests.use_cases.inside import Inside
 
-from vault.kms.local_administrator import LocalAdministrator
+from vault.kms.local.administrator import LocalAdministrator
 from vault.server import config
 from vault.server.key_worker import worker as working
 from vault.server.node import Node

@@ -7,8 +7,8 @@ import pytest
 from tests.harness import Vault
 
 from vault.audit.events import SYSTEM_TENANT
-from vault.kms.transit import TransitKeyManager
-from vault.kms.transit_administrator import TransitAdministrator
+from vault.kms.transit.administrator import TransitAdministrator
+from vault.kms.transit.key_manager import TransitKeyManager
 from vault.server.backends import key_administrator, key_manager, key_worker_manager
 from vault.server.config import Config, ConfigError, TransitKms
 

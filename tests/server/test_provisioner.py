@@ -3,7 +3,7 @@
 import pytest
 from tests.harness import Vault, add_tenant
 
-from vault.kms.local_provisioner import LocalProvisioner
+from vault.kms.local.provisioner import LocalProvisioner
 
 
 @pytest.fixture

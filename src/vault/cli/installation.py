@@ -16,7 +16,7 @@ from vault.access.issuing import principal_uri, write_private
 from vault.audit.events import SYSTEM_TENANT
 from vault.cli import opening, own_kek, registry
 from vault.crypto.keys import KEY_BYTES, Key
-from vault.kms.local_provisioner import LocalProvisioner
+from vault.kms.local.provisioner import LocalProvisioner
 from vault.safe import new_uid
 from vault.server.backends import create_database_key, database_key_path, postgres_engine, provisioner
 from vault.server.config import Config, LocalKms

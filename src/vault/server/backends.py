@@ -15,10 +15,10 @@ from vault.crypto.binding import kms_context
 from vault.crypto.keys import Key
 from vault.kms.key_administrator import KeyAdministrator
 from vault.kms.key_manager import KeyManager, KeyProvisioner
-from vault.kms.keyring_secret import KeyringSecret, Passphrase, RawKey, from_file, from_variable
-from vault.kms.local import LocalKeyManager
-from vault.kms.local_administrator import LocalAdministrator
-from vault.kms.local_provisioner import LocalProvisioner
+from vault.kms.local.administrator import LocalAdministrator
+from vault.kms.local.key_manager import LocalKeyManager
+from vault.kms.local.keyring_secret import KeyringSecret, Passphrase, RawKey, from_file, from_variable
+from vault.kms.local.provisioner import LocalProvisioner
 from vault.server.config import Config, ConfigError, DatabaseSettings, LocalKms, postgres_url
 from vault.store import engine as engines
 
@@ -58,7 +58,7 @@ def provisioner(config: Config) -> KeyProvisioner:
     """Whoever may create tenants' keys in the KMS."""
     if isinstance(config.kms, LocalKms):
         return LocalProvisioner(config.kms.keyring_file, _keyring_secret(config.kms))
-    from vault.kms.transit_provisioner import TransitProvisioner
+    from vault.kms.transit.provisioner import TransitProvisioner
 
     return TransitProvisioner(config.kms.as_provisioner())
 
@@ -111,7 +111,7 @@ def key_manager(config: Config) -> KeyManager:
     """
     if isinstance(config.kms, LocalKms):
         return LocalKeyManager(config.kms.keyring_file, _keyring_secret(config.kms))
-    from vault.kms.transit import TransitKeyManager
+    from vault.kms.transit.key_manager import TransitKeyManager
 
     return TransitKeyManager(config.kms.as_app())
 
@@ -125,7 +125,7 @@ def key_administrator(config: Config) -> KeyAdministrator:
     """
     if isinstance(config.kms, LocalKms):
         return LocalAdministrator(config.kms.keyring_file, _keyring_secret(config.kms))
-    from vault.kms.transit_administrator import TransitAdministrator
+    from vault.kms.transit.administrator import TransitAdministrator
 
     return TransitAdministrator(config.kms.as_key_worker())
 
@@ -139,7 +139,7 @@ def key_worker_manager(config: Config) -> KeyManager:
     """
     if isinstance(config.kms, LocalKms):
         return key_manager(config)
-    from vault.kms.transit import TransitKeyManager
+    from vault.kms.transit.key_manager import TransitKeyManager
 
     return TransitKeyManager(config.kms.as_key_worker())
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from vault.audit.note import COSIGNATURE, NoteError, parse_vkey
-from vault.kms.transit_config import (
+from vault.kms.transit.config import (
     AppRoleAuth,
     Auth,
     CertificateAuth,

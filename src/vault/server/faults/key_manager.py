@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 from vault.errors import VaultError
 from vault.kms.key_manager import KeyManager, KmsDeniedError, KmsSealedError, KmsUnavailableError
-from vault.kms.transit_link import SEALED_RETRY_AFTER_S
+from vault.kms.transit.link import SEALED_RETRY_AFTER_S
 from vault.server.faults.catalogue import SLOW_KMS_S, Fault, Faults
 
 _ASKS_NOBODY: Final = frozenset({"proves_destruction", "close"})

@@ -16,14 +16,14 @@ from vault.crypto import keys
 from vault.crypto.encoding import pack
 from vault.crypto.envelope import DecryptionError, key_version
 from vault.crypto.keys import KEY_BYTES, Key
-from vault.kms.anchors_file import AnchorsFile
 from vault.kms.arguments import check_anchor, check_contexts, check_tenant_uid
-from vault.kms.destroyed_folder import DestroyedFolder
 from vault.kms.kek import Kek
 from vault.kms.key_manager import Anchored, KmsDeniedError, KmsIntegrityError, Wrapped
-from vault.kms.keyring import TenantEntry
-from vault.kms.keyring_file import KeyringFile
-from vault.kms.keyring_secret import KeyringSecret
+from vault.kms.local.anchors_file import AnchorsFile
+from vault.kms.local.destroyed_folder import DestroyedFolder
+from vault.kms.local.keyring import TenantEntry
+from vault.kms.local.keyring_file import KeyringFile
+from vault.kms.local.keyring_secret import KeyringSecret
 
 _LABEL: Final = "pdvault/v1/local-kek"
 _log = structlog.get_logger(__name__)

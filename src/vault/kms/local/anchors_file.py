@@ -3,10 +3,10 @@
 import threading
 from typing import Final
 
-from vault.kms.anchors import HEAD_BYTES, KEY_LABEL, MAX_FILE_BYTES, Anchors, decode, encode
 from vault.kms.key_manager import Anchored, AnchorMovedError, KmsIntegrityError
-from vault.kms.keyring_file import KeyringFile
-from vault.kms.private_file import FileMissingError, PrivateFile, Stamp
+from vault.kms.local.anchors import HEAD_BYTES, KEY_LABEL, MAX_FILE_BYTES, Anchors, decode, encode
+from vault.kms.local.keyring_file import KeyringFile
+from vault.kms.local.private_file import FileMissingError, PrivateFile, Stamp
 
 _SUFFIX: Final = ".anchors"
 

@@ -3,13 +3,13 @@
 import time
 from pathlib import Path
 
-from vault.kms.anchors_file import AnchorsFile
 from vault.kms.arguments import check_tenant_uid
-from vault.kms.destroyed_folder import DestroyedFolder
 from vault.kms.key_manager import KmsDeniedError
-from vault.kms.keyring import Keyring, TenantEntry
-from vault.kms.keyring_file import KeyringFile
-from vault.kms.keyring_secret import KeyringSecret
+from vault.kms.local.anchors_file import AnchorsFile
+from vault.kms.local.destroyed_folder import DestroyedFolder
+from vault.kms.local.keyring import Keyring, TenantEntry
+from vault.kms.local.keyring_file import KeyringFile
+from vault.kms.local.keyring_secret import KeyringSecret
 
 
 class LocalProvisioner:

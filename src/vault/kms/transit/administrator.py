@@ -13,13 +13,13 @@ from vault.kms.destruction import Destruction
 from vault.kms.kek import Kek
 from vault.kms.kek_changes import check_imports, check_rotates, check_there, has_left
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
-from vault.kms.transit import TransitKeyManager, kek_name
-from vault.kms.transit_config import TransitConfig
-from vault.kms.transit_destroyed import TransitDestroyed
-from vault.kms.transit_http import Payload, Reply
-from vault.kms.transit_import import HASH, is_made_by, probe, sealed_for_import
-from vault.kms.transit_kek import KEK_TYPE
-from vault.kms.transit_session import TransitSession
+from vault.kms.transit.config import TransitConfig
+from vault.kms.transit.destroyed import TransitDestroyed
+from vault.kms.transit.http import Payload, Reply
+from vault.kms.transit.importing import HASH, is_made_by, probe, sealed_for_import
+from vault.kms.transit.kek import KEK_TYPE
+from vault.kms.transit.key_manager import TransitKeyManager, kek_name
+from vault.kms.transit.session import TransitSession
 
 _PATIENCE_S: Final = 60.0
 """Transit's wrapping key is made when it is first asked for: an RSA key of 4,096 bits takes seconds."""

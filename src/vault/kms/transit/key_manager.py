@@ -13,12 +13,12 @@ from vault.crypto.keys import Key
 from vault.kms.arguments import check_contexts, check_tenant_uid
 from vault.kms.kek import Kek
 from vault.kms.key_manager import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, Anchored, KmsDeniedError, KmsIntegrityError, Wrapped
-from vault.kms.transit_anchors import TransitAnchors
-from vault.kms.transit_config import TransitConfig
-from vault.kms.transit_destroyed import TransitDestroyed
-from vault.kms.transit_http import Payload, Reply
-from vault.kms.transit_kek import read_kek
-from vault.kms.transit_session import TransitSession
+from vault.kms.transit.anchors import TransitAnchors
+from vault.kms.transit.config import TransitConfig
+from vault.kms.transit.destroyed import TransitDestroyed
+from vault.kms.transit.http import Payload, Reply
+from vault.kms.transit.kek import read_kek
+from vault.kms.transit.session import TransitSession
 
 MAX_BATCH: Final = 249
 """OpenBao refuses requests of more than 1,000 JSON strings; each item has 4, and the list's own name is one."""

@@ -3,10 +3,10 @@
 from typing import Final
 
 from vault.kms.key_manager import KmsDeniedError
-from vault.kms.transit_config import TransitConfig
-from vault.kms.transit_http import Payload, Reply
-from vault.kms.transit_link import TransitLink
-from vault.kms.transit_login import TokenKeeper
+from vault.kms.transit.config import TransitConfig
+from vault.kms.transit.http import Payload, Reply
+from vault.kms.transit.link import TransitLink
+from vault.kms.transit.login import TokenKeeper
 
 _FORBIDDEN: Final = 403
 

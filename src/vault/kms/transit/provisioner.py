@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from vault.kms.key_manager import KmsDeniedError
-from vault.kms.transit import kek_name, log_key_name
-from vault.kms.transit_config import TransitConfig
-from vault.kms.transit_http import Payload
-from vault.kms.transit_kek import KEK_TYPE, PRIVATE, check_attributes
-from vault.kms.transit_session import TransitSession
+from vault.kms.transit.config import TransitConfig
+from vault.kms.transit.http import Payload
+from vault.kms.transit.kek import KEK_TYPE, PRIVATE, check_attributes
+from vault.kms.transit.key_manager import kek_name, log_key_name
+from vault.kms.transit.session import TransitSession
 
 _LOG_KEY: Final = {"type": "ed25519"}
 

@@ -8,10 +8,10 @@ from typing import Final
 from vault.crypto.encoding import pack
 from vault.crypto.envelope import MAX_ENVELOPE_BYTES, DecryptionError, seal, unseal
 from vault.crypto.keys import Key
-from vault.kms import keyring_v1
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
-from vault.kms.keyring import Keyring, KeyringFormatError, TenantEntry, decode, encode
-from vault.kms.keyring_secret import SALT_BYTES, Argon2Parameters, KeyringSecret
+from vault.kms.local import keyring_v1
+from vault.kms.local.keyring import Keyring, KeyringFormatError, TenantEntry, decode, encode
+from vault.kms.local.keyring_secret import SALT_BYTES, Argon2Parameters, KeyringSecret
 
 _HEADER: Final = struct.Struct(f">8sBBQIIB{SALT_BYTES}s")
 MAX_FILE_BYTES: Final = _HEADER.size + MAX_ENVELOPE_BYTES

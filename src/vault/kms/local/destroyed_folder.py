@@ -8,10 +8,10 @@ from typing import Final
 
 from vault.crypto.keys import Key
 from vault.kms.arguments import check_destroyed, check_erasure_uid, check_tenant_uid
-from vault.kms.destroyed import KEY_LABEL, MAX_NOTE_BYTES, Note, decode, encode
 from vault.kms.key_manager import KmsIntegrityError, KmsUnavailableError
-from vault.kms.keyring_file import KeyringFile
-from vault.kms.private_file import FileMissingError, PrivateFile, make_private_folder
+from vault.kms.local.destroyed import KEY_LABEL, MAX_NOTE_BYTES, Note, decode, encode
+from vault.kms.local.keyring_file import KeyringFile
+from vault.kms.local.private_file import FileMissingError, PrivateFile, make_private_folder
 
 _SUFFIX: Final = ".destroyed"
 _NAME: Final = "note of destroyed keys"

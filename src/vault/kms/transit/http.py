@@ -16,7 +16,7 @@ from hvac.adapters import RawAdapter
 from hvac.api import AuthMethods
 from urllib3.exceptions import HTTPError
 
-from vault.kms.transit_config import CertificateAuth, TransitConfig
+from vault.kms.transit.config import CertificateAuth, TransitConfig
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 MAX_RETRY_AFTER_S: Final = 30

@@ -5,7 +5,7 @@ from typing import Final
 
 from vault.crypto.keys import KEY_BYTES, Key
 from vault.kms.arguments import TENANT_UID_BYTES
-from vault.kms.keyring import KekVersion, KeyringFormatError, TenantEntry
+from vault.kms.local.keyring import KekVersion, KeyringFormatError, TenantEntry
 
 _COUNT: Final = struct.Struct(">I")
 _TENANT: Final = struct.Struct(f">{TENANT_UID_BYTES}sIII")

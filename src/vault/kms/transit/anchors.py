@@ -9,8 +9,8 @@ from typing import Final
 
 from vault.kms.arguments import check_anchor, check_tenant_uid
 from vault.kms.key_manager import Anchored, AnchorMovedError, KmsDeniedError, KmsIntegrityError
-from vault.kms.transit_http import Payload, Reply
-from vault.kms.transit_session import TransitSession
+from vault.kms.transit.http import Payload, Reply
+from vault.kms.transit.session import TransitSession
 
 _FIELD: Final = "checkpoint"
 

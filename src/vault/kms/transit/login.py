@@ -13,9 +13,9 @@ import structlog
 
 from vault.errors import VaultError
 from vault.kms.key_manager import KmsDeniedError, KmsUnavailableError
-from vault.kms.transit_config import AppRoleAuth, Auth, CertificateAuth, JwtAuth, KubernetesAuth, TokenAuth
-from vault.kms.transit_http import Reply, ReplyAdapter
-from vault.kms.transit_link import TransitLink
+from vault.kms.transit.config import AppRoleAuth, Auth, CertificateAuth, JwtAuth, KubernetesAuth, TokenAuth
+from vault.kms.transit.http import Reply, ReplyAdapter
+from vault.kms.transit.link import TransitLink
 
 _RENEW_AT: Final = 2 / 3
 _JITTER: Final = 0.1

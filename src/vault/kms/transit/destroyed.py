@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from vault.kms.arguments import check_destroyed, check_erasure_uid, check_tenant_uid
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
-from vault.kms.transit_http import Payload, Reply
-from vault.kms.transit_session import TransitSession
+from vault.kms.transit.http import Payload, Reply
+from vault.kms.transit.session import TransitSession
 
 _FIELD: Final = "destroyed"
 _UID: Final = re.compile(r"[0-9a-f]{32}")

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from secrets import SystemRandom
 from typing import Final
 
-from vault.kms.circuit_breaker import CircuitBreaker
 from vault.kms.key_manager import KmsSealedError, KmsUnavailableError
-from vault.kms.transit_config import TransitConfig
-from vault.kms.transit_http import Reply, ReplyAdapter, TransportError
+from vault.kms.transit.circuit_breaker import CircuitBreaker
+from vault.kms.transit.config import TransitConfig
+from vault.kms.transit.http import Reply, ReplyAdapter, TransportError
 
 SEALED_RETRY_AFTER_S: Final = 10.0
 """A person unseals: sooner makes no sense."""

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from vault.kms.kek import Kek
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
-from vault.kms.transit_http import Reply
-from vault.kms.transit_session import TransitSession
+from vault.kms.transit.http import Reply
+from vault.kms.transit.session import TransitSession
 
 KEK_TYPE: Final = {"type": "aes256-gcm96", "derived": True}
 PRIVATE: Final = {"exportable": False, "allow_plaintext_backup": False, "deletion_allowed": False}

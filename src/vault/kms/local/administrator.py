@@ -5,17 +5,17 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from vault.crypto.keys import Key
-from vault.kms.anchors_file import AnchorsFile
 from vault.kms.arguments import check_tenant_uid
-from vault.kms.destroyed_folder import DestroyedFolder
 from vault.kms.destruction import Destruction
 from vault.kms.kek import Kek
 from vault.kms.kek_changes import check_imports, check_rotates, check_there, has_left
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
-from vault.kms.keyring import Keyring, TenantEntry
-from vault.kms.keyring_file import KeyringFile
-from vault.kms.keyring_secret import KeyringSecret
-from vault.kms.local import LocalKeyManager
+from vault.kms.local.anchors_file import AnchorsFile
+from vault.kms.local.destroyed_folder import DestroyedFolder
+from vault.kms.local.key_manager import LocalKeyManager
+from vault.kms.local.keyring import Keyring, TenantEntry
+from vault.kms.local.keyring_file import KeyringFile
+from vault.kms.local.keyring_secret import KeyringSecret
 
 _Change = Callable[[TenantEntry], TenantEntry]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from vault.crypto.keys import Key
 from vault.kms.key_manager import KmsDeniedError, KmsIntegrityError
-from vault.kms.keyring import Keyring
-from vault.kms.keyring_sealing import MAX_FILE_BYTES, seal_keyring, subkey, unseal_keyring
-from vault.kms.keyring_secret import Argon2Parameters, KeyringSecret
-from vault.kms.private_file import PrivateFile, Stamp
+from vault.kms.local.keyring import Keyring
+from vault.kms.local.keyring_sealing import MAX_FILE_BYTES, seal_keyring, subkey, unseal_keyring
+from vault.kms.local.keyring_secret import Argon2Parameters, KeyringSecret
+from vault.kms.local.private_file import PrivateFile, Stamp
 
 
 class KeyringFile:
