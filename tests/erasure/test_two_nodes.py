@@ -1,9 +1,12 @@
 """Two nodes on one PostgreSQL: what is erased on one is gone for the other's next call, whatever it has in memory."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from tests.erasure.test_erase import stored, uid_of
 from tests.erasure.test_interrupted import interrupted
 from tests.erasure.working import Working, erase, working
@@ -11,7 +14,10 @@ from tests.harness import NewVault
 from tests.use_cases.requests import new_email, new_subject, reveal, tokenize
 
 from vault.errors import VaultError
+from vault.store import blanking
 from vault.store import tables as t
+
+_WAITING = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = :pid")
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +98,36 @@ def test_who_stores_while_somebody_is_erased_leaves_nothing_behind(both: tuple[W
             one.erase(subject_id)
             storing.result()
         assert one.left(uid) == {}
+
+
+def test_one_that_loses_against_the_other_in_a_deadlock_is_to_be_retried_and_then_finishes(
+    both: tuple[Working, Working], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blanking, "FEW", 0)
+    one, other = both
+    subject_id = new_subject()
+    uid = uid_of(one, stored(one, subject_id)[0])
+    request, engine = erase(subject_id), other.node.engine
+    with engine.connect() as rival, ThreadPoolExecutor(1) as pool:
+        pid = rival.scalar(sa.text("SELECT pg_backend_pid()"))
+        rival.execute(sa.text("SET LOCAL deadlock_timeout = '60s'"))  # so that it is not the one that ends
+        rival.execute(sa.select(t.idempotency_subject).where(t.idempotency_subject.c.subject_uid == uid).with_for_update())
+
+        def meet(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if statement.startswith("UPDATE idempotency ") and not waiting:
+                waiting.append(pool.submit(rival.execute, sa.select(t.idempotency).with_for_update()))
+                with engine.connect() as onlooker:
+                    while not onlooker.scalar(_WAITING, {"pid": pid}):
+                        assert not waiting[0].done()
+                        threading.Event().wait(0.01)
+
+        waiting: list[Any] = []
+        sa.event.listen(one.node.engine, "after_cursor_execute", meet)
+        try:
+            assert one.refused(request).reason_name == "CONFLICT"
+        finally:
+            sa.event.remove(one.node.engine, "after_cursor_execute", meet)
+        waiting[0].result(60)
+    assert one.left(uid)
+    one.ask(request)
+    assert one.left(uid) == {}
