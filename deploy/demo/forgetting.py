@@ -9,7 +9,7 @@ from deploy.demo.auditing import STATE
 from deploy.demo.calls import Callers, UnexpectedError
 from deploy.demo.people import Person
 from deploy.demo.story import Story
-from pdvault_client import VaultError
+from pdvault_client import Operation, VaultError
 from vault.audit import receipt_file
 from vault.audit.policy_file import policy_of
 from vault.audit.receipt import verify_receipt
@@ -34,7 +34,7 @@ def forget(story: Story, callers: Callers, person: Person, folder: Path) -> None
         try:
             support.reveal(tokens)
         except VaultError as refusal:
-            story.note(f"{refusal.reason}: {refusal}", "yellow")
+            story.note(f"  {refusal}", "yellow")
         else:
             raise UnexpectedError("somebody who was erased could be read")
         whole = _awaited(lambda: officer.erasure_receipt(receipt.erasure_uid, own=receipt.text), lambda found: found.is_proven)
@@ -51,13 +51,12 @@ def rotate(story: Story, callers: Callers) -> None:
         name = officer.rotate().name
         with story.progress("rows moved to new keys", 0) as bar:
 
-            def look() -> "tuple[bool, object]":
+            def look() -> Operation:
                 operation = operations.get(name)
                 bar.update(bar.task_ids[0], total=operation.total, completed=operation.done)
-                return operation.is_ended, operation
+                return operation
 
-            _awaited(look, lambda seen: seen[0])
-        operation = operations.get(name)
+            operation = _awaited(look, lambda seen: seen.is_ended)
     if operation.attestation is None or any(operation.attestation.left.values()):
         raise UnexpectedError(f"the rotation ended as {operation.state}")
     said = operation.attestation
@@ -69,15 +68,18 @@ def rotate(story: Story, callers: Callers) -> None:
 
 
 def _awaited(look: Callable[[], Found], is_there: Callable[[Found], bool]) -> Found:
-    """What there is to see, once it is as it must become.
+    """What there is to see, once it is as it must become. However many people there are: it only has to go on.
 
     Raises:
-        UnexpectedError: it does not.
+        UnexpectedError: it stands still.
     """
+    seen = look()
     deadline = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline:
-        found = look()
-        if is_there(found):
-            return found
+    while not is_there(seen):
+        if time.monotonic() > deadline:
+            raise UnexpectedError(f"what must come did not come: nothing has moved for {_PATIENCE_S:.0f} s")
         time.sleep(_LOOK_S)  # the vault tells nobody when a proof is there or work has ended: it is asked
-    raise UnexpectedError("what must come within seconds did not come")
+        before, seen = seen, look()
+        if seen != before:
+            deadline = time.monotonic() + _PATIENCE_S
+    return seen
