@@ -5,6 +5,7 @@ stdout, its stderr, and where a parent of its own tells its pid and, once it is 
 ends as any Python process does.
 """
 
+import gc
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ ORDER_BYTES = 64 * 1024
 def next_server(orders: socket.socket) -> tuple[str, str]:
     """Obey until nobody gives orders; returns only in the servers, with the order."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the parents
+    gc.freeze()  # what was imported is left out of each child's collections: they would copy all of it, above all at its end
     while True:
         order, files, _, _ = socket.recv_fds(orders, ORDER_BYTES, 3)
         if not order:

@@ -13,11 +13,27 @@ from vault.witness.serving import MAX_OF_ONE
 
 PATIENCE_S = 60.0
 HALF_A_BODY = b"POST /add-checkpoint HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\nold 0"
+BOUNDS = """
+from vault import http_bounds
+from vault.witness import serving
+http_bounds.LIMITS["keepalive_timeout"] = serving._READ_S = {}
+"""
+
+
+def bounded(folder: Path, seconds: float) -> WitnessProcess:
+    """A witness that waits so long for requests."""
+    return WitnessProcess(folder, [LogTwin("example.org/log").verifier], prelude=BOUNDS.format(seconds))
 
 
 @pytest.fixture
 def witness(tmp_path: Path) -> Iterator[WitnessProcess]:
-    with WitnessProcess(tmp_path, [LogTwin("example.org/log").verifier]) as witness:
+    with bounded(tmp_path, PATIENCE_S) as witness:
+        yield witness
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WitnessProcess]:
+    with bounded(tmp_path_factory.mktemp("hasty"), 0.5) as witness:
         yield witness
 
 
@@ -53,8 +69,8 @@ def test_one_address_holds_only_so_many_connections_and_gets_others_for_those_it
 
 
 @pytest.mark.parametrize("beginning", [b"", b"GET / HT", HALF_A_BODY])
-def test_a_connection_that_does_not_bring_its_request_is_ended(witness: WitnessProcess, beginning: bytes) -> None:
-    with connected(witness) as connection:
+def test_a_connection_that_does_not_bring_its_request_is_ended(hasty: WitnessProcess, beginning: bytes) -> None:
+    with connected(hasty) as connection:
         connection.sendall(beginning)
         received = ended(connection)
     assert received == b"" or received.startswith(b"HTTP/1.1 408")

@@ -27,18 +27,20 @@ class Answer(NamedTuple):
 class WitnessProcess:
     """One run of the command; ``kill`` ends it as a power cut would."""
 
-    def __init__(self, folder: Path, logs: Iterable[Verifier], *more: str) -> None:
+    def __init__(self, folder: Path, logs: Iterable[Verifier], *more: str, prelude: str = "") -> None:
+        """It is not started yet; ``prelude`` is Python run in the process first, to change bounds."""
         options = [option for log in logs for option in ("--log", log.vkey)]
         self._arguments = [
             *("witness", "--name", NAME, "--address", "127.0.0.1:0"),
             *("--key-file", str(folder / "witness.key"), "--state", str(folder / "state"), "-o", "json", *options, *more),
         ]
+        self._prelude = prelude
         self._log_path = folder / "witness.log"
         self.vkey = ""
         self.port = 0
 
     def __enter__(self) -> Self:
-        code = f"from vault.cli import main; raise SystemExit(main.run({self._arguments!r}))"
+        code = f"{self._prelude}\nfrom vault.cli import main; raise SystemExit(main.run({self._arguments!r}))"
         with self._log_path.open("a") as log:
             self._process = nursery().run(log.fileno(), code)
         line = self._process.stdout.readline()
