@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vault.administration import Act, operator
+from vault.audit.actions import TENANT_CREATED
 from vault.audit.chain import announcement
 from vault.audit.checkpoint import Checkpoint, open_checkpoint
 from vault.audit.events import SYSTEM_TENANT, Draft
@@ -24,7 +25,6 @@ from vault.store.states import TenantState
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
 
-ACTION = "TenantCreated"
 _KINDS = (EPOCH, INDEX, AUTHORITY)
 
 
@@ -98,12 +98,12 @@ class CreateTenant(Act):
             dated = [row._replace(create_us=rows.now_us) for row in first.rows]
             return Writes(inserted=[tenant, *dated, schedule, *cas, log._replace(integrate_us=rows.now_us)])
 
-        super().__init__(operator(uid), ACTION, "", {"tenant": name, "issuing_cas": str(len(authorities))}, effect)
+        super().__init__(operator(uid), TENANT_CREATED, "", {"tenant": name, "issuing_cas": str(len(authorities))}, effect)
 
     def decide(self, rows: Rows, keys: TenantKeys | None) -> Outcome:
         """Write the tenant, and note it in the system's log as well."""
         outcome = super().decide(rows, keys)
         if not isinstance(outcome.answer, VaultError) and self.caller.tenant_uid != SYSTEM_TENANT:
             details = {"tenant": self._name, "tenant_uid": self.caller.tenant_uid.hex()}
-            outcome.also.append(Draft(operator(SYSTEM_TENANT), ACTION, common_pb2.CallContext(), details=details))
+            outcome.also.append(Draft(operator(SYSTEM_TENANT), TENANT_CREATED, common_pb2.CallContext(), details=details))
         return outcome

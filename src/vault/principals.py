@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from vault.administration import AuthorityAct, next_authority, operator
+from vault.audit.actions import PRINCIPAL_ADDED, PRINCIPAL_RESUMED, PRINCIPAL_SUSPENDED
 from vault.audit.events import SYSTEM_TENANT
 from vault.errors import FieldViolation, VaultError
 from vault.kms.tenant_keys import TenantKeys
@@ -40,17 +41,17 @@ def add(tenant_uid: bytes, name: str, kind: str, roles: Sequence[str]) -> Author
         row = PrincipalRow(tenant_uid, name, new_uid(), kind, PrincipalState.ACTIVE, chosen, new.authority_version)
         return Writes(inserted=[sealed(keys.authority, row)], replaced=[(old, new)])
 
-    return AuthorityAct(operator(tenant_uid), "PrincipalAdded", name, {"principal": name, "kind": kind, "roles": chosen}, effect)
+    return AuthorityAct(operator(tenant_uid), PRINCIPAL_ADDED, name, {"principal": name, "kind": kind, "roles": chosen}, effect)
 
 
 def suspend(tenant_uid: bytes, name: str) -> AuthorityAct:
     """The act that stops a principal, for example one whose certificate was stolen."""
-    return _set_state(tenant_uid, name, PrincipalState.SUSPENDED, "PrincipalSuspended")
+    return _set_state(tenant_uid, name, PrincipalState.SUSPENDED, PRINCIPAL_SUSPENDED)
 
 
 def resume(tenant_uid: bytes, name: str) -> AuthorityAct:
     """The act that lets a suspended principal back."""
-    return _set_state(tenant_uid, name, PrincipalState.ACTIVE, "PrincipalResumed")
+    return _set_state(tenant_uid, name, PrincipalState.ACTIVE, PRINCIPAL_RESUMED)
 
 
 def _set_state(tenant_uid: bytes, name: str, state: str, action: str) -> AuthorityAct:

@@ -13,18 +13,13 @@ from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Reads
 from vault.v1 import common_pb2
 
-HASHES = "ReadHashes"
-"""The action of reading a checkpoint or a tile of hashes."""
-ENTRIES = "ReadEntries"
-"""The action of reading a bundle of entries."""
-
 
 @dataclass(frozen=True)
 class ReadLogFile:
     """An auditor's request for one file.
 
     Args:
-        action: HASHES or ENTRIES.
+        action: READ_HASHES or READ_ENTRIES.
         log_uid: the tenant whose log it is.
         path: the file's path, in the one spelling there is of it.
         published: whether the newest published checkpoint covers it.

@@ -1,6 +1,7 @@
 """Trusting another issuing CA: whoever it issues certificates to may call as one of the tenant's principals."""
 
 from vault.administration import AuthorityAct, next_authority, operator
+from vault.audit.actions import ISSUING_CA_ADDED
 from vault.audit.events import SYSTEM_TENANT, Draft
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
@@ -10,8 +11,6 @@ from vault.store.runner import Outcome
 from vault.store.sealing import sealed
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
-
-ACTION = "IssuingCaAdded"
 
 
 class TrustCa(AuthorityAct):
@@ -24,7 +23,7 @@ class TrustCa(AuthorityAct):
             old, new = next_authority(rows, keys)
             return Writes(inserted=[sealed(keys.authority, CaRow(sha256, tenant_uid, der))], replaced=[(old, new)])
 
-        super().__init__(operator(tenant_uid), ACTION, "", {"ca_sha256": sha256.hex()}, effect)
+        super().__init__(operator(tenant_uid), ISSUING_CA_ADDED, "", {"ca_sha256": sha256.hex()}, effect)
         self._tenant_name = tenant_name
 
     def decide(self, rows: Rows, keys: TenantKeys | None) -> Outcome:
@@ -32,5 +31,5 @@ class TrustCa(AuthorityAct):
         outcome = super().decide(rows, keys)
         if not isinstance(outcome.answer, VaultError) and self.caller.tenant_uid != SYSTEM_TENANT:
             details = {**self.details, "tenant": self._tenant_name, "tenant_uid": self.caller.tenant_uid.hex()}
-            outcome.also.append(Draft(operator(SYSTEM_TENANT), ACTION, common_pb2.CallContext(), details=details))
+            outcome.also.append(Draft(operator(SYSTEM_TENANT), ISSUING_CA_ADDED, common_pb2.CallContext(), details=details))
         return outcome

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from vault.audit.actions import BOOT_ENDORSED, BOOT_STARTED
 from vault.audit.bundle_manifest import Manifest
-from vault.audit.chain import ENDORSED, STARTED, Chain, announcement
+from vault.audit.chain import Chain, announcement
 from vault.audit.checkpoint import Checkpoint
 from vault.audit.cosignature import cosign
 from vault.audit.events import Caller, Draft
@@ -160,7 +161,7 @@ class Log:
         return wanted | {
             index // TILE_WIDTH
             for index, event in enumerate(events)
-            if event.boot_id in boots and event.action in (STARTED, ENDORSED)
+            if event.boot_id in boots and event.action in (BOOT_STARTED, BOOT_ENDORSED)
         }
 
 

@@ -17,11 +17,11 @@ from tests.server.conftest import Served
 from tests.server.ledger import Ledger
 from tests.server.requests import good, tokenize, value
 
+from vault.audit.actions import KMS_AWAY, KMS_BACK
 from vault.errors import VaultError
 from vault.server.backends import key_manager
 from vault.server.faults.catalogue import SLOW_KMS_S, Fault
 from vault.server.faults.key_manager import faulty
-from vault.server.keeping.kms_absence import KMS_AWAY, KMS_BACK
 from vault.v1 import common_pb2
 
 Until = Callable[[Callable[[], Any]], None]

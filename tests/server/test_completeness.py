@@ -21,9 +21,9 @@ from tests.server.test_certificates import NAMELESS
 from tests.server.test_database_faults import DIE_AT_COMMIT
 
 from vault.access.issuing import principal_uri
+from vault.audit.actions import CALLS_REFUSED, UNAUTHENTICATED_CALLS
 from vault.audit.events import SYSTEM_TENANT
 from vault.server.in_flight import MAX_CALLS
-from vault.server.unheard import CALLS_REFUSED, UNAUTHENTICATED_CALLS
 from vault.store import tables as t
 from vault.v1 import audit_pb2
 

@@ -18,6 +18,7 @@ from tests.server.ledger import all_leaves
 from tests.server.requests import good
 from tests.use_cases.inside import Inside, inside
 
+from vault.audit.actions import CALLS_REFUSED, UNAUTHENTICATED_CALLS
 from vault.audit.chain import MAX_LEAF, Chain
 from vault.audit.events import SYSTEM_TENANT, Caller, Draft
 from vault.errors import VaultError
@@ -26,7 +27,7 @@ from vault.server.dispatcher import Dispatcher
 from vault.server.journal import Journal
 from vault.server.lane import Lane
 from vault.server.metrics import Metrics
-from vault.server.unheard import CALLS_REFUSED, MAX_ALL_NAMES, MAX_NAMES, OTHERS, UNAUTHENTICATED_CALLS, Unheard
+from vault.server.unheard import MAX_ALL_NAMES, MAX_NAMES, OTHERS, Unheard
 from vault.v1 import audit_pb2, common_pb2
 
 Until = Callable[[Callable[[], Any]], None]

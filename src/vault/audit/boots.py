@@ -8,8 +8,9 @@ verified, the last one: ``previous_hash`` makes it cover all before it.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from vault.audit.actions import BOOT_ENDED, BOOT_ENDORSED, BOOT_STARTED
 from vault.audit.boots_chain import Boot, breach
-from vault.audit.chain import ENDED, ENDORSED, MAX_SKEW_S, STARTED, announcement
+from vault.audit.chain import MAX_SKEW_S, announcement
 from vault.audit.endorsement import needs_endorsement
 from vault.audit.note import Verifier, verifier
 from vault.audit.verify_errors import UncheckedError, WrongError
@@ -154,7 +155,7 @@ class Boots:
         boot = self._parked.pop(boot_id, None)
         if boot is not None:
             self._join(index, event, boot)
-        elif event.action == STARTED:
+        elif event.action == BOOT_STARTED:
             boot = Boot(verifier("boot", event.boot_public_key), self._absent)
         else:
             boot = self._without_beginning(index, event)
@@ -190,11 +191,11 @@ class Boots:
 
     def _note_own(self, index: int, event: AuditEvent, boot: Boot) -> None:
         """Note an event of the boot itself."""
-        if event.action == STARTED and event.boot_sequence:
+        if event.action == BOOT_STARTED and event.boot_sequence:
             raise WrongError(f"entry {index} begins boot {event.boot_id.hex()} again")
-        if event.action == ENDORSED:
+        if event.action == BOOT_ENDORSED:
             self._note_endorsed(index, event, boot)
-        elif event.action == ENDED:
+        elif event.action == BOOT_ENDED:
             self._note_ended(index, event.boot_id, boot)
 
     def _note_endorsed(self, index: int, event: AuditEvent, boot: Boot) -> None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from vault.audit.actions import BOOT_ENDED, BOOT_ENDORSED, BOOT_STARTED
 from vault.audit.events import Draft
 from vault.audit.merkle import leaf_hash
 from vault.audit.note import Verifier
@@ -23,8 +24,6 @@ MAX_LEAF = MAX_ENTRY
 """Bytes."""
 MAX_SKEW_S = 30.0
 """How far the clocks of a node and its database, by which leaves are dated, may be apart."""
-STARTED, ENDORSED, ENDED = "BootStarted", "BootEndorsed", "BootEnded"
-"""Actions of a boot's own events."""
 CHAIN_START = bytes(32)
 """What a boot's first leaf names as the hash of the one before."""
 
@@ -124,7 +123,7 @@ class Chain:
         commit = Commit()
         for tenant_uid, begun in self._ends.items():
             end = commit.ends[tenant_uid] = _copy(begun)
-            ended = audit_pb2.AuditEvent(tenant_uid=tenant_uid, action=ENDED, decision=audit_pb2.DECISION_ALLOWED)
+            ended = audit_pb2.AuditEvent(tenant_uid=tenant_uid, action=BOOT_ENDED, decision=audit_pb2.DECISION_ALLOWED)
             self._append(commit, end, [ended], now_us)
         return commit
 
@@ -143,7 +142,7 @@ class Chain:
             events.append(
                 audit_pb2.AuditEvent(
                     tenant_uid=tenant_uid,
-                    action=STARTED,
+                    action=BOOT_STARTED,
                     decision=audit_pb2.DECISION_ALLOWED,
                     boot_public_key=self.public_key,
                     details={"after": self._after.hex()} if self._after else {},
@@ -154,7 +153,7 @@ class Chain:
             events.append(
                 audit_pb2.AuditEvent(
                     tenant_uid=tenant_uid,
-                    action=ENDORSED,
+                    action=BOOT_ENDORSED,
                     decision=audit_pb2.DECISION_ALLOWED,
                     boot_endorsement=endorsement,
                 )

@@ -2,10 +2,10 @@
 
 from hashlib import sha256
 
+from vault.audit.actions import ERASED, HORIZON_REACHED
+from vault.audit.details import Detail
 from vault.v1.audit_pb2 import DECISION_ALLOWED, AuditEvent
 from vault.v1.subject_service_pb2 import ErasureStatement
-
-ERASED, HORIZON_REACHED = "Erased", "HorizonReached"
 
 
 def erases(event: AuditEvent, statement: bytes) -> bool:
@@ -14,9 +14,9 @@ def erases(event: AuditEvent, statement: bytes) -> bool:
     return (
         (event.action, event.decision) == (ERASED, DECISION_ALLOWED)
         and event.tenant_uid == said.tenant_uid
-        and event.details.get("erasure") == said.erasure_uid.hex()
-        and event.details.get("statement_sha256") == sha256(statement).hexdigest()
-        and event.details.get("keys") == str(len(said.keys))
+        and event.details.get(Detail.ERASURE) == said.erasure_uid.hex()
+        and event.details.get(Detail.STATEMENT_SHA256) == sha256(statement).hexdigest()
+        and event.details.get(Detail.KEYS) == str(len(said.keys))
         and any(said.subject_uid in _uids(touched.subject_uids) for touched in event.touched)
     )
 
@@ -28,13 +28,13 @@ def names_newest(statement: ErasureStatement) -> bool:
 
 def reaches(event: AuditEvent, erasure_uid: bytes) -> bool:
     """Whether an event says that an erasure's horizon is reached. Whose log it is in, is not asked."""
-    listed = event.details.get("erasures", "").split(",")
+    listed = event.details.get(Detail.ERASURES, "").split(",")
     return (event.action, event.decision) == (HORIZON_REACHED, DECISION_ALLOWED) and erasure_uid.hex() in listed
 
 
 def oldest_kek(event: AuditEvent) -> int:
     """The oldest KEK version that is not destroyed, as a ``HorizonReached`` says it; 0 if it does not say so."""
-    said = event.details.get("oldest", "")
+    said = event.details.get(Detail.OLDEST, "")
     return int(said) if said.isascii() and said.isdecimal() else 0
 
 

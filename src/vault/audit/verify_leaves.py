@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from vault.audit.chain import ENDED, ENDORSED, FORMAT, STARTED, ends_signed
+from vault.audit.actions import BOOT_ENDED, BOOT_ENDORSED, BOOT_STARTED
+from vault.audit.chain import FORMAT, ends_signed
 from vault.audit.verify_errors import WrongError
 from vault.v1.audit_pb2 import CHANGE_CREATED, CHANGE_UPDATED, AuditEvent, Change, Decision, Touched
 
@@ -20,7 +21,7 @@ EARLIEST_US = 1_577_836_800_000_000
 FUTURE_US = 24 * 3600 * 1_000_000
 """How far an event's time may be ahead of the clock of whoever verifies."""
 
-OWN = frozenset((STARTED, ENDORSED, ENDED))
+OWN = frozenset((BOOT_STARTED, BOOT_ENDORSED, BOOT_ENDED))
 """Events about a boot itself."""
 
 _DECISIONS = frozenset(Decision.values()) - {0}
@@ -136,7 +137,7 @@ def _fault(event: AuditEvent, leaf: bytes, tenant_uid: bytes, now_us: int) -> st
 
 def _fault_of_own(event: AuditEvent) -> str | None:
     """What is wrong with the fields that only a boot's own events have."""
-    for name, action, length in (("boot_public_key", STARTED, 32), ("boot_endorsement", ENDORSED, 64)):
+    for name, action, length in (("boot_public_key", BOOT_STARTED, 32), ("boot_endorsement", BOOT_ENDORSED, 64)):
         found = len(getattr(event, name))
         if found != (length if event.action == action else 0):
             return f"has {found} bytes of {name}, and its action is {event.action[:64]!a}"

@@ -9,12 +9,12 @@ from itertools import chain, islice
 from typing import Final
 
 from vault.admission import Admitted
+from vault.audit.actions import NAME_SUBJECTS
 from vault.audit.index import index as found_by
 from vault.auditing.filter import Selection, bounds, check
 from vault.auditing.key_life import NEEDLES, Exposed, Life, Lives, name_of
 from vault.auditing.log import Snapshots
 from vault.auditing.named import Named
-from vault.auditing.names import ACTION as NAMING
 from vault.auditing.tally import Tally
 from vault.auditing.tree import CheckedTree
 from vault.auditing.whole_log import walk
@@ -49,7 +49,7 @@ class BreachReport:
         self._named.admit(admitted, ACTION)
         if self._request.with_subject_ids:
             admitted.draft.details["with_subject_ids"] = "true"
-            admitted.permit(NAMING, "")
+            admitted.permit(NAME_SUBJECTS, "")
         return self._request
 
 

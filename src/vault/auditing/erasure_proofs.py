@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from vault.audit.actions import HORIZON_REACHED
 from vault.audit.index import SUBJECT
-from vault.audit.receipt_leaves import HORIZON_REACHED, erases, reaches
+from vault.audit.receipt_leaves import erases, reaches
 from vault.auditing import proofs
 from vault.auditing.entries import Found, found_by
 from vault.auditing.log import AuditLog

@@ -7,23 +7,27 @@ was had its keys, or its fingerprints, under the key.
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from vault.audit.receipt_leaves import ERASED
+from vault.audit.actions import ERASED, KEYS_DESTROYED, KEYS_RETIRED, KEYS_ROTATED, TENANT_CREATED
+from vault.audit.details import Detail, key_name
 from vault.auditing.filter import invalid
 from vault.auditing.uses import uses
 from vault.errors import VaultError
-from vault.keys.acts import DESTROYED, RETIRED, ROTATED
+from vault.kms.tenant_keys import EPOCH, INDEX
 from vault.v1 import audit_pb2, common_pb2
 from vault.v1 import audit_service_pb2 as v1
 
 MAX_EXPOSED: Final = 2_000_000
 """Subjects that are listed: some 200 MB of memory."""
 
-_CREATED = "TenantCreated"
-NEEDLES: Final = (b"Keys", _CREATED.encode())
-"""What stands in every entry that says something about the life of keys."""
-_DETAILS: Mapping[int, str] = {v1.KEY_KIND_EPOCH: "epoch", v1.KEY_KIND_INDEX: "index_key", v1.KEY_KIND_KEK: "kek_version"}
+NEEDLES: Final = tuple(action.encode() for action in (TENANT_CREATED, KEYS_ROTATED, KEYS_RETIRED, KEYS_DESTROYED))
+"""One of them stands in every entry that says something about the life of keys."""
+_DETAILS: Mapping[int, str] = {
+    v1.KEY_KIND_EPOCH: Detail.EPOCH,
+    v1.KEY_KIND_INDEX: Detail.INDEX_KEY,
+    v1.KEY_KIND_KEK: Detail.KEK_VERSION,
+}
 """By which detail a rotation names the key of a kind that it makes."""
-_NAMES: Mapping[int, str] = {v1.KEY_KIND_EPOCH: "epoch", v1.KEY_KIND_INDEX: "index", v1.KEY_KIND_KEK: "kek"}
+_NAMES: Mapping[int, str] = {v1.KEY_KIND_EPOCH: EPOCH, v1.KEY_KIND_INDEX: INDEX, v1.KEY_KIND_KEK: "kek"}
 _FIRST: Mapping[str, str] = dict.fromkeys(_DETAILS.values(), "1")
 _UNTOUCHED = (v1.USE_REFUSED, v1.USE_AUDITED)
 """Uses that say nothing of whether there is such a subject: auditors ask for whomever they like."""
@@ -91,14 +95,14 @@ class Lives:
         if event.decision != audit_pb2.DECISION_ALLOWED:
             return
         place, details = Place(index, event.time_us), event.details
-        if event.action in (ROTATED, _CREATED):
-            said = details if event.action == ROTATED else _FIRST
+        if event.action in (KEYS_ROTATED, TENANT_CREATED):
+            said = details if event.action == KEYS_ROTATED else _FIRST
             numbers = {name: int(said[name]) for name in _DETAILS.values() if said.get(name, "").isdecimal()}
             self._made.append(Made(place, numbers))
-        elif event.action == RETIRED:
-            self._retired |= {name.replace("_", ":"): place for name in details if name.startswith(("epoch_", "index_"))}
-        elif event.action == DESTROYED:
-            self._destroyed |= {name.replace("_", ":"): place for name in details.get("keys", "").split(",")}
+        elif event.action == KEYS_RETIRED:
+            self._retired |= dict.fromkeys(details, place)
+        elif event.action == KEYS_DESTROYED:
+            self._destroyed |= dict.fromkeys(details.get(Detail.KEYS, "").split(","), place)
 
     def of(self, key: v1.NamedKey) -> Life:
         """The life of a key.
@@ -108,9 +112,12 @@ class Lives:
         """
         made = self._making(_DETAILS[key.kind], key.number)
         kinds = [v1.KEY_KIND_EPOCH, v1.KEY_KIND_INDEX] if key.kind == v1.KEY_KIND_KEK else [key.kind]
-        keys = [f"{_NAMES[kind]}:{made.numbers[_DETAILS[kind]]}" for kind in kinds if _DETAILS[kind] in made.numbers]
-        named = (name_of(key), *keys) if key.kind == v1.KEY_KIND_KEK else tuple(keys)
-        return Life(named, made.place, _last(keys, self._retired), _last(keys, self._destroyed))
+        keys = [(_NAMES[kind], made.numbers[_DETAILS[kind]]) for kind in kinds if _DETAILS[kind] in made.numbers]
+        named = [f"{name}:{number}" for name, number in keys]
+        if key.kind == v1.KEY_KIND_KEK:
+            named.insert(0, name_of(key))
+        logged = [key_name(*each) for each in keys]
+        return Life(tuple(named), made.place, _last(logged, self._retired), _last(logged, self._destroyed))
 
     def _making(self, detail: str, number: int) -> Made:
         for made in self._made:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from vault.admission import Admitted
+from vault.audit.actions import NAME_SUBJECTS
 from vault.kms.tenant_keys import TenantKeys
 from vault.safe import checked_known, open_subject_id
 from vault.store.reads import Reads
 from vault.v1 import audit_service_pb2 as v1
 
-ACTION = "NameSubjects"
 AT_ONCE = 200
 """Subjects in one act: some 50 ms in the lane, where everybody's calls wait meanwhile."""
 
@@ -25,7 +25,7 @@ class NameSubjects:
 
     def decide(self, admitted: Admitted) -> v1.BreachReportResponse:
         """A row with uid and name for each that the vault still knows."""
-        admitted.permit(ACTION, "")
+        admitted.permit(NAME_SUBJECTS, "")
         response = v1.BreachReportResponse()
         for uid in self._subject_uids:
             known = admitted.rows.subject_uids.get(uid)

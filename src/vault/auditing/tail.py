@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from vault.administration import Act, nothing
 from vault.admission import Admitted
+from vault.audit.actions import TAIL_ENDED
 from vault.audit.events import Caller, Draft, request_id_bytes
 from vault.auditing.entries import read
 from vault.auditing.filter import Selection, check, refuse_fields
@@ -17,7 +18,7 @@ from vault.store.runner import Outcome
 from vault.v1 import audit_pb2, common_pb2
 from vault.v1 import audit_service_pb2 as v1
 
-ACTION, ENDED = "Tail", "TailEnded"
+ACTION = "Tail"
 
 MAX_BATCH_BYTES = 1024 * 1024
 """Of leaves in one message; the first is taken however long it is."""
@@ -69,7 +70,7 @@ class TailEnded(Act):
         details = {"ended": why}
         if range_:
             details |= {"start_index": str(range_.start), "next_index": str(range_.next), "sent": str(range_.sent)}
-        super().__init__(caller, ENDED, caller.name, details, nothing, needs_keys=False)
+        super().__init__(caller, TAIL_ENDED, caller.name, details, nothing, needs_keys=False)
         self._context = context
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from vault.audit.actions import ERASED, ERASURE_REPEATED, NAME_SUBJECTS, REKEYED
 from vault.v1 import audit_pb2, common_pb2
 from vault.v1 import audit_service_pb2 as v1
 
@@ -24,13 +25,13 @@ _BY_ACTION: dict[str, int] = {
     "Query": v1.USE_AUDITED,
     "SubjectTimeline": v1.USE_AUDITED,
     "Tail": v1.USE_AUDITED,
-    "NameSubjects": v1.USE_AUDITED,
+    NAME_SUBJECTS: v1.USE_AUDITED,
     "GetErasureReceipt": v1.USE_AUDITED,
     "VerifyErasure": v1.USE_AUDITED,
     "GetSubject": v1.USE_SEARCHED,
     "ListSubjects": v1.USE_SEARCHED,
     **dict.fromkeys(("Register", "Link", "Unlink", "Restrict", "Unrestrict", "PlaceHold", "ReleaseHold"), v1.USE_WRITTEN),
-    **dict.fromkeys(("Erase", "BulkErase", "Erased", "Rekey", "Rekeyed", "ErasureRepeated"), v1.USE_WRITTEN),
+    **dict.fromkeys(("Erase", "BulkErase", ERASED, "Rekey", REKEYED, ERASURE_REPEATED), v1.USE_WRITTEN),
 }
 """Of items that were neither written nor released in a form, and of subjects themselves."""
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from vault.administration import operator
+from vault.audit.actions import ERASURE_REPEATED, RESTORE_RECONCILED
 from vault.audit.chain import Chain, announcement
 from vault.audit.checkpoint import Checkpoint
 from vault.audit.continuing import continuing, opened
+from vault.audit.details import Detail
 from vault.audit.events import Draft
 from vault.audit.note import encode_base64, sign_note, verifier
 from vault.backup.erasures import Repeated, erase_again
@@ -33,8 +35,6 @@ from vault.subjects.destroyed_note import read_notes
 from vault.v1 import common_pb2
 from vault.v1.audit_pb2 import CHANGE_DELETED
 
-ACTION = "RestoreReconciled"
-ERASED_AGAIN = "ErasureRepeated"
 _TOKENS = 1000
 """That one event names: 16 bytes each, of the 65,535 that a leaf may have."""
 _DUE = (common_pb2.ERROR_REASON_RESTORED_NOT_RECONCILED, common_pb2.ERROR_REASON_LOG_BEHIND_ANCHOR)
@@ -177,11 +177,11 @@ def _events(log: RestoredLog, checkpoint: Checkpoint, erased: list[Repeated]) ->
         "lost_leaves": str(max(0, last.size - checkpoint.size)),
         "erased_again": str(len(erased)),
     }
-    yield Draft(operator(tenant_uid), ACTION, common_pb2.CallContext(), details=details)
+    yield Draft(operator(tenant_uid), RESTORE_RECONCILED, common_pb2.CallContext(), details=details)
     for one in erased:
         for start in range(0, max(1, len(one.tokens)), _TOKENS):
-            details = {"erasure": one.erasure_uid.hex()}
-            draft = Draft(operator(tenant_uid), ERASED_AGAIN, common_pb2.CallContext(), details=details)
+            details = {Detail.ERASURE: one.erasure_uid.hex()}
+            draft = Draft(operator(tenant_uid), ERASURE_REPEATED, common_pb2.CallContext(), details=details)
             draft.look_into(one.subject_uid)
             for token_uid, data_class in one.tokens[start : start + _TOKENS]:
                 draft.touch(data_class, one.subject_uid, token_uid, change=CHANGE_DELETED)

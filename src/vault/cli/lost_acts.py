@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
-from vault.backup import reconcile
+from vault.audit.actions import ERASURE_REPEATED, RESTORE_RECONCILED
 from vault.v1 import audit_service_pb2, field_service_pb2, key_service_pb2, subject_service_pb2, vault_service_pb2
 from vault.v1.audit_pb2 import AuditEvent
 
@@ -29,7 +29,7 @@ def _changes(method: MethodDescriptor) -> bool:
 _OF_ITEMS = frozenset(method.name for method in _methods(*_ITEMS))
 _METHODS = frozenset(method.name for method in _methods(*_ITEMS, *_LOG, *_ACTS))
 _CHANGING = frozenset(method.name for method in _methods(*_ACTS) if _changes(method))
-_RESTORING = frozenset((reconcile.ACTION, reconcile.ERASED_AGAIN))
+_RESTORING = frozenset((RESTORE_RECONCILED, ERASURE_REPEATED))
 
 
 def is_told_by_items(event: AuditEvent) -> bool:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 import click
 import sqlalchemy as sa
 
+from vault.audit.actions import ERASED
 from vault.audit.bundle import Bundle
+from vault.audit.details import Detail
 from vault.audit.note import NoteError, verifier
 from vault.audit.policy_file import policy_of
-from vault.audit.receipt_leaves import ERASED
 from vault.audit.remembered import Memory
 from vault.audit.verify_errors import UncheckedError, WrongError
 from vault.cli.audit.bundle_file import opened_bundle
@@ -84,7 +85,7 @@ class LostLeaves:
             if isinstance(found, _Change):
                 about = {"class": found.data_class, "token": texts.get(found.token_uid), "subject_uids": None}
                 yield {**_who(found.entry, found.event), "what": _CHANGES[found.change], **about, "details": None}
-            elif found[1].details.get("erasure") not in self._erased:
+            elif found[1].details.get(Detail.ERASURE) not in self._erased:
                 details = ", ".join(f"{name}: {value}" for name, value in sorted(found[1].details.items()))
                 about = {"class": None, "token": None}
                 named = {"subject_uids": _subjects(found[1]), "details": details}
@@ -99,7 +100,7 @@ class LostLeaves:
         if event.decision not in _DONE:
             return
         if event.action == ERASED:  # the KMS remembers them
-            self._erased.add(event.details["erasure"])
+            self._erased.add(event.details[Detail.ERASURE])
         if is_lost(event):
             self._found.append((index, event))
         for touched in event.touched if is_told_by_items(event) else ():

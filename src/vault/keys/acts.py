@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 
 from vault.administration import Act
+from vault.audit.actions import KEYS_DESTROYED, KEYS_RETIRED, KEYS_ROTATED
+from vault.audit.details import Detail, key_name
 from vault.audit.events import Caller
 from vault.errors import VaultError
 from vault.kms.key_manager import Wrapped
@@ -15,8 +17,6 @@ from vault.store.sealing import sealed, tenant_of
 from vault.store.states import KeyState
 from vault.store.writes import Writes
 from vault.v1 import common_pb2
-
-ROTATED, RETIRED, DESTROYED = "KeysRotated", "KeysRetired", "KeysDestroyed"
 
 Effect = Callable[[Rows, TenantKeys], Writes]
 
@@ -69,7 +69,7 @@ def rotate(caller: Caller, details: Mapping[str, str], epoch: int, fresh: Mappin
                 writes.keys.append((row, row._replace(state=KeyState.OLD)))
         return writes
 
-    return KeyAct(caller, ROTATED, details, effect)
+    return KeyAct(caller, KEYS_ROTATED, details, effect)
 
 
 def retire(caller: Caller, details: Mapping[str, str], epoch: int, index: int) -> KeyAct:
@@ -94,10 +94,10 @@ def retire(caller: Caller, details: Mapping[str, str], epoch: int, index: int) -
             writes.replaced.append((tenant, sealed(keys.authority, new)))
         act.ended = old
         for row in old:
-            act.details[f"{row.kind}_{row.version}"] = sha256(row.wrapped).hexdigest()
+            act.details[key_name(row.kind, row.version)] = sha256(row.wrapped).hexdigest()
         return writes
 
-    act = KeyAct(caller, RETIRED, details, effect)
+    act = KeyAct(caller, KEYS_RETIRED, details, effect)
     return act
 
 
@@ -108,10 +108,10 @@ def destroy(caller: Caller, details: Mapping[str, str], keep_from: int) -> KeyAc
         tenant_of(rows, keys)
         ended = [row for row in rows.tenant_keys if row.kek_version < keep_from and row.state == KeyState.RETIRED]
         act.ended = ended
-        act.details["keys"] = ",".join(f"{row.kind}_{row.version}" for row in ended)
+        act.details[Detail.KEYS] = ",".join(key_name(row.kind, row.version) for row in ended)
         return Writes(keys=[(row, row._replace(state=KeyState.DESTROYED)) for row in ended])
 
-    act = KeyAct(caller, DESTROYED, details, effect)
+    act = KeyAct(caller, KEYS_DESTROYED, details, effect)
     return act
 
 

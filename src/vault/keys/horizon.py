@@ -6,8 +6,10 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from vault.administration import Act
+from vault.audit.actions import HORIZON_REACHED
+from vault.audit.details import Detail
 from vault.audit.events import Caller
-from vault.audit.receipt_leaves import HORIZON_REACHED, names_newest
+from vault.audit.receipt_leaves import names_newest
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Reads, Rows
 from vault.store.rows import ErasureRow, TenantRow
@@ -73,7 +75,7 @@ class HorizonAct(Act):
             erasures: their uids, ``MAX_HORIZONS`` at most; looked at once more. One whose row was altered stops no other.
             gone: what is destroyed, as the KMS says itself.
         """
-        said = {"oldest": str(gone.oldest_kek), "epoch": str(gone.epoch), "index_key": str(gone.index_key)}
+        said = {Detail.OLDEST: str(gone.oldest_kek), "epoch": str(gone.epoch), "index_key": str(gone.index_key)}
         super().__init__(caller, HORIZON_REACHED, "", {**details, **said}, self._reach)
         self._erasures = frozenset(erasures)
         self._gone = gone
@@ -89,6 +91,6 @@ class HorizonAct(Act):
         waiting = [row for row in rows.erasures.values() if not row.horizon_us]
         self.altered = [row for row in waiting if not fits(keys.authority, row)]
         self.reached = [row for row in waiting if self._gone.covers(row) and row not in self.altered]
-        self.details["erasures"] = ",".join(sorted(row.uid.hex() for row in self.reached))
+        self.details[Detail.ERASURES] = ",".join(sorted(row.uid.hex() for row in self.reached))
         self.details["altered"] = str(len(self.altered))
         return Writes(replaced=[(row, sealed(keys.authority, row._replace(horizon_us=rows.now_us))) for row in self.reached])

@@ -6,6 +6,8 @@ It is decided here, by the time that the runner holds against the node's clock: 
 from collections.abc import Iterable, Mapping
 
 from vault.administration import Act
+from vault.audit.actions import NOTES_FORGOTTEN
+from vault.audit.details import Detail
 from vault.audit.events import Caller
 from vault.keys.schedule import kept_s, schedule_of
 from vault.kms.tenant_keys import TenantKeys
@@ -14,8 +16,6 @@ from vault.store.rows import ErasureRow, KeyScheduleRow
 from vault.store.sealing import fits
 from vault.store.writes import Writes
 from vault.v1.subject_service_pb2 import ErasureStatement
-
-FORGOTTEN = "NotesForgotten"
 
 _US = 1_000_000
 
@@ -31,7 +31,7 @@ class ForgetAct(Act):
             details: what the log says besides.
             erasures: their uids, ``MAX_ERASURES`` at most; looked at once more. One whose row was altered is remembered for good.
         """
-        super().__init__(caller, FORGOTTEN, "", dict(details), self._forget)
+        super().__init__(caller, NOTES_FORGOTTEN, "", dict(details), self._forget)
         self._erasures = frozenset(erasures)
         self.forgotten: list[bytes] = []
         """Once it has run: the erasures that it has named."""
@@ -45,7 +45,7 @@ class ForgetAct(Act):
         schedule = schedule_of(rows.schedule, authority)
         due = [row.uid for row in rows.erasures.values() if fits(authority, row) and is_past(row, schedule, rows.now_us)]
         self.forgotten = sorted(due)
-        self.details["erasures"] = ",".join(uid.hex() for uid in self.forgotten)
+        self.details[Detail.ERASURES] = ",".join(uid.hex() for uid in self.forgotten)
         return Writes()
 
 

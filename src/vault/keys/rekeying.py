@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from itertools import islice
 
+from vault.audit.actions import REKEYED
 from vault.audit.events import Caller, Draft
 from vault.crypto.envelope import DecryptionError
 from vault.crypto.plaintext import PlaintextError
@@ -22,7 +23,6 @@ from vault.store.sealing import check
 from vault.store.states import SubjectState, TenantState
 from vault.v1 import audit_pb2, common_pb2
 
-ACTION = "Rekeyed"
 MAX_FIELD_KEYS = 100
 """Field keys of one subject: none goes before the subject does, since the vault does not know what is under it."""
 GONE = frozenset({common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND, common_pb2.ERROR_REASON_SUBJECT_RESTRICTED})
@@ -55,7 +55,7 @@ class _Part:
         end: once decided: the uid of the item after which the next part begins.
     """
 
-    action = ACTION
+    action = REKEYED
     needs_keys = True
 
     def __init__(self, caller: Caller, subject_uid: bytes, details: Mapping[str, str], limit: int = 0, weight: int = 1) -> None:

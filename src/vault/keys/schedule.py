@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from vault.administration import Act
 from vault.admission import Admitted
+from vault.audit.actions import ROTATION_DUE
 from vault.audit.events import Caller
 from vault.errors import VaultError
 from vault.keys.operations import check_none_live, new_row
@@ -61,7 +62,7 @@ class DueRotation(Act):
 
     def __init__(self, caller: Caller) -> None:
         """Make it; the caller names whoever runs operations, and the tenant."""
-        super().__init__(caller, "RotationDue", "", {}, self._begin)
+        super().__init__(caller, ROTATION_DUE, "", {}, self._begin)
 
     def reads(self, _keys: TenantKeys | None) -> Reads:
         """Schedule, keys and operations of the tenant."""

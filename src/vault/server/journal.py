@@ -5,24 +5,22 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
 
 import structlog
 
 from vault.administration import Notice
+from vault.audit.actions import NODE_STARTED, NODE_STOPPING, UNAUTHENTICATED_CALLS
 from vault.audit.events import SYSTEM_TENANT
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeysMissingError
 from vault.server.node import Node
-from vault.server.unheard import UNAUTHENTICATED_CALLS, Unheard
+from vault.server.unheard import Unheard
 from vault.store.runner import Answer, Call
 from vault.v1 import audit_pb2
 
 log = structlog.get_logger(__name__)
 
 EVERY_S = 60.0
-NODE_STARTED: Final = "NodeStarted"
-NODE_STOPPING: Final = "NodeStopping"
 _PATIENCE_S = 10.0
 _LAST_PATIENCE_S = 2.0
 """For each of the last words: a database that does not answer must not keep the server from ending."""

@@ -13,15 +13,10 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from vault.administration import Act
+from vault.audit.actions import CALLS_REFUSED, UNAUTHENTICATED_CALLS
 from vault.audit.events import SYSTEM_TENANT, Caller
 from vault.errors import VaultError
 from vault.store.runner import CALLER_GONE, Call
-
-CALLS_REFUSED: Final = "CallsRefused"
-"""In a tenant's log: its principals' calls that ended without an event, by method, reason and principal."""
-
-UNAUTHENTICATED_CALLS: Final = "UnauthenticatedCalls"
-"""In the system's log: calls of nobody known, by method and reason."""
 
 OTHERS: Final = "others"
 """In a name's place: what came when there were enough names already."""

@@ -3,8 +3,9 @@
 from hashlib import sha256
 
 from vault.administration import Act, nothing
+from vault.audit.actions import ERASED
+from vault.audit.details import Detail
 from vault.audit.events import Caller, Draft
-from vault.audit.receipt_leaves import ERASED
 from vault.errors import VaultError
 from vault.keys.schedule import schedule_of
 from vault.kms.kek import Kek
@@ -32,7 +33,7 @@ class FinishErasure(Act):
             promises: of this node.
             kek: the tenant's, as the KMS showed it when the key ids were noted already.
         """
-        super().__init__(Caller(erasure.tenant_uid, ""), ERASED, "", {"erasure": erasure.uid.hex()}, nothing)
+        super().__init__(Caller(erasure.tenant_uid, ""), ERASED, "", {Detail.ERASURE: erasure.uid.hex()}, nothing)
         self._erasure = erasure
         self._promises = promises
         self._kek = kek
@@ -86,7 +87,7 @@ class FinishErasure(Act):
 
     def _said(self, statement: ErasureStatement, text: bytes) -> Draft:
         draft = self._draft()
-        draft.details |= {"statement_sha256": sha256(text).hexdigest(), "keys": str(len(statement.keys))}
+        draft.details |= {Detail.STATEMENT_SHA256: sha256(text).hexdigest(), Detail.KEYS: str(len(statement.keys))}
         if statement.unopened_keys:
             draft.details["unopened_keys"] = str(statement.unopened_keys)
         draft.touch_subject("", statement.subject_uid)

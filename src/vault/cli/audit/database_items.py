@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple
 
 import sqlalchemy as sa
 
+from vault.audit.actions import ERASED, ERASURE_REPEATED
 from vault.audit.verify_leaves import fault_of_touched
 from vault.cli.audit.database_rows import Findings, Row, select
 from vault.v1.audit_pb2 import CHANGE_CREATED, CHANGE_DELETED, CHANGE_UPDATED, DECISION_ALLOWED, DECISION_PARTIAL, AuditEvent
@@ -25,7 +26,7 @@ _CHANGE = Struct(">16sqqB32sq")
 _STORED = Struct(">16s16s16s32s32sq")
 _NO_HASH = bytes(32)
 _DONE = (DECISION_ALLOWED, DECISION_PARTIAL)
-_ERASING = ("Erased", "ErasureRepeated")
+_ERASING = (ERASED, ERASURE_REPEATED)
 """What erasing somebody is called in the log, the first time and after a restore."""
 _TOKENS = (
     "SELECT token.uid, token.subject_uid, token.item_uid, item.envelope_sha256, item.envelope, item.revision FROM token "

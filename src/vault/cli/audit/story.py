@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from vault.audit.actions import ERASED, REKEYED
 from vault.cli.audit.rows import Names, form
 from vault.cli.audit.times import Zone
 from vault.cli.output import clean
@@ -34,9 +35,9 @@ _VERBS = {
     "PlaceHold": ("placed a hold on this subject", "place a hold on this subject"),
     "ReleaseHold": ("released a hold on this subject", "release a hold on this subject"),
     "Erase": ("began to erase this subject", "erase this subject"),
-    "Erased": ("erased", "erase"),
+    ERASED: ("erased", "erase"),
     "Rekey": ("asked for new keys of this subject", "ask for new keys of this subject"),
-    "Rekeyed": ("re-keyed", "re-key"),
+    REKEYED: ("re-keyed", "re-key"),
     "SubjectTimeline": ("read this history", "read this history"),
     "Query": ("queried the log about this subject", "query the log about this subject"),
     "Tail": ("followed the log about this subject", "follow the log about this subject"),

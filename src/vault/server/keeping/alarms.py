@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from vault.administration import Notice
+from vault.audit.actions import CHAIN_BROKEN, HEAD_MOVED, WITNESS_CONFLICT
 from vault.errors import VaultError
 from vault.server.keeping.metrics import LogMetrics
 from vault.store.log.chains import Trouble
@@ -15,9 +16,6 @@ from vault.v1 import audit_pb2, common_pb2
 
 log = structlog.get_logger(__name__)
 
-CHAIN_BROKEN = "ChainBroken"
-HEAD_MOVED = "HeadMoved"
-WITNESS_CONFLICT = "WitnessConflict"
 _MAX_WAITING = 1000
 _UID = 16
 

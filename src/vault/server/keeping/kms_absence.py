@@ -4,20 +4,17 @@ Keys in memory outlast a KMS for a while, as declared. Nobody should have to gue
 """
 
 from collections.abc import Callable
-from typing import Final
 
 import structlog
 from prometheus_client import Gauge
 
 from vault.administration import Notice
+from vault.audit.actions import KMS_AWAY, KMS_BACK
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeyCache
 from vault.v1 import audit_pb2
 
 log = structlog.get_logger(__name__)
-
-KMS_AWAY: Final = "KmsAway"
-KMS_BACK: Final = "KmsBack"
 
 
 class KmsAbsence:

@@ -4,6 +4,7 @@ import struct
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from vault.audit.details import Detail
 from vault.audit.events import Caller
 from vault.crypto.binding import kms_context
 from vault.crypto.keys import Key
@@ -69,7 +70,7 @@ def bring_in(desk: Desk, caller: Caller, details: Mapping[str, str], old: Before
     if max(keys.epochs) != old.epoch:
         return
     epoch, index_key = old.new
-    said = {"kek_version": str(version), "epoch": str(epoch), "index_key": str(index_key)}
+    said = {Detail.KEK_VERSION: str(version), Detail.EPOCH: str(epoch), Detail.INDEX_KEY: str(index_key)}
     desk.act(acts.rotate(caller, {**details, **said}, old.epoch, _fresh(desk, keys, epoch, index_key, version)))
 
 

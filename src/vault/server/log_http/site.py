@@ -16,10 +16,11 @@ import structlog
 from aiohttp import web
 from google.rpc import code_pb2
 
+from vault.audit.actions import READ_ENTRIES, READ_HASHES
 from vault.auditing.log import Published
 from vault.errors import VaultError
 from vault.http_bounds import break_off, while_it_is_taken
-from vault.read_log_file import ENTRIES, HASHES, ReadLogFile, beyond_the_log
+from vault.read_log_file import ReadLogFile, beyond_the_log
 from vault.server.log_http.auditors import Auditors
 from vault.server.log_http.bounds import Slots, send_refusal
 from vault.server.log_http.files import Content, LogFiles, Wanted, parse_url_path
@@ -68,11 +69,11 @@ class LogHttp:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
-        begin, action, outcome = time.monotonic(), HASHES, "CALLER_GONE"
+        begin, action, outcome = time.monotonic(), READ_HASHES, "CALLER_GONE"
         try:
             try:
                 wanted = _wanted(request)
-                action = ENTRIES if wanted.is_bundle else HASHES
+                action = READ_ENTRIES if wanted.is_bundle else READ_HASHES
                 answer, result = await self._answer(request, wanted, action), "OK"
             except VaultError as error:
                 answer, result = await _refuse(request, error), error.reason_name

@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
+from vault.audit.actions import NAME_SUBJECTS
 from vault.auditing.breach import Search, messages
 from vault.auditing.export import Sending
 from vault.auditing.log import AuditLog, Snapshots
-from vault.auditing.names import ACTION as NAMING
 from vault.auditing.names import AT_ONCE, NameSubjects
 from vault.call import Call
 from vault.server.audit_service import AuditService
@@ -106,7 +106,7 @@ class Reports:
 
     async def _names(self, call: Call, uids: Sequence[bytes], deadline: float) -> dict[bytes, str]:
         until = min(deadline, time.monotonic() + _NAMING_S)
-        naming = Call(call.caller, NAMING, call.context, NameSubjects(uids), call.policy, until)
+        naming = Call(call.caller, NAME_SUBJECTS, call.context, NameSubjects(uids), call.policy, until)
         answer = v1.BreachReportResponse.FromString(await self._dispatcher.run(naming, len(uids)))
         return {row.subject_uid: row.subject_id for row in answer.rows}
 
