@@ -5,7 +5,6 @@ old digests can't be used to guess values once their epoch is gone. The row is u
 could have a retry answered with somebody else's token.
 """
 
-import struct
 from collections.abc import Callable, Iterable
 from hmac import compare_digest
 from typing import NamedTuple
@@ -19,11 +18,10 @@ from vault.crypto.fingerprint import request_digest
 from vault.crypto.keys import Key
 from vault.errors import VaultError
 from vault.store.envelopes import open_digest_key, seal_digest_key
+from vault.store.request_results import RESULT, subject_uids
 from vault.store.rows import RETENTION_US, IdempotencyRow, IdempotencySubjectRow
 from vault.store.sealing import check, sealed
 from vault.v1 import common_pb2
-
-_RESULT = struct.Struct(">16s16sIH")
 
 
 class Done(NamedTuple):
@@ -60,7 +58,7 @@ def recall(admitted: Admitted, request: Message) -> list[Done] | None:
             common_pb2.ERROR_REASON_REQUEST_ID_REUSED,
             "request_id was used for another request within 24 hours; use a new UUID for each logical call",
         )
-    return [Done(*fields) for fields in _RESULT.iter_unpack(row.results)]
+    return [Done(*fields) for fields in RESULT.iter_unpack(row.results)]
 
 
 def remember(admitted: Admitted, request: Message, done: Iterable[Done]) -> None:
@@ -78,7 +76,7 @@ def remember(admitted: Admitted, request: Message, done: Iterable[Done]) -> None
         admitted.principal.uid,
         b"",
         _digest(key, request),
-        b"".join(_RESULT.pack(*one) for one in done),
+        b"".join(RESULT.pack(*one) for one in done),
         admitted.rows.now_us + RETENTION_US,
     )
     row = seal_digest_key(admitted.keys, row, tenant.epoch, key)
@@ -97,8 +95,10 @@ def replayed_failure(done: Done) -> VaultError:
 
 def _subjects(row: IdempotencyRow) -> list[IdempotencySubjectRow]:
     """Whom a request was about: so that erasing somebody finds the row."""
-    uids = {Done(*fields).subject_uid for fields in _RESULT.iter_unpack(row.results)} - {FAILED[0]}
-    return [IdempotencySubjectRow(row.tenant_uid, uid, row.request_id, row.principal_uid, row.expire_us) for uid in uids]
+    return [
+        IdempotencySubjectRow(row.tenant_uid, uid, row.request_id, row.principal_uid, row.expire_us)
+        for uid in subject_uids(row.results)
+    ]
 
 
 def _digest_key(admitted: Admitted, row: IdempotencyRow) -> Key:

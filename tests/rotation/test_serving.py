@@ -203,7 +203,13 @@ def test_a_call_that_waits_for_the_re_keying_of_its_subject_finds_it_afterwards(
     name = new_subject()
     mine.ask(register(name))
     other.keys()
-    slow = Rekeying(Caller(mine.tenant().uid, "key-worker:test"), mine.rows(t.subject)[-1].uid, {}, NewFieldKey.NEVER)
+    slow = Rekeying(
+        Caller(mine.tenant().uid, "key-worker:test"),
+        mine.rows(t.subject)[-1].uid,
+        {},
+        mine.row(t.tenant, uid=mine.tenant().uid).epoch,
+        NewFieldKey.NEVER,
+    )
     answer = _waiting_behind(mine, other, slow, ask(name, ""))
     assert isinstance(answer, bytes), answer
     assert len(mine.rows(t.subject)) == 1
@@ -215,7 +221,13 @@ def test_an_item_re_keyed_between_an_update_s_read_and_its_write_gets_the_new_va
     (token,) = tokens_of(mine.ask(tokenize((new_subject(), "email", new_email()))))
     other.keys()
     (subject,) = mine.rows(t.subject)
-    slow = Rekeying(Caller(mine.tenant().uid, "key-worker:test"), subject.uid, {}, NewFieldKey.NEVER)
+    slow = Rekeying(
+        Caller(mine.tenant().uid, "key-worker:test"),
+        subject.uid,
+        {},
+        mine.row(t.tenant, uid=mine.tenant().uid).epoch,
+        NewFieldKey.NEVER,
+    )
     assert isinstance(_waiting_behind(mine, other, slow, (update((token, email)), "all")), bytes)
     assert mine.ask(reveal(token)).results[0].value.text == email
     (key,) = mine.rows(t.subject_key)

@@ -58,13 +58,16 @@ class _Part:
     action = REKEYED
     needs_keys = True
 
-    def __init__(self, caller: Caller, subject_uid: bytes, details: Mapping[str, str], limit: int = 0, weight: int = 1) -> None:
+    def __init__(
+        self, caller: Caller, subject_uid: bytes, details: Mapping[str, str], epoch: int, limit: int = 0, weight: int = 1
+    ) -> None:
         """Make it.
 
         Args:
             caller: who re-keys.
             subject_uid: whom.
             details: what the log says besides.
+            epoch: the one for which was asked whether the subject was erased; under no other is anything sealed.
             limit: how many items at most; 0 for as many as a transaction takes.
             weight: see the attribute.
         """
@@ -73,6 +76,7 @@ class _Part:
         self.moved, self.end = 0, b""
         self._caller = caller
         self._details = details
+        self._epoch = epoch
         self._limit = limit
 
     @property
@@ -94,6 +98,7 @@ class _Part:
             if tenant is None or every is None:
                 raise VaultError(common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND, "the subject was erased meanwhile")
             check(keys.authority, tenant)
+            _check_current(tenant, self._epoch)
             _check_lasting(keys, tenant, every.subject)
             resealing = self._resealed(keys, tenant, every)
         except VaultError as error:
@@ -157,12 +162,13 @@ class Rekeying(_Part):
         caller: Caller,
         subject_uid: bytes,
         details: Mapping[str, str],
+        epoch: int,
         new_field_key: NewFieldKey,
         limit: int = 0,
         weight: int = 1,
     ) -> None:
         """Make it; ``new_field_key`` is whether it gets one."""
-        super().__init__(caller, subject_uid, details, limit, weight)
+        super().__init__(caller, subject_uid, details, epoch, limit, weight)
         self.lacks_room = False
         self._new_field_key = new_field_key
 
@@ -196,10 +202,17 @@ class NextPart(_Part):
     """More items come under the newest store key; with the last ones the older keys go."""
 
     def __init__(
-        self, caller: Caller, subject_uid: bytes, details: Mapping[str, str], after: bytes, limit: int = 0, weight: int = 1
+        self,
+        caller: Caller,
+        subject_uid: bytes,
+        details: Mapping[str, str],
+        epoch: int,
+        after: bytes,
+        limit: int = 0,
+        weight: int = 1,
     ) -> None:
         """Make it; all up to the item of the uid ``after`` is under the newest store key, as the part before has left it."""
-        super().__init__(caller, subject_uid, details, limit, weight)
+        super().__init__(caller, subject_uid, details, epoch, limit, weight)
         self._after = after
 
     def reads(self, _keys: TenantKeys | None) -> Reads:
@@ -208,6 +221,18 @@ class NextPart(_Part):
 
     def _reseal(self, resealing: Resealing) -> None:
         resealing.go_on()
+
+
+def _check_current(tenant: TenantRow, epoch: int) -> None:
+    """Refuse to seal anything under an epoch that is newer than what is known of the erased.
+
+    Raises:
+        VaultError: CONFLICT.
+    """
+    if tenant.epoch != epoch:
+        raise VaultError(
+            common_pb2.ERROR_REASON_CONFLICT, "the tenant's keys were rotated meanwhile; who was erased has to be asked anew"
+        )
 
 
 def _check_lasting(keys: TenantKeys, tenant: TenantRow, subject: SubjectRow) -> None:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from vault.audit.events import Caller
 from vault.keys.rekeying import NewFieldKey
 from vault.server.key_worker.desk import Desk
+from vault.server.key_worker.erased import Living
 from vault.server.key_worker.renewal import Renewal
 from vault.store import tables as t
 from vault.store.engine import reading
@@ -25,9 +26,17 @@ class DueSubjects:
         late: of whom no part could be moved in time, when it was tried last.
     """
 
-    def __init__(self, desk: Desk, caller: Caller, details: Mapping[str, str], batch: int) -> None:
-        """Begin with nobody; ``details`` is what the log says besides, ``batch`` how many items a transaction moves."""
-        self._desk, self._caller, self._details, self._batch = desk, caller, details, batch
+    def __init__(self, desk: Desk, caller: Caller, details: Mapping[str, str], batch: int, living: Living) -> None:
+        """Begin with nobody.
+
+        Args:
+            desk: what it takes to run calls.
+            caller: who re-keys.
+            details: what the log says besides.
+            batch: how many items a transaction moves.
+            living: who may get new keys.
+        """
+        self._desk, self._caller, self._details, self._batch, self._living = desk, caller, details, batch, living
         self._uids: list[bytes] = []
         self._renewal = self._new_renewal()
         self.rows = 0
@@ -70,4 +79,4 @@ class DueSubjects:
                 self._renewal.take_up(row.uid)
 
     def _new_renewal(self) -> Renewal:
-        return Renewal(self._desk, self._caller, self._details, NewFieldKey.NEVER, self._batch)
+        return Renewal(self._desk, self._caller, self._details, NewFieldKey.NEVER, self._batch, self._living)

@@ -1,4 +1,6 @@
-"""The erased while keys rotate: nothing of theirs may be there that could move to the new keys, or that only waits to go."""
+"""The erased while keys change: nothing of theirs may be there that could move to newer keys, or that only waits to go."""
+
+from typing import NamedTuple
 
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
@@ -8,6 +10,16 @@ from vault.store.engine import reading
 from vault.store.returned import are_under_way, come_back
 from vault.subjects.destroyed_note import read_notes
 from vault.v1 import common_pb2
+
+
+class Living(NamedTuple):
+    """Who may get new keys: everybody but those whom the KMS remembered as erased once this epoch was the current one.
+
+    Whoever is erased later waits for the end of this epoch at least, and so for that of what was sealed anew meanwhile.
+    """
+
+    epoch: int
+    erased: frozenset[bytes]
 
 
 def check_nobody_is_back(desk: Desk, keys: TenantKeys, remembered: Remembered, patience_s: float) -> None:

@@ -1,16 +1,20 @@
 """Re-keying on demand: one subject, or all of a tenant's, as many in a transaction as it takes."""
 
+from functools import cached_property
+
 import sqlalchemy as sa
 
 from vault.audit.events import Caller
 from vault.errors import VaultError
 from vault.keys.rekeying import AlteredError, NewFieldKey
 from vault.server.key_worker.desk import Desk
+from vault.server.key_worker.erased import Living, check_nobody_is_back, erased_subjects
 from vault.server.key_worker.rekey_place import RekeyPlace, UnderWay
+from vault.server.key_worker.remembered import Remembered
 from vault.server.key_worker.renewal import Renewal, Renewed
 from vault.store import tables as t
 from vault.store.engine import reading
-from vault.store.rotation.progress import Pace, Place, advance
+from vault.store.rotation.progress import MAX_STEP_S, Pace, Place, advance, keep
 from vault.store.rotation.under_way import has_older_key, weight
 from vault.store.rows import OperationRow
 from vault.v1 import common_pb2, key_service_pb2
@@ -33,7 +37,7 @@ class Rekey:
         self._desk, self._row, self._batch = desk, row, batch
         self._only = key_service_pb2.RekeyWork.FromString(row.request).subject_uid
         self._pace = Pace()
-        self._renewal = self._new_renewal()
+        self._renewal: Renewal | None = None
         self._reached = RekeyPlace.of(row.cursor)
         self.moved = 0
         self.place = Place("REKEY", row.cursor, row.done, row.total)
@@ -45,13 +49,14 @@ class Rekey:
             VaultError: the only subject that was asked for can't be re-keyed.
             NotOursError, sqlalchemy.exc.SQLAlchemyError: as ``Rotation.step``.
         """
-        if not self._renewal.left:
+        renewal = self._renewal
+        if renewal is None or not renewal.left:
             if not self._reached.under_way and not self._choose():
                 return False
-            self._take_up()
-        renewed = self._renewal.step()
+            renewal = self._renewal = self._taken_up()
+        renewed = renewal.step()
         self._add(renewed)
-        self._note(self._reached.only(self._renewal.left))
+        self._note(self._reached.only(renewal.left))
         return True
 
     def result(self) -> bytes:
@@ -71,7 +76,7 @@ class Rekey:
             self._note(RekeyPlace(chosen[-1].uid, chosen, self._reached.said))
         return bool(chosen)
 
-    def _take_up(self) -> None:
+    def _taken_up(self) -> Renewal:
         """Begin with whoever has the keys of before, and go on with those whom a run that was cut off has left in between."""
         c = t.subject.c
         asked = sa.select(c.uid, c.store_key_version, has_older_key().label("has_older"), weight().label("weight")).where(
@@ -79,22 +84,35 @@ class Rekey:
         )
         with reading(self._desk.engine, _PATIENCE_S) as connection:
             now = {row.uid: row for row in connection.execute(asked)}
-        self._renewal = self._new_renewal()
+        renewal = self._new_renewal()
         for each in self._reached.under_way:
             found = now.get(each.uid)
             if found is None:
                 continue
             if found.store_key_version <= each.version:
-                self._renewal.begin(each.uid, found.weight)
+                renewal.begin(each.uid, found.weight)
             elif found.has_older:
-                self._renewal.take_up(each.uid)
+                renewal.take_up(each.uid)
             else:
                 self._reached.said.done["subjects_rekeyed"] += 1
+        return renewal
 
     def _new_renewal(self) -> Renewal:
         caller, details = Caller(self._row.tenant_uid, self._desk.principal), {"operation": self._row.uid.hex()}
         new_field_key = NewFieldKey.ALWAYS if self._only else NewFieldKey.IF_ROOM
-        return Renewal(self._desk, caller, details, new_field_key, self._batch)
+        return Renewal(self._desk, caller, details, new_field_key, self._batch, self._living)
+
+    @cached_property
+    def _living(self) -> Living:
+        """Who may get new keys, asked of the KMS once a run.
+
+        Raises:
+            VaultError: INTEGRITY, if somebody is back who was erased; of the KMS.
+        """
+        keys, remembered = self._desk.keys(self._row.tenant_uid), Remembered(self._desk.manager, self._row.tenant_uid)
+        keep(self._desk.engine, self._row, self._desk.name, MAX_STEP_S)
+        check_nobody_is_back(self._desk, keys, remembered, _PATIENCE_S)
+        return Living(max(keys.epochs), erased_subjects(remembered))
 
     def _note(self, reached: RekeyPlace) -> None:
         """Write down how far it is.

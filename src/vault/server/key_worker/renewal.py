@@ -15,6 +15,7 @@ from vault.audit.events import Caller
 from vault.errors import VaultError
 from vault.keys.rekeying import GONE, NewFieldKey, NextPart, Rekeying
 from vault.server.key_worker.desk import Desk
+from vault.server.key_worker.erased import Living
 from vault.store import queries_everything
 from vault.store.blanking import blank_next
 
@@ -61,7 +62,9 @@ class Renewed:
 class Renewal:
     """The subjects that are under way."""
 
-    def __init__(self, desk: Desk, caller: Caller, details: Mapping[str, str], new_field_key: NewFieldKey, batch: int) -> None:
+    def __init__(
+        self, desk: Desk, caller: Caller, details: Mapping[str, str], new_field_key: NewFieldKey, batch: int, living: Living
+    ) -> None:
         """Begin with nobody.
 
         Args:
@@ -70,9 +73,10 @@ class Renewal:
             details: what the log says besides.
             new_field_key: whether those who begin get one.
             batch: how many items a transaction moves, unless one part alone has more.
+            living: who may get new keys. Nobody else ever does, although their rows were put back.
         """
         self._desk, self._caller, self._details, self._new_field_key = desk, caller, details, new_field_key
-        self._batch = batch
+        self._batch, self._living = batch, living
         self._tasks = deque[_Task]()
 
     @property
@@ -82,12 +86,12 @@ class Renewal:
 
     def begin(self, subject_uid: bytes, weight: int) -> None:
         """Let somebody get a new store key whose first part weighs as much as ``weight`` items."""
-        self._tasks.append(_Task(subject_uid, weight, after=None, limit=queries_everything.MAX_ITEMS))
+        self._add(_Task(subject_uid, weight, after=None, limit=queries_everything.MAX_ITEMS))
 
     def take_up(self, subject_uid: bytes) -> None:
         """Go on with somebody of whom another has left more to move."""
         limit = queries_everything.MAX_ITEMS
-        self._tasks.append(_Task(subject_uid, limit, after=b"", limit=limit))
+        self._add(_Task(subject_uid, limit, after=b"", limit=limit))
 
     def step(self) -> Renewed:
         """Move the next part of as many as one transaction takes; or blank requests of those who begin, while somebody was in many.
@@ -117,6 +121,10 @@ class Renewal:
         self._tasks.extendleft(reversed(unfinished))
         return said
 
+    def _add(self, task: _Task) -> None:
+        if task.uid not in self._living.erased:
+            self._tasks.append(task)
+
     def _next(self) -> list[_Task]:
         """Those that come first, and are not too much together."""
         tasks, weight = list[_Task](), 0
@@ -131,9 +139,10 @@ class Renewal:
         return tasks
 
     def _call(self, task: _Task) -> Rekeying | NextPart:
+        epoch, size = self._living.epoch, (task.limit, task.weight)
         if task.after is None:
-            return Rekeying(self._caller, task.uid, self._details, self._new_field_key, task.limit, task.weight)
-        return NextPart(self._caller, task.uid, self._details, task.after, task.limit, task.weight)
+            return Rekeying(self._caller, task.uid, self._details, epoch, self._new_field_key, *size)
+        return NextPart(self._caller, task.uid, self._details, epoch, task.after, *size)
 
     def _refused(self, task: _Task, call: Rekeying | NextPart, error: VaultError, said: Renewed) -> list[_Task]:
         """Note why somebody was refused; what is to be tried again, smaller.

@@ -12,7 +12,7 @@ from vault.keys import acts
 from vault.kms.tenant_keys import EPOCH, INDEX, KeysMissingError, TenantKeys
 from vault.server.key_worker.desk import Desk
 from vault.server.key_worker.due_subjects import DueSubjects
-from vault.server.key_worker.erased import check_nobody_is_back, erased_subjects
+from vault.server.key_worker.erased import Living, check_nobody_is_back, erased_subjects
 from vault.server.key_worker.held_up import held_up
 from vault.server.key_worker.new_keys import BEFORE_BYTES, Before, before, bring_in
 from vault.server.key_worker.remembered import Remembered
@@ -60,13 +60,12 @@ class Rotation:
         self._idle, self._done_before = 0, row.done
         self._pace = Pace()
         self._remembered = Remembered(desk.manager, row.tenant_uid)
-        self._rekeyed = DueSubjects(desk, self._caller, self._details, batch)
         self.moved = 0
         self._steps: Mapping[str, Callable[[], bool]] = {
             CENSUS: self._census,
             KEYS: self._keys,
             REKEY: self._rekey,
-            REWRAP: self._rewrap,
+            REWRAP: self._by(REQUESTS, lambda part: rewrap.rewrap_subject_keys(part, self._new[0])),
             REQUESTS: self._by(OPENINGS, lambda part: rewrap.rewrap_requests(part, self._new[0])),
             OPENINGS: self._by(SUBJECTS, lambda part: rewrap.rewrap_openings(part, *self._new)),
             SUBJECTS: self._by(ALIASES, lambda part: reindex.reindex_subjects(part, self._new[1])),
@@ -92,6 +91,7 @@ class Rotation:
 
     def _census(self) -> bool:
         keys = self._desk.keys(self._row.tenant_uid)
+        keep(self._desk.engine, self._row, self._desk.name, _PATIENCE_S)
         check_nobody_is_back(self._desk, keys, self._remembered, _PATIENCE_S)
         old = before(self._desk, keys)
         counted = self._count(*old.new)
@@ -112,16 +112,12 @@ class Rotation:
         self.place, self.moved = place, self.moved + self._rekeyed.rows - before
         return True
 
-    def _rewrap(self) -> bool:
-        erased = self._erased  # before the transaction, since the KMS is asked
-        return self._by(REQUESTS, lambda part: rewrap.rewrap_subject_keys(part, self._new[0], erased))()
-
     def _by(self, following: str, make: Callable[[Part], Pass]) -> Callable[[], bool]:
         def step() -> bool:
-            keys = self._loaded()
+            keys, erased = self._loaded(), self._erased  # before the transaction, since the KMS is asked
             with pinning(self._desk.engine, keys) as (connection, tenant):
                 self._check_current(tenant)
-                done = make(Part(connection, keys, self.place.cursor[BEFORE_BYTES:], self._batch, passes_by=not self._idle))
+                done = make(Part(connection, keys, self.place.cursor[BEFORE_BYTES:], self._batch, not self._idle, erased))
                 place = self._advance(connection, done, following)
             self.place, self.moved = place, self.moved + done.done
             return True
@@ -178,8 +174,17 @@ class Rotation:
 
     @cached_property
     def _erased(self) -> frozenset[bytes]:
-        """Who was erased before the new keys were made; whoever was since had keys under the new epoch, and waits for its end."""
+        """Who was erased before the new keys were made; whoever was since had keys under the new epoch, and waits for its end.
+
+        Asked once they are made, and so never too early.
+        """
+        keep(self._desk.engine, self._row, self._desk.name, _PATIENCE_S)
         return erased_subjects(self._remembered)
+
+    @cached_property
+    def _rekeyed(self) -> DueSubjects:
+        living = Living(self._new[0], self._erased)
+        return DueSubjects(self._desk, self._caller, self._details, self._batch, living)
 
     @property
     def _new(self) -> tuple[int, int]:

@@ -12,7 +12,8 @@ class Part(NamedTuple):
 
     ``connection`` is in a transaction in which the tenant's keys can't change; ``keys`` are the tenant's, old and current;
     ``after`` is the key of the last row of the step before, empty at first; ``limit`` is how many rows at most. ``passes_by`` is
-    whether rows that somebody else has locked are left for another pass, so that nobody waits for anybody.
+    whether rows that somebody else has locked are left for another pass, so that nobody waits for anybody. ``erased`` are uids of
+    subjects that were erased: what is put back of one of them is moved nowhere, since the new keys outlive the horizon.
     """
 
     connection: sa.Connection
@@ -20,6 +21,7 @@ class Part(NamedTuple):
     after: bytes
     limit: int
     passes_by: bool
+    erased: frozenset[bytes] = frozenset()
 
 
 class Pass(NamedTuple):

@@ -123,9 +123,11 @@ def _replace(
     anew: Callable[[_Indexed, Key], _Indexed],
     columns: str,
 ) -> int:
-    """Write the rows that are sound and not changed meanwhile; answers how many."""
+    """Write the rows that are sound, of nobody who was erased, and not changed meanwhile; answers how many."""
     pairs = []
     for row, wrapped in found:
+        if wrapped.subject_uid in part.erased:
+            continue
         try:
             check(part.keys.authority, row)
             pairs.append((row, sealed(part.keys.authority, anew(row, open_subject_key(part.keys, wrapped)))))

@@ -4,7 +4,7 @@ Rows are updated by key and old content, never inserted, so what was erased mean
 locked are left for another pass.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
@@ -23,6 +23,7 @@ from vault.store.envelopes import (
 )
 from vault.store.hanging import SUBJECT_KEYS, under_another
 from vault.store.reads import STORE
+from vault.store.request_results import subject_uids
 from vault.store.rotation.part import Part, Pass
 from vault.store.rows import ErasureRow, IdempotencyRow, SubjectKeyRow
 from vault.store.sealing import check, sealed
@@ -37,7 +38,7 @@ _UPDATE_ON_POSTGRESQL = (
 )
 
 
-def rewrap_subject_keys(part: Part, epoch: int, erased: Container[bytes] = frozenset()) -> Pass:
+def rewrap_subject_keys(part: Part, epoch: int) -> Pass:
     """Move the next subject keys to the current epoch, in the order of subjects' uids; all keys of a subject at once.
 
     Two kinds don't move: a key of somebody who was erased, which was put back there, and a store key that something deleted was
@@ -46,7 +47,6 @@ def rewrap_subject_keys(part: Part, epoch: int, erased: Container[bytes] = froze
     Args:
         part: which; its cursor is the uid of the last subject (16 bytes).
         epoch: the current one.
-        erased: the uids of subjects that were erased, besides those of whom there is no row.
 
     Raises:
         KeysMissingError: the current epoch is not among the keys.
@@ -65,13 +65,13 @@ def rewrap_subject_keys(part: Part, epoch: int, erased: Container[bytes] = froze
     )
     locked = theirs.with_for_update(of=t.subject_key, skip_locked=part.passes_by)
     rows = list(map(SubjectKeyRow._make, part.connection.execute(locked)))
-    moved = [new for row in rows if row.subject_uid not in erased and (new := _moved(part.keys, row, epoch))]
+    moved = [new for row in rows if row.subject_uid not in part.erased and (new := _moved(part.keys, row, epoch))]
     _update(part.connection, tenant_uid, epoch, moved)
     return Pass(len(moved), len(rows) - len(moved), last)
 
 
 def rewrap_requests(part: Part, epoch: int) -> Pass:
-    """Move the keys of the next requests' digests, in the order of request ids.
+    """Move the keys of the next requests' digests, in the order of request ids; of none that was about somebody erased.
 
     Args:
         part: which; its cursor is request id and principal's uid of the last one (32 bytes).
@@ -86,7 +86,7 @@ def rewrap_requests(part: Part, epoch: int) -> Pass:
     page = sa.select(t.idempotency).where(older, sa.tuple_(*order) > sa.tuple_(after[:16], after[16:])).order_by(*order)
     found = part.connection.execute(page.limit(part.limit).with_for_update(skip_locked=part.passes_by))
     rows = list(map(IdempotencyRow._make, found))
-    moved = [(row, new) for row in rows if (new := _moved_request(part.keys, row, epoch))]
+    moved = [(row, new) for row in rows if (new := _moved_request(part, row, epoch))]
     same = (c.tenant_uid == sa.bindparam("tenant")) & (c.request_id == sa.bindparam("request"))
     same &= (c.principal_uid == sa.bindparam("principal")) & (c.mac == sa.bindparam("old"))
     update = t.idempotency.update().where(same).values(digest_key=sa.bindparam("key"), mac=sa.bindparam("new"))
@@ -135,12 +135,15 @@ def _moved(keys: TenantKeys, row: SubjectKeyRow, epoch: int) -> SubjectKeyRow | 
     return seal_subject_key(keys, row, epoch, key)
 
 
-def _moved_request(keys: TenantKeys, row: IdempotencyRow, epoch: int) -> IdempotencyRow | None:
-    """The row under the current epoch; None if it was altered: it must not get a good MAC by being moved."""
+def _moved_request(part: Part, row: IdempotencyRow, epoch: int) -> IdempotencyRow | None:
+    """The row under the current epoch; None if it was altered, lest it get a good MAC by being moved, or names somebody erased."""
+    keys = part.keys
     try:
         check(keys.authority, row)
         key = open_digest_key(keys, row)
     except _UNOPENED:
+        return None
+    if part.erased & subject_uids(row.results):
         return None
     return sealed(keys.authority, seal_digest_key(keys, row, epoch, key))
 
