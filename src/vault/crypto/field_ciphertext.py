@@ -3,7 +3,6 @@
 AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces: at most 2**32 ciphertexts under one key (section 8.3 there).
 """
 
-import base64
 import re
 import secrets
 import struct
@@ -14,13 +13,12 @@ from typing import Final, NamedTuple
 from cryptography.exceptions import InvalidTag
 
 from vault.crypto._key import Key
-from vault.crypto.encoding import EncodingError, decode_base64url, pack, utf8
+from vault.crypto.encoding import pack, utf8
 from vault.crypto.envelope import MAX_ENVELOPE_BYTES, DecryptionError
 
 MAX_CIPHERTEXT_BYTES: Final = MAX_ENVELOPE_BYTES
 MAX_CALLER_DATA_BYTES: Final = 4096
 MAX_PURPOSES: Final = 16
-TEXT_PREFIX: Final = "pdv1."
 
 _LABEL: Final = "pdvault/v1/field-ciphertext"
 _VERSION: Final = 1
@@ -125,26 +123,6 @@ def unseal_field(key: FieldKey, ciphertext: bytes, caller_data: bytes | None = N
         return key.key.aead.decrypt(nonce, body, _associated(key, header, caller_data))
     except InvalidTag:
         raise DecryptionError from None
-
-
-def to_text(ciphertext: bytes) -> str:
-    """The text form: ``pdv1.`` and base64url (RFC 4648 section 5) without padding."""
-    return TEXT_PREFIX + base64.urlsafe_b64encode(ciphertext).decode().rstrip("=")
-
-
-def from_text(text: str) -> bytes:
-    """The ciphertext that ``to_text`` wrote.
-
-    Raises:
-        DecryptionError: it is anything else.
-    """
-    encoded = text.removeprefix(TEXT_PREFIX)
-    try:
-        if encoded and encoded != text and "=" not in encoded:
-            return decode_base64url(encoded + "=" * (-len(encoded) % 4))
-    except EncodingError:
-        pass
-    raise DecryptionError
 
 
 def _associated(key: FieldKey, header: bytes, caller_data: bytes | None) -> bytes:
