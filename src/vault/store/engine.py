@@ -35,6 +35,8 @@ _WRITING = "BEGIN IMMEDIATE"
 BUSY_S = 10.0
 """How long SQLite waits for another connection's transaction."""
 
+sqlcipher.register_adapter(bytes, bytes)  # else the driver looks for one, in vain, for each parameter: two fifths of a bulk insert
+
 
 def postgres(url: str) -> sa.Engine:
     """An engine for PostgreSQL; ``url`` begins with ``postgresql+psycopg://``.
