@@ -15,7 +15,6 @@ from tests.audit.verifier import announcement as announced
 from tests.audit.verifier import leaf_hash as hash_of
 from tests.audit.verifier import verify_log
 
-from vault import idempotency
 from vault.audit import chain as chains
 from vault.audit.chain import Chain, announcement
 from vault.audit.events import Caller, Draft
@@ -26,6 +25,7 @@ from vault.crypto.keys import Key
 from vault.idempotency import FAILED, Done
 from vault.kms.tenant_keys import Authority, TenantKeys
 from vault.search import Search
+from vault.store.request_results import RESULT
 from vault.store.rows import RETENTION_US, TABLES
 from vault.store.sealing import check, sealed
 from vault.subjects.list_subjects import open_page_token, page_token
@@ -175,7 +175,7 @@ def test_the_vault_remembers_requests_as_in_the_vectors(sections: Any) -> None:
     key = Key(bytes.fromhex(case["digest_key"]))
     assert request_digest(key, request.DESCRIPTOR.full_name, raw).hex() == case["digest"]
     done = [Done(b"\x22" * 16, b"\x55" * 16, 1, 0), Done(*FAILED, common_pb2.ERROR_REASON_TOKEN_NOT_FOUND)]
-    assert b"".join(idempotency._RESULT.pack(*one) for one in done).hex() == case["results"]
+    assert b"".join(RESULT.pack(*one) for one in done).hex() == case["results"]
     assert RETENTION_US == 24 * 3600 * 1_000_000
 
 

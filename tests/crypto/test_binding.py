@@ -21,7 +21,7 @@ PLACES = {
     "alias": {"tenant_uid": A, "subject_uid": B, "alias_uid": C, "key_version": 7},
     "kms_context": {"tenant_uid": A, "kind": "epoch", "version": 1},
     "digest_key": {"tenant_uid": A, "request_id": B, "principal_uid": C, "epoch": 7},
-    "opening": {"tenant_uid": A, "erasure_uid": B, "epoch": 7},
+    "opening": {"tenant_uid": A, "erasure_uid": B, "request_id": C, "principal_uid": bytes(16), "epoch": 7},
 }
 FIELDS = [(function, field) for function, place in PLACES.items() for field in place]
 

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from tests.erasure.test_erase import stored, uid_of
 from tests.erasure.test_interrupted import interrupted, kms_down
-from tests.erasure.working import Working, statement_of
+from tests.erasure.working import Working, erase, statement_of
 from tests.harness import context
-from tests.use_cases.requests import new_subject
+from tests.use_cases.requests import new_subject, reveal
 
+from vault.audit.events import request_id_bytes
 from vault.store import tables as t
 from vault.v1.subject_service_pb2 import BulkEraseRequest, GetErasureReceiptRequest, VerifyErasureRequest
 
@@ -104,3 +105,15 @@ def test_many_are_said_to_be_erased_once_each_is_whatever_the_columns_say(at_wor
     at_work.resume()
     assert at_work.inside.row(t.operation, **where).state == "DONE"
     assert not at_work.left(second)
+
+
+def test_nobody_who_came_back_is_said_to_be_erased_because_an_older_erasure_was_given_the_request(at_work: Working) -> None:
+    subject_id = new_subject()
+    stored(at_work, subject_id)
+    first = statement_of(at_work.erase(subject_id)).erasure_uid
+    (token, *_) = stored(at_work, subject_id)
+    request = erase(subject_id)
+    at_work.inside.edit(t.erasure, {"uid": first}, request_id=request_id_bytes(request.context))
+    assert at_work.refused(request).reason_name == "INTEGRITY"
+    assert at_work.ask(reveal(token), "all").results[0].value.text
+    assert statement_of(at_work.erase(subject_id)).erasure_uid != first

@@ -125,7 +125,11 @@ def binding_vectors() -> list[dict]:
         ("kms-context", "kms_context", {"tenant_uid": TENANT, "kind": "epoch", "version": 3}),
         ("kms-context", "kms_context", {"tenant_uid": bytes(16), "kind": "authority", "version": 1}),
         ("digest-key", "digest_key", {"tenant_uid": TENANT, "request_id": ITEM, "principal_uid": SUBJECT, "epoch": 3}),
-        ("opening", "opening", {"tenant_uid": TENANT, "erasure_uid": ITEM, "epoch": 3}),
+        (
+            "opening",
+            "opening",
+            {"tenant_uid": TENANT, "erasure_uid": ITEM, "request_id": KEY_ID, "principal_uid": SUBJECT, "epoch": 3},
+        ),
         ("alias", "alias", uids | {"alias_uid": ITEM, "key_version": 7}),
     ]
     return [

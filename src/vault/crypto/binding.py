@@ -67,14 +67,14 @@ def digest_key(tenant_uid: bytes, request_id: bytes, principal_uid: bytes, epoch
     return pack("pdvault/v1/digest-key", tenant_uid, request_id, principal_uid, epoch)
 
 
-def opening(tenant_uid: bytes, erasure_uid: bytes, epoch: int) -> bytes:
-    """The associated data of the wrapped key of a receipt's commitment.
+def opening(tenant_uid: bytes, erasure_uid: bytes, request_id: bytes, principal_uid: bytes, epoch: int) -> bytes:
+    """The associated data of the wrapped key of a receipt's commitment; the request is that by which the erasure was asked for.
 
     Raises:
         ValueError: a uid is not 16 bytes, or the number is not from 0 to 2**64 - 1.
     """
-    _check_uids(tenant_uid, erasure_uid)
-    return pack("pdvault/v1/opening", tenant_uid, erasure_uid, epoch)
+    _check_uids(tenant_uid, erasure_uid, request_id, principal_uid)
+    return pack("pdvault/v1/opening", tenant_uid, erasure_uid, request_id, principal_uid, epoch)
 
 
 def kms_context(tenant_uid: bytes, kind: str, version: int) -> bytes:
