@@ -9,8 +9,10 @@ import pytest
 from tests.erasure.test_erase import stored, uid_of
 from tests.erasure.working import Working, erase, statement_of, working
 from tests.harness import Vault, context
+from tests.keys.requests import seal, unsealed
 from tests.use_cases.requests import delete, new_email, new_subject, reveal, tokenize, update
 
+from vault.errors import VaultError
 from vault.kms.key_manager import KmsUnavailableError
 from vault.store import erasures
 from vault.store import tables as t
@@ -167,3 +169,24 @@ def test_another_node_finishes_what_one_that_is_gone_left_behind(vault: Vault) -
         assert [type(call) for call in other.submitted] == [FinishErasure]
         assert other.left(uid) == {}
         assert other.ask(request).receipt.subject_id == subject_id
+
+
+def test_of_a_sealed_tenant_nobody_is_erased_until_it_is_served_again(vault: Vault) -> None:
+    with working(vault) as at_work:
+        subject_id = new_subject()
+        uid = uid_of(at_work, stored(at_work, subject_id)[0])
+        before, request = at_work.left(uid), interrupted(at_work, subject_id)
+        at_work.ask(seal(), "security")
+        row = at_work.inside.row(t.erasure, subject_uid=uid)
+        with pytest.raises(VaultError) as refusal:
+            at_work.run(at_work.eraser.finish(row.tenant_uid, row.uid))
+        assert refusal.value.reason_name == "TENANT_SEALED"
+        late = FinishErasure(row, at_work.eraser._promises, at_work.node.key_manager.kek(row.tenant_uid))  # begun before the seal
+        (answer,) = at_work.inside.answers([late])
+        assert isinstance(answer, VaultError)
+        assert answer.reason_name == "TENANT_SEALED"
+        assert at_work.left(uid) == before
+        unsealed(at_work.inside)
+        statement = statement_of(at_work.ask(request).receipt)
+        assert (len(statement.keys), statement.unopened_keys) == (1, 0)
+        assert not at_work.left(uid)

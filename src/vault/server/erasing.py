@@ -23,10 +23,11 @@ from vault.store import erasures
 from vault.store.blanking import blank_next
 from vault.store.erasing import erase_part
 from vault.store.faults import DATABASE_ERRORS, translate
+from vault.store.rotation.turnstile import stands_still
 from vault.store.rows import ErasureRow
 from vault.store.runner import Answer, Call
 from vault.store.sealing import check
-from vault.store.states import ErasureState
+from vault.store.states import ErasureState, TenantState
 from vault.subjects.destroyed_note import note_of
 from vault.subjects.erasure_statement import Promises, is_large
 from vault.subjects.finish_erasure import FinishErasure
@@ -90,7 +91,8 @@ class Eraser:
         """Do what is left to do of an erasure; the row of it, done. May be cut off anywhere and done again.
 
         Raises:
-            VaultError: KMS or database refuse or do not answer; INTEGRITY, if its row was altered or something is left.
+            VaultError: KMS or database refuse or do not answer; TENANT_SEALED, and nothing is done before the seal is lifted;
+                INTEGRITY, if its row was altered or something is left.
         """
         async with self._gate:
             row = await self.row(tenant_uid, erasure_uid)
@@ -113,6 +115,8 @@ class Eraser:
         self._woken.set()
 
     async def _finish(self, row: ErasureRow) -> ErasureRow:
+        if not (await self._dispatcher.keys_of(row.tenant_uid)).epochs:
+            raise stands_still(TenantState.SEALED)
         await self._in_thread(self._node.key_manager.note_destroyed, row.tenant_uid, row.uid, note_of(row))
         while await self._in_thread(blank_next, self._node.engine, row.tenant_uid, [row.subject_uid]):
             pass

@@ -11,10 +11,11 @@ from vault.keys.schedule import schedule_of
 from vault.kms.kek import Kek
 from vault.kms.tenant_keys import KeysMissingError, TenantKeys
 from vault.store.reads import Belongings, Reads, Rows
+from vault.store.rotation.turnstile import stands_still
 from vault.store.rows import ErasureRow
 from vault.store.runner import Outcome
 from vault.store.sealing import check, sealed
-from vault.store.states import ErasureState
+from vault.store.states import ErasureState, TenantState
 from vault.store.writes import Writes
 from vault.subjects.erasure_statement import Found, Promises, done
 from vault.subjects.own_keys import only_own
@@ -67,6 +68,8 @@ class FinishErasure(Act):
             )
         for each in (row, tenant):
             check(keys.authority, each)
+        if tenant.state != TenantState.ACTIVE:  # no key of the subject's opens, and each would count as somebody else's
+            raise stands_still(tenant.state)
         schedule = schedule_of(rows.schedule, keys.authority)
         if row.state != ErasureState.BEGUN:
             raise VaultError(common_pb2.ERROR_REASON_CONFLICT, "another node has finished this erasure")
