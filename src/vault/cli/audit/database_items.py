@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple
 
 import sqlalchemy as sa
 
-from vault.audit.actions import ERASED, ERASURE_REPEATED
+from vault.audit.actions import ERASED, ERASURE_REPEATED, REKEYED
 from vault.audit.verify_leaves import fault_of_touched
 from vault.cli.audit.database_rows import Findings, Row, select
 from vault.v1.audit_pb2 import CHANGE_CREATED, CHANGE_DELETED, CHANGE_UPDATED, DECISION_ALLOWED, DECISION_PARTIAL, AuditEvent
@@ -25,6 +25,8 @@ _PARTS = 64
 _CHANGE = Struct(">16sqqB32sq")
 _STORED = Struct(">16s16s16s32s32sq")
 _NO_HASH = bytes(32)
+_RESEALED = 100
+"""Beside the log's own changes: the same revision under another key."""
 _DONE = (DECISION_ALLOWED, DECISION_PARTIAL)
 _ERASING = (ERASED, ERASURE_REPEATED)
 """What erasing somebody is called in the log, the first time and after a restore."""
@@ -79,9 +81,10 @@ class ItemTables:
                 self._findings.add("audit_entry" if leaf_index < PENDING else "audit_pending", f"{_entry(leaf_index)} {fault}")
             elif touched.change and not touched.reason and event.decision in _DONE:
                 tokens, hashes, group = touched.token_uids, touched.envelope_hashes, self._groups.add(touched.subject_uids)
+                change = _RESEALED if event.action == REKEYED else touched.change
                 for number in range(len(tokens) // 16):
                     uid, envelope_hash = tokens[16 * number : 16 * number + 16], hashes[32 * number : 32 * number + 32]
-                    self._changes.add(uid, leaf_index, event.time_us, touched.change, envelope_hash, group)
+                    self._changes.add(uid, leaf_index, event.time_us, change, envelope_hash, group)
 
     def finish(self) -> Iterator[int]:
         """Compare; yields how many rows have been compared, again and again."""
