@@ -10,9 +10,11 @@ from datetime import datetime
 
 import click
 
+from vault.cli.tables import cell, print_rows
+from vault.cli.text import clean_json
+
 Fields = Mapping[str, object]
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]")
 """How a cell begins that a spreadsheet would compute (OWASP, CSV injection)."""
 
@@ -40,8 +42,10 @@ def emit(output: str | None, rows: Iterable[Fields]) -> None:
             click.echo(_json(row))
     elif kind == "csv":
         _csv(rows)
+    elif found := list(rows):
+        print_rows(found)
     else:
-        _table(list(rows))
+        say("Nothing found.")
 
 
 def iso(time: datetime | None) -> str | None:
@@ -49,14 +53,9 @@ def iso(time: datetime | None) -> str | None:
     return time.isoformat(timespec="seconds") if time else None
 
 
-def clean(text: str) -> str:
-    """The text with escapes for what a terminal would obey."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
-
-
 def _json(row: Fields) -> str:
     """The row in one line of JSON. What a terminal would obey is written as an escape, as JSON does below U+0020."""
-    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(row, ensure_ascii=False))
+    return clean_json(json.dumps(row, ensure_ascii=False))
 
 
 def _csv(rows: Iterable[Fields]) -> None:
@@ -71,29 +70,5 @@ def _csv(rows: Iterable[Fields]) -> None:
 
 
 def _spreadsheet_cell(value: object) -> str:
-    cell = _cell(value)
-    return f"'{cell}" if not isinstance(value, int | float) and _FORMULA.match(cell) else cell
-
-
-def _table(rows: list[Fields]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    if not rows:
-        say("Nothing found.")
-        return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row.values()))
-    # A pipe has no width: nothing is folded there.
-    Console(width=None if sys.stdout.isatty() else 100_000, highlight=False).print(table)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return clean(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+    text = cell(value)
+    return f"'{text}" if not isinstance(value, int | float) and _FORMULA.match(text) else text

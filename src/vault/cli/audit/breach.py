@@ -12,7 +12,8 @@ from vault.cli.audit.calling import AuditCalling
 from vault.cli.audit.times import Zone
 from vault.cli.calling import in_client_words
 from vault.cli.clients import audit_client
-from vault.cli.output import Fields, chosen, clean, emit, say
+from vault.cli.output import Fields, chosen, emit, say
+from vault.cli.text import clean
 
 if TYPE_CHECKING:
     from pdvault_client import BreachRow, BreachSummary, KeyLife

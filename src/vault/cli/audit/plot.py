@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from vault.cli.audit.times import Zone
-from vault.cli.output import clean
+from vault.cli.text import clean
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,7 +4,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from vault.cli.audit.times import Zone
-from vault.cli.output import Fields, clean
+from vault.cli.output import Fields
+from vault.cli.text import clean
 
 if TYPE_CHECKING:
     from pdvault_client import Event, Touched

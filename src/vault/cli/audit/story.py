@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vault.audit.actions import ERASED, REKEYED
 from vault.cli.audit.rows import Names, form
 from vault.cli.audit.times import Zone
-from vault.cli.output import clean
+from vault.cli.text import clean
 
 if TYPE_CHECKING:
     from pdvault_client import Event, Touched

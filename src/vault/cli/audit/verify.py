@@ -23,7 +23,8 @@ from vault.audit.verify import Observer, Report, verify
 from vault.audit.verify_errors import UncheckedError
 from vault.audit.verify_proof import Proven, verify_proof
 from vault.audit.verify_trust import FIRST_USE, Signed
-from vault.cli.output import clean, say
+from vault.cli.output import say
+from vault.cli.text import clean
 
 if TYPE_CHECKING:
     from vault.cli.audit.database import Compared, Comparison

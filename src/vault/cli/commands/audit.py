@@ -15,7 +15,8 @@ from vault.cli.audit.times import Zone, zone_options
 from vault.cli.commands.audit_proofs import checkpoint, export, prove
 from vault.cli.commands.audit_reports import breach, stats
 from vault.cli.commands.audit_verify import verify
-from vault.cli.output import Fields, chosen, clean, emit, say
+from vault.cli.output import Fields, chosen, emit, say
+from vault.cli.text import clean
 
 if TYPE_CHECKING:
     from pdvault_client import Event, TimelinePage

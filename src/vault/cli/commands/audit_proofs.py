@@ -13,7 +13,8 @@ from vault.cli.audit.times import When, Zone, zone_options
 from vault.cli.audit.trust import Trust, trust_options
 from vault.cli.calling import in_client_words
 from vault.cli.clients import audit_client
-from vault.cli.output import chosen, clean, emit, say
+from vault.cli.output import chosen, emit, say
+from vault.cli.text import clean
 
 
 @click.command(

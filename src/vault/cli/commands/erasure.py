@@ -10,8 +10,9 @@ from vault.cli.audit.trust import log_key_option, state_folder, state_option
 from vault.cli.calling import Calling, calling_options, in_client_words
 from vault.cli.clients import subject_client
 from vault.cli.failures import RefusedError
-from vault.cli.output import clean, emit
+from vault.cli.output import emit
 from vault.cli.parameters import HexUid
+from vault.cli.text import clean
 from vault.cli.verify_command import VerifyCommand
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from vault.cli.clients import key_client, operation_client
 from vault.cli.keys.following import followed
 from vault.cli.keys.parameters import APPROVAL_UID, OperationName
 from vault.cli.keys.report import show_asked, show_operations
-from vault.cli.output import clean, iso, say
+from vault.cli.output import iso, say
+from vault.cli.text import clean
 
 if TYPE_CHECKING:
     from pdvault_client import KeyStatus

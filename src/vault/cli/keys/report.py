@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from vault.cli.keys.parameters import written
-from vault.cli.output import Fields, chosen, clean, emit, iso, say
+from vault.cli.output import Fields, chosen, emit, iso, say
+from vault.cli.text import clean
 
 if TYPE_CHECKING:
     from pdvault_client import Approval, KekVersion, KeySchedule, KeyStatus, Operation, TenantKey
