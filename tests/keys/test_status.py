@@ -89,12 +89,13 @@ def test_while_keys_rotate_old_ones_are_told_with_what_still_hangs_on_them(open_
 
 
 def _work_until_rekey(working, row):
+    from vault.server.key_worker.held_operation import HeldOperation
     from vault.server.key_worker.rotation import REKEY, Rotation
     from vault.store.rotation.progress import take
 
     assert take(working._desk.engine, row, working._desk.name)
-    work = Rotation(working._desk, row, 500)
-    while work.place.phase != REKEY:
+    work = Rotation(HeldOperation(working._desk, row), 500)
+    while work.held.place.phase != REKEY:
         work.step()
     return work
 

@@ -9,6 +9,7 @@ from tests.use_cases.inside import Inside
 from vault.keys.operations import uid_of
 from vault.kms.key_manager import KmsIntegrityError
 from vault.server.key_worker.destruction import DESTROY, HORIZONS, Destruction
+from vault.server.key_worker.held_operation import HeldOperation
 from vault.store import tables as t
 from vault.store.rows import ErasureRow, TenantKeyRow
 from vault.store.sealing import sealed
@@ -70,7 +71,7 @@ def test_keys_in_use_that_only_claim_another_kek_version_stop_it(open_vault: Ins
             _edit(open_vault, row, wrapped=claimed, kek_version=latest + 1)
         open_vault.edit(t.operation, {"uid": uid_of(name)}, state="RUNNING", holder=one.name)
         with pytest.raises(KmsIntegrityError):
-            Destruction(one, open_vault.row(t.operation, uid=uid_of(name)), 1).step()
+            Destruction(HeldOperation(one, open_vault.row(t.operation, uid=uid_of(name))), 1).step()
     for row in live:
         _edit(open_vault, row, wrapped=row.wrapped, kek_version=row.kek_version)
     open_vault.edit(t.operation, {"uid": uid_of(name)}, state="CANCELLED", live_kind=None)

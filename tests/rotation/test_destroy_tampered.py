@@ -15,6 +15,7 @@ from tests.use_cases.requests import new_email, new_subject, tokenize
 from vault.errors import VaultError
 from vault.keys.operations import uid_of
 from vault.server.key_worker.destruction import HORIZONS, Destruction
+from vault.server.key_worker.held_operation import HeldOperation
 from vault.store import tables as t
 from vault.store.rows import TenantKeyRow
 from vault.v1 import key_service_pb2 as v1
@@ -220,13 +221,13 @@ def test_no_horizon_is_reached_while_its_keys_are_current_whatever_rows_say_mean
     name = begin_destruction(inside, keep_from)
     with desk(inside) as one:
         inside.edit(t.operation, {"uid": uid_of(name)}, state="RUNNING", holder=one.name)
-        work = Destruction(one, inside.row(t.operation, uid=uid_of(name)), 1)
-        while work.place.phase != HORIZONS:
+        work = Destruction(HeldOperation(one, inside.row(t.operation, uid=uid_of(name))), 1)
+        while work.held.place.phase != HORIZONS:
             work.step()
         with _said_to_be_destroyed(inside), suppress(VaultError):
             work.step()
         inside.edit(t.operation, {"uid": uid_of(name)}, cursor=b"")
-        work = Destruction(one, inside.row(t.operation, uid=uid_of(name)), 1)
+        work = Destruction(HeldOperation(one, inside.row(t.operation, uid=uid_of(name))), 1)
         while work.step():
             pass
     inside.edit(t.operation, {"uid": uid_of(name)}, state="CANCELLED", live_kind=None)

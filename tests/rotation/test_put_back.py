@@ -17,6 +17,7 @@ from tests.use_cases.inside import Inside
 from tests.use_cases.requests import delete, new_email, new_subject, tokenize, tokens_of
 
 from vault.crypto.envelope import key_version
+from vault.server.key_worker.held_operation import HeldOperation
 from vault.server.key_worker.rekey import Rekey
 from vault.store import tables as t
 from vault.store.rotation.progress import end, take
@@ -119,7 +120,7 @@ def test_a_re_keying_passes_by_whoever_is_put_back_while_it_runs(at_work: Workin
     (row,) = inside.rows(t.operation, kind="Rekey", state="WAITING")
     with desk(inside) as one:
         assert take(inside.engine, row, one.name)
-        work = Rekey(one, row, 10)
+        work = Rekey(HeldOperation(one, row), 10)
         assert work._living.erased >= {dead.uid}
         with _back(inside, dead):
             _end(work)
@@ -138,7 +139,7 @@ def test_a_re_keying_asks_again_who_was_erased_once_there_are_newer_keys(at_work
     (row,) = inside.rows(t.operation, kind="Rekey", state="WAITING")
     with desk(inside) as one:
         assert take(inside.engine, row, one.name)
-        work = Rekey(one, row, 10)
+        work = Rekey(HeldOperation(one, row), 10)
         assert work._living.erased >= {dead.uid}
         rotate(inside)
         before = inside.row(t.subject_key, subject_uid=living)

@@ -13,6 +13,7 @@ from tests.use_cases.requests import new_email
 
 from vault.crypto.fingerprint import subject_lookup
 from vault.keys import rekeying
+from vault.server.key_worker.held_operation import HeldOperation
 from vault.server.key_worker.rekey import Rekey
 from vault.store import tables as t
 from vault.store.rotation.progress import take
@@ -184,7 +185,7 @@ def test_a_rekeying_that_is_taken_over_still_tells_whom_the_one_before_left_out(
     with desk(open_vault) as first:
         row = open_vault.row(t.operation, live_kind="Rekey")
         assert take(open_vault.engine, row, first.name)
-        steps = Rekey(first, row, batch=500)
+        steps = Rekey(HeldOperation(first, row), batch=500)
         while steps.step():
             pass
     open_vault.edit(t.operation, {"uid": row.uid}, until_us=0)

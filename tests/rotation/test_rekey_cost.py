@@ -11,6 +11,7 @@ from tests.rotation.works import desk
 from tests.use_cases.inside import inside
 from tests.use_cases.requests import new_email, new_subject, tokenize
 
+from vault.server.key_worker.held_operation import HeldOperation
 from vault.server.key_worker.rekey import Rekey
 from vault.store import queries_everything
 from vault.store import tables as t
@@ -40,7 +41,7 @@ def test_no_statement_of_it_walks_through_a_tenants_rows(
         row = opened.row(t.operation, live_kind="Rekey")
         assert take(opened.engine, row, one.name)
         sa.event.listen(opened.engine, "before_cursor_execute", note)
-        work = Rekey(one, row, batch=500)
+        work = Rekey(HeldOperation(one, row), batch=500)
         while work.step():
             pass
         sa.event.remove(opened.engine, "before_cursor_execute", note)

@@ -9,6 +9,7 @@ from tests.rotation.works import begin_rotation, desk, found, phases, rotate, wo
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import delete, new_email, new_subject, reveal, search, tokenize, tokens_of, update
 
+from vault.server.key_worker.held_operation import HeldOperation
 from vault.server.key_worker.rekey import Rekey
 from vault.store import queries_everything
 from vault.store import tables as t
@@ -77,7 +78,7 @@ def _steps(inside: Inside) -> Iterator[None]:
     with desk(inside) as one:
         row = inside.row(t.operation, live_kind="Rekey")
         assert take(inside.engine, row, one.name)
-        work = Rekey(one, row, batch=500)
+        work = Rekey(HeldOperation(one, row), batch=500)
         while work.step():
             yield
 

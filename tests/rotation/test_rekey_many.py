@@ -11,15 +11,15 @@ from tests.rotation.works import attested, begin_rotation, desk, found, rotate, 
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import delete, new_email, new_subject, reveal, tokenize, tokens_of
 
-from vault.server.key_worker import rekey
 from vault.server.key_worker.desk import Desk, by_lane
+from vault.server.key_worker.held_operation import HeldOperation
 from vault.server.key_worker.rekey import Rekey
 from vault.server.key_worker.rekey_place import RekeyPlace, UnderWay
 from vault.store import queries_everything, runner
 from vault.store import tables as t
 from vault.store.faults import SlowTransactionError
 from vault.store.reads import FIELD, STORE
-from vault.store.rotation import under_way
+from vault.store.rotation import progress, to_rekey
 from vault.store.rotation.progress import NotOursError, take
 from vault.store.rows import ItemRow, SubjectRow
 from vault.store.writes import Writes
@@ -90,7 +90,7 @@ def _steps(inside: Inside, one: Desk, batch: int) -> Iterator[Rekey]:
     inside.edit(t.operation, {"live_kind": "Rekey"}, until_us=0)
     row = inside.row(t.operation, live_kind="Rekey")
     assert take(inside.engine, row, one.name)
-    work = Rekey(one, inside.row(t.operation, live_kind="Rekey"), batch)
+    work = Rekey(HeldOperation(one, inside.row(t.operation, live_kind="Rekey")), batch)
     while work.step():
         yield work
 
@@ -127,7 +127,7 @@ def test_a_transaction_moves_no_more_items_than_a_step_has_and_each_is_past_when
                 uid for uid, version in zip(many.uids, many.versions(), strict=True) if version == 1 and uid <= place.after
             }
             left.append(len(place.under_way))
-            assert work.place.done + len(place.under_way) <= len(many.uids)
+            assert work.held.place.done + len(place.under_way) <= len(many.uids)
     assert left[-1] == 0
     assert _ended(many.inside, name).done["subjects_rekeyed"] == len(many.uids)
     assert set(many.versions()) == {2}
@@ -135,7 +135,7 @@ def test_a_transaction_moves_no_more_items_than_a_step_has_and_each_is_past_when
 
 
 def test_where_large_values_are_a_transaction_has_fewer_of_them(many: Many, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(under_way, "ITEM_BYTES", 1)
+    monkeypatch.setattr(to_rekey, "ITEM_BYTES", 1)
     name, moved = _ask(many.inside), []
     with desk(many.inside) as one:
         for _ in _steps(many.inside, one, batch=40):
@@ -164,7 +164,7 @@ def test_however_often_it_is_cut_off_each_subject_begins_once(
     many: Many, monkeypatch: pytest.MonkeyPatch, *, is_noted: bool
 ) -> None:
     monkeypatch.setattr(queries_everything, "MAX_ITEMS", 2)
-    name, real = _ask(many.inside), rekey.advance
+    name, real = _ask(many.inside), progress.advance
     notes: list[Any] = []
 
     def cut_off(*arguments: Any) -> None:
@@ -179,7 +179,7 @@ def test_however_often_it_is_cut_off_each_subject_begins_once(
             going = _steps(many.inside, one, batch=8)
             with monkeypatch.context() as patch:
                 if not is_noted:
-                    patch.setattr(rekey, "advance", cut_off)
+                    patch.setattr(progress, "advance", cut_off)
                 try:
                     is_over = next(going, None) is None
                 except NotOursError:

@@ -10,6 +10,7 @@ from tests.rotation.works import attested, begin_rotation, desk, phases, worker
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import delete, new_email, new_subject, reveal, tokenize, tokens_of
 
+from vault.server.key_worker.held_operation import HeldOperation
 from vault.server.key_worker.rekey import Rekey
 from vault.store import blanking
 from vault.store import tables as t
@@ -55,7 +56,7 @@ def _steps(inside: Inside) -> Iterator[Rekey]:
     with desk(inside) as one:
         row = inside.row(t.operation, live_kind="Rekey")
         assert take(inside.engine, row, one.name)
-        work = Rekey(one, row, batch=500)
+        work = Rekey(HeldOperation(one, row), batch=500)
         while work.step():
             yield work
 
@@ -76,7 +77,7 @@ def _end(inside: Inside, name: str) -> None:
 def test_they_are_blanked_a_part_a_transaction_and_the_new_key_comes_with_the_last_few(open_vault: Inside) -> None:
     busy = Busy(open_vault)
     name = _ask(busy)
-    seen = [(busy.whole(), busy.version(), work.moved) for work in _steps(open_vault)]
+    seen = [(busy.whole(), busy.version(), work.held.moved) for work in _steps(open_vault)]
     assert seen == [(7, 1, 3), (4, 1, 6), (1, 1, 9), (0, 2, 9 + REQUESTS + 1)]
     _end(open_vault, name)
     assert {open_vault.refused(request) for request in busy.requests} == {"REQUEST_ID_REUSED"}

@@ -14,6 +14,7 @@ from vault.keys.operations import begin, described
 from vault.kms.tenant_keys import TenantKeys
 from vault.server.backends import key_administrator, key_worker_manager
 from vault.server.key_worker.desk import Desk
+from vault.server.key_worker.held_operation import HeldOperation
 from vault.server.key_worker.rotation import Rotation
 from vault.server.key_worker.worker import Worker
 from vault.store.reads import Reads
@@ -46,9 +47,9 @@ def phases(inside: Inside, batch: int = 2) -> Iterator[str]:
         with inside.engine.connect() as connection:
             (row,) = (row for row in runnable(connection) if row.kind == "Rotate")
         assert take(inside.engine, row, one.name)
-        work = Rotation(one, row, batch)
+        work = Rotation(HeldOperation(one, row), batch)
         while work.step():
-            yield work.place.phase
+            yield work.held.place.phase
         with inside.engine.begin() as connection:
             end(connection, row, one.name, "DONE", work.result())
 

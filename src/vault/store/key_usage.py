@@ -13,6 +13,7 @@ from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.hanging import ALIASES, ITEMS, SUBJECT_KEYS, SUBJECTS, Hanging
 from vault.store.queries import now_us
+from vault.store.queries_key_work import key_rows
 from vault.store.rows import LIVE_STATES, TenantKeyRow
 from vault.store.states import OperationKind, TenantState
 
@@ -51,7 +52,6 @@ def usage(engine: sa.Engine, tenant_uid: bytes, patience_s: float) -> KeyUsage:
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
-    key = t.tenant_key.c
     with reading(engine, patience_s) as connection:
 
         def by(hanging: Hanging) -> Counter[int]:
@@ -66,10 +66,9 @@ def usage(engine: sa.Engine, tenant_uid: bytes, patience_s: float) -> KeyUsage:
                 connection.scalar(sa.select(sa.func.count()).select_from(table).where(table.c.tenant_uid == tenant_uid, which)) or 0
             )
 
-        keys = sa.select(t.tenant_key).where(key.tenant_uid == tenant_uid).order_by(key.kind, key.version)
         return KeyUsage(
             now_us=now_us(connection),
-            keys=list(map(TenantKeyRow._make, connection.execute(keys))),
+            keys=key_rows(connection, tenant_uid),
             subject_keys=by(SUBJECT_KEYS),
             items=by(ITEMS),
             names=by(SUBJECTS) + by(ALIASES),

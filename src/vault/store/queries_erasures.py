@@ -27,9 +27,13 @@ def fetch_erasures(connection: sa.Connection, needs: Sequence[tuple[Head, Reads,
             same = (c.request_id == head.request_id) & c.principal_uid.in_(_uid_of(head))
             rows.requested_erasures = list(map(ErasureRow._make, connection.execute(own.where(same))))
         if reads.schedule:
-            schedule = sa.select(t.key_schedule).where(t.key_schedule.c.tenant_uid == head.tenant_uid)
-            found = connection.execute(schedule).first()
-            rows.schedule = KeyScheduleRow(*found) if found else None
+            rows.schedule = schedule_row(connection, head.tenant_uid)
+
+
+def schedule_row(connection: sa.Connection, tenant_uid: bytes) -> KeyScheduleRow | None:
+    """A tenant's schedule as its row stands; errors as ``fetch_erasures``."""
+    found = connection.execute(sa.select(t.key_schedule).where(t.key_schedule.c.tenant_uid == tenant_uid)).first()
+    return KeyScheduleRow(*found) if found else None
 
 
 def _uid_of(head: Head) -> sa.Select[tuple[bytes]]:

@@ -17,11 +17,10 @@ def fetch_key_work(connection: sa.Connection, needs: Sequence[tuple[Head, Reads,
     Raises:
         sqlalchemy.exc.SQLAlchemyError: whatever the database says; the runner translates it.
     """
-    key, operation = t.tenant_key.c, t.operation.c
+    operation = t.operation.c
     for head, reads, rows in needs:
         if reads.tenant_keys:
-            keys = sa.select(t.tenant_key).where(key.tenant_uid == head.tenant_uid).order_by(key.kind, key.version)
-            rows.tenant_keys = list(map(TenantKeyRow._make, connection.execute(keys)))
+            rows.tenant_keys = key_rows(connection, head.tenant_uid)
         if reads.live_operations:
             live = sa.select(t.operation).where(operation.tenant_uid == head.tenant_uid, operation.live_kind.is_not(None))
             rows.live_operations = list(map(OperationRow._make, connection.execute(live)))
@@ -31,3 +30,10 @@ def fetch_key_work(connection: sa.Connection, needs: Sequence[tuple[Head, Reads,
         if reads.operations:
             named = sa.select(t.operation).where(operation.tenant_uid == head.tenant_uid, operation.uid.in_(reads.operations))
             rows.operations |= {row.uid: row for row in map(OperationRow._make, connection.execute(named))}
+
+
+def key_rows(connection: sa.Connection, tenant_uid: bytes) -> list[TenantKeyRow]:
+    """A tenant's keys of all kinds and states; errors as ``fetch_key_work``."""
+    c = t.tenant_key.c
+    keys = sa.select(t.tenant_key).where(c.tenant_uid == tenant_uid).order_by(c.kind, c.version)
+    return list(map(TenantKeyRow._make, connection.execute(keys)))

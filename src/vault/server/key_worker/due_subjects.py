@@ -1,18 +1,12 @@
 """Re-keying as a phase of a rotation: whoever had something deleted or replaced, and whom a re-keying has left with older keys."""
 
-from collections.abc import Mapping
-
-import sqlalchemy as sa
-
-from vault.audit.events import Caller
 from vault.keys.rekeying import NewFieldKey
-from vault.server.key_worker.desk import Desk
 from vault.server.key_worker.erased import Living
+from vault.server.key_worker.held_operation import HeldOperation
 from vault.server.key_worker.renewal import Renewal
-from vault.store import tables as t
 from vault.store.engine import reading
 from vault.store.rotation.part import Pass
-from vault.store.rotation.under_way import has_older_key, weight
+from vault.store.rotation.to_rekey import due
 
 _PATIENCE_S = 600.0
 """How long a scan of all subjects may take."""
@@ -26,17 +20,15 @@ class DueSubjects:
         late: of whom no part could be moved in time, when it was tried last.
     """
 
-    def __init__(self, desk: Desk, caller: Caller, details: Mapping[str, str], batch: int, living: Living) -> None:
+    def __init__(self, held: HeldOperation, batch: int, living: Living) -> None:
         """Begin with nobody.
 
         Args:
-            desk: what it takes to run calls.
-            caller: who re-keys.
-            details: what the log says besides.
+            held: the rotation.
             batch: how many items a transaction moves.
             living: who may get new keys.
         """
-        self._desk, self._caller, self._details, self._batch, self._living = desk, caller, details, batch, living
+        self._held, self._batch, self._living = held, batch, living
         self._uids: list[bytes] = []
         self._renewal = self._new_renewal()
         self.rows = 0
@@ -64,12 +56,8 @@ class DueSubjects:
         return Pass(renewed.done, len(renewed.altered) + len(renewed.late), last)
 
     def _begin(self, after: bytes, limit: int) -> None:
-        c = t.subject.c
-        due = sa.select(c.uid, c.rekey_due, weight().label("weight")).where(
-            c.tenant_uid == self._caller.tenant_uid, c.uid > after, c.rekey_due | has_older_key()
-        )
-        with reading(self._desk.engine, _PATIENCE_S) as connection:
-            found = connection.execute(due.order_by(c.uid).limit(limit)).all()
+        with reading(self._held.desk.engine, _PATIENCE_S) as connection:
+            found = due(connection, self._held.tenant_uid, after, limit)
         self._uids, self._renewal = [row.uid for row in found], self._new_renewal()
         self.late -= set(self._uids)
         for row in found:
@@ -79,4 +67,4 @@ class DueSubjects:
                 self._renewal.take_up(row.uid)
 
     def _new_renewal(self) -> Renewal:
-        return Renewal(self._desk, self._caller, self._details, NewFieldKey.NEVER, self._batch, self._living)
+        return Renewal(self._held, NewFieldKey.NEVER, self._batch, self._living)

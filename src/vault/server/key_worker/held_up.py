@@ -3,21 +3,15 @@
 Subjects are named by their uids.
 """
 
-from collections.abc import Container, Iterable, Mapping
-
-import sqlalchemy as sa
+from collections.abc import Container, Iterable
 
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
-from vault.server.key_worker.desk import Desk
-from vault.store import tables as t
+from vault.server.key_worker.held_operation import HeldOperation
 from vault.store.engine import reading
-from vault.store.hanging import ON_EPOCHS, ON_INDEX_KEYS
 from vault.store.queries import now_us
 from vault.store.rotation.census import Census
-from vault.store.rows import ErasureRow, OperationRow
-from vault.store.sealing import fits
-from vault.store.states import ErasureState, SubjectState
+from vault.store.rotation.left import being_erased, under_older_keys
 from vault.v1 import common_pb2
 
 ERASING_PATIENCE_S = 3600.0
@@ -27,12 +21,11 @@ _NAMED = 10
 _READING_S = 600.0
 
 
-def held_up(desk: Desk, row: OperationRow, keys: TenantKeys, left: Census, late: Container[bytes]) -> VaultError:
+def held_up(held: HeldOperation, keys: TenantKeys, left: Census, late: Container[bytes]) -> VaultError:
     """The refusal with which a rotation waits, or ends, that some passes have not moved on.
 
     Args:
-        desk: what it takes to look.
-        row: the rotation.
+        held: the rotation.
         keys: the tenant's, the current ones among them.
         left: what the last scan has found.
         late: the uids of subjects that could not be re-keyed within the time that a transaction may take.
@@ -44,8 +37,8 @@ def held_up(desk: Desk, row: OperationRow, keys: TenantKeys, left: Census, late:
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
-    with reading(desk.engine, _READING_S) as connection:
-        erasing = _erasing(connection, row, keys)
+    with reading(held.desk.engine, _READING_S) as connection:
+        erasing = being_erased(connection, keys, held.row.create_us)
         before = now_us(connection) - round(ERASING_PATIENCE_S * 1e6)
         stuck = [uid for uid, since_us in erasing.items() if since_us < before]
         if stuck:
@@ -55,34 +48,8 @@ def held_up(desk: Desk, row: OperationRow, keys: TenantKeys, left: Census, late:
                 common_pb2.ERROR_REASON_CONFLICT,
                 "subjects are being erased; what is theirs goes before the old keys are retired",
             )
-        subjects = _who_is_left(connection, keys)
+        subjects = under_older_keys(connection, keys, _NAMED + 1)
         return _late(subjects) if subjects and all(uid in late for uid in subjects) else _altered(left, subjects)
-
-
-def _erasing(connection: sa.Connection, row: OperationRow, keys: TenantKeys) -> Mapping[bytes, int]:
-    """Who is being erased, and since when, as the rows of erasures say that were not altered; if none does, since the rotation."""
-    s, e = t.subject.c, t.erasure.c
-    subjects = connection.scalars(
-        sa.select(s.uid).where(s.tenant_uid == row.tenant_uid, s.state == SubjectState.ERASING).order_by(s.uid)
-    )
-    since = dict.fromkeys(subjects, row.create_us)
-    begun = sa.select(t.erasure).where(e.tenant_uid == row.tenant_uid, e.state == ErasureState.BEGUN)
-    for erasure in map(ErasureRow._make, connection.execute(begun)):
-        if erasure.subject_uid in since and fits(keys.authority, erasure):
-            since[erasure.subject_uid] = max(since[erasure.subject_uid], erasure.begin_us)
-    return since
-
-
-def _who_is_left(connection: sa.Connection, keys: TenantKeys) -> list[bytes]:
-    """The first subjects with rows under older keys."""
-    current = [(each, max(keys.epochs)) for each in ON_EPOCHS] + [(each, max(keys.indexes)) for each in ON_INDEX_KEYS]
-    found = set[bytes]()
-    for each, version in current:
-        if each.subject_uid is not None:
-            of_tenant = each.table.c.tenant_uid == keys.tenant_uid
-            older = sa.select(each.subject_uid).where(of_tenant, each.is_under_another(version)).distinct().limit(_NAMED + 1)
-            found |= set(connection.scalars(older))
-    return sorted(found)
 
 
 def _not_done(subject_uids: Iterable[bytes]) -> VaultError:

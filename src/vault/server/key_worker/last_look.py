@@ -3,16 +3,14 @@
 Rows of keys are under no MAC, so neither the KEK version nor the state that they note is believed.
 """
 
-import sqlalchemy as sa
-
 from vault.crypto.binding import kms_context
 from vault.errors import VaultError
 from vault.keys import acts
 from vault.kms.key_manager import KmsIntegrityError
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX
 from vault.server.key_worker.desk import Desk
-from vault.store import tables as t
 from vault.store.engine import reading
+from vault.store.queries_key_work import key_rows
 from vault.store.rotation.census import census
 from vault.store.rotation.turnstile import pinning
 from vault.store.rows import TenantKeyRow, TenantRow
@@ -68,8 +66,7 @@ class LastLook:
         """The tenant's row and those of its keys, among which are all that are current."""
         keys = self._desk.keys(self._tenant_uid)
         with pinning(self._desk.engine, keys) as (connection, tenant):
-            select = sa.select(t.tenant_key).where(t.tenant_key.c.tenant_uid == self._tenant_uid)
-            rows = list(map(TenantKeyRow._make, connection.execute(select)))
+            rows = key_rows(connection, self._tenant_uid)
         needed = {(EPOCH, tenant.epoch), (INDEX, tenant.index_key_version), *((AUTHORITY, each) for each in keys.authority.keys)}
         if not needed <= {(row.kind, row.version) for row in rows if row.wrapped}:
             raise VaultError(

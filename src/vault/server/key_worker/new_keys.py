@@ -1,18 +1,19 @@
 """The new keys of a rotation: which KEK version wraps them, the keys themselves, and that they become the current ones."""
 
 import struct
-from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from vault.audit.details import Detail
-from vault.audit.events import Caller
 from vault.crypto.binding import kms_context
 from vault.crypto.keys import Key
 from vault.errors import VaultError
 from vault.keys import acts
 from vault.kms.key_manager import Wrapped
-from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, TenantKeys
+from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, KeysMissingError, TenantKeys
 from vault.server.key_worker.desk import Desk
+from vault.server.key_worker.held_operation import HeldOperation
+from vault.store.rows import TenantRow
 from vault.v1 import common_pb2
 
 _FORMAT = struct.Struct(">III")
@@ -59,19 +60,47 @@ def before(desk: Desk, keys: TenantKeys) -> Before:
     return Before(kek.latest if kek.may_rotate else keys.kek_version, max(keys.epochs), max(keys.indexes))
 
 
-def bring_in(desk: Desk, caller: Caller, details: Mapping[str, str], old: Before) -> None:
+def bring_in(held: HeldOperation, old: Before) -> None:
     """Make the new keys the current ones, unless that is done; all but the wrapping is one transaction.
 
     Raises:
         VaultError: of the KMS; CONFLICT, if somebody else has rotated meanwhile; INTEGRITY; TENANT_SEALED.
     """
-    version = _next_version(desk, caller.tenant_uid, old)
-    keys = desk.keys(caller.tenant_uid)
+    desk = held.desk
+    version = _next_version(desk, held.tenant_uid, old)
+    keys = held.keys()
     if max(keys.epochs) != old.epoch:
         return
     epoch, index_key = old.new
     said = {Detail.KEK_VERSION: str(version), Detail.EPOCH: str(epoch), Detail.INDEX_KEY: str(index_key)}
-    desk.act(acts.rotate(caller, {**details, **said}, old.epoch, _fresh(desk, keys, epoch, index_key, version)))
+    desk.act(acts.rotate(held.caller, {**held.details, **said}, old.epoch, _fresh(desk, keys, epoch, index_key, version)))
+
+
+def loaded(held: HeldOperation, new: tuple[int, int]) -> TenantKeys:
+    """The tenant's keys, old and new; those in memory may be from before the new ones.
+
+    Raises:
+        VaultError: TENANT_SEALED, if only the authority key can be had; else as ``Desk.keys``.
+    """
+    epoch, index = new
+    with suppress(KeysMissingError):
+        keys = held.desk.node.keys.get(held.tenant_uid)
+        if epoch in keys.epochs and index in keys.indexes:
+            return keys
+    return held.keys()
+
+
+def check_current(tenant: TenantRow, new: tuple[int, int]) -> None:
+    """Refuse to move anything to keys that are not the current ones: how far an operation is stands under no MAC.
+
+    Raises:
+        VaultError: INTEGRITY.
+    """
+    if (tenant.epoch, tenant.index_key_version) != new:
+        raise VaultError(
+            common_pb2.ERROR_REASON_INTEGRITY,
+            "the current keys are not those that this rotation has made: somebody has altered how far it is; rotate anew",
+        )
 
 
 def _next_version(desk: Desk, tenant_uid: bytes, old: Before) -> int:

@@ -5,17 +5,15 @@ within the time that a transaction may take.
 """
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import structlog
 
-from vault.audit.events import Caller
 from vault.errors import VaultError
 from vault.keys.rekeying import GONE, NewFieldKey, NextPart, Rekeying
-from vault.server.key_worker.desk import Desk
 from vault.server.key_worker.erased import Living
+from vault.server.key_worker.held_operation import HeldOperation
 from vault.store import queries_everything
 from vault.store.blanking import blank_next
 
@@ -62,21 +60,16 @@ class Renewed:
 class Renewal:
     """The subjects that are under way."""
 
-    def __init__(
-        self, desk: Desk, caller: Caller, details: Mapping[str, str], new_field_key: NewFieldKey, batch: int, living: Living
-    ) -> None:
+    def __init__(self, held: HeldOperation, new_field_key: NewFieldKey, batch: int, living: Living) -> None:
         """Begin with nobody.
 
         Args:
-            desk: what it takes to run calls.
-            caller: who re-keys.
-            details: what the log says besides.
+            held: the operation that they are re-keyed for.
             new_field_key: whether those who begin get one.
             batch: how many items a transaction moves, unless one part alone has more.
             living: who may get new keys. Nobody else ever does, although their rows were put back.
         """
-        self._desk, self._caller, self._details, self._new_field_key = desk, caller, details, new_field_key
-        self._batch, self._living = batch, living
+        self._held, self._new_field_key, self._batch, self._living = held, new_field_key, batch, living
         self._tasks = deque[_Task]()
 
     @property
@@ -101,13 +94,13 @@ class Renewal:
         """
         tasks, said = self._next(), Renewed()
         beginning = [task.uid for task in tasks if task.after is None]
-        said.rows = blank_next(self._desk.engine, self._caller.tenant_uid, beginning)
+        said.rows = blank_next(self._held.desk.engine, self._held.tenant_uid, beginning)
         if said.rows:
             self._tasks.extendleft(reversed(tasks))
             return said
         calls = [self._call(task) for task in tasks]
         unfinished = list[_Task]()
-        for task, call, answer in zip(tasks, calls, self._desk.each(calls), strict=True):
+        for task, call, answer in zip(tasks, calls, self._held.desk.each(calls), strict=True):
             if isinstance(answer, VaultError):
                 unfinished += self._refused(task, call, answer, said)
                 continue
@@ -139,10 +132,10 @@ class Renewal:
         return tasks
 
     def _call(self, task: _Task) -> Rekeying | NextPart:
-        epoch, size = self._living.epoch, (task.limit, task.weight)
+        caller, details, epoch, size = self._held.caller, self._held.details, self._living.epoch, (task.limit, task.weight)
         if task.after is None:
-            return Rekeying(self._caller, task.uid, self._details, epoch, self._new_field_key, *size)
-        return NextPart(self._caller, task.uid, self._details, epoch, task.after, *size)
+            return Rekeying(caller, task.uid, details, epoch, self._new_field_key, *size)
+        return NextPart(caller, task.uid, details, epoch, task.after, *size)
 
     def _refused(self, task: _Task, call: Rekeying | NextPart, error: VaultError, said: Renewed) -> list[_Task]:
         """Note why somebody was refused; what is to be tried again, smaller.

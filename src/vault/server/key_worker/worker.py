@@ -13,11 +13,12 @@ from vault.errors import VaultError, code_of
 from vault.keys.schedule import DueRotation
 from vault.server.key_worker.desk import Desk
 from vault.server.key_worker.destruction import Destruction
+from vault.server.key_worker.held_operation import HeldOperation
 from vault.server.key_worker.rekey import Rekey
 from vault.server.key_worker.rotation import Rotation
 from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.key_usage import rotations_to_begin
-from vault.store.rotation.progress import NotOursError, Place, end, give_back, keep, runnable, take
+from vault.store.rotation.progress import NotOursError, runnable, take
 from vault.store.rows import OperationRow
 from vault.store.sealing import check
 from vault.store.states import OperationKind, OperationState
@@ -37,10 +38,7 @@ _TRANSIENT = frozenset({code_pb2.UNAVAILABLE, code_pb2.ABORTED, code_pb2.DEADLIN
 
 
 class Work(Protocol):
-    """One operation on its way; ``moved`` is how many rows this run of it has moved, by which a rate is kept."""
-
-    place: Place
-    moved: int
+    """What is done for one operation, step by step."""
 
     def step(self) -> bool:
         """Do the next step; False if it was the last."""
@@ -49,7 +47,7 @@ class Work(Protocol):
         """What the operation's row says in the end."""
 
 
-KINDS: Mapping[str, Callable[[Desk, OperationRow, int], Work]] = {
+KINDS: Mapping[str, Callable[[HeldOperation, int], Work]] = {
     OperationKind.ROTATE: Rotation,
     OperationKind.REKEY: Rekey,
     OperationKind.DESTROY: Destruction,
@@ -111,43 +109,45 @@ class Worker:
             found = [row for row in runnable(connection) if row.kind in KINDS]
         for row in found:
             if not self._ending.is_set() and take(self._desk.engine, row, self._desk.name):
-                self._run(row)
+                self._run(HeldOperation(self._desk, row))
         return len(found)
 
-    def _run(self, row: OperationRow) -> None:
+    def _run(self, held: HeldOperation) -> None:
         try:
-            check(self._desk.keys(row.tenant_uid).authority, row)
-            self._finish(row, self._stepped(row))
+            check(held.keys().authority, held.row)
+            self._finish(held, self._stepped(held))
         except NotOursError:
-            log.info("an operation was paused, cancelled or taken over", operation=row.uid.hex())
+            log.info("an operation was paused, cancelled or taken over", operation=held.row.uid.hex())
         except _StoppedError:
-            give_back(self._desk.engine, row, self._desk.name)
+            held.give_back()
         except VaultError as error:
             if error.reason == common_pb2.ERROR_REASON_TENANT_SEALED or code_of(error.reason) in _TRANSIENT:
-                self._leave(row, error)
+                self._leave(held, error)
             else:
-                self._fail(row, error)
+                self._fail(held, error)
         except DATABASE_ERRORS as error:
-            self._leave(row, translate(error))
+            self._leave(held, translate(error))
         except Exception as error:  # noqa: BLE001  its text could hold a value: only its type is logged
-            log.error("an operation failed for a reason that nobody foresaw", operation=row.uid.hex(), error=type(error).__name__)
-            self._fail(row, VaultError(common_pb2.ERROR_REASON_INTERNAL, "an error nobody foresaw; the operator's log names it"))
+            log.error(
+                "an operation failed for a reason that nobody foresaw", operation=held.row.uid.hex(), error=type(error).__name__
+            )
+            self._fail(held, VaultError(common_pb2.ERROR_REASON_INTERNAL, "an error nobody foresaw; the operator's log names it"))
 
-    def _stepped(self, row: OperationRow) -> Work:
+    def _stepped(self, held: HeldOperation) -> Work:
         """The work, once there is no further step."""
-        rate = _rate(row)
-        work = KINDS[row.kind](self._desk, row, min(BATCH, max(1, rate // SLICES)) if rate else BATCH)
+        rate = _rate(held.row)
+        work = KINDS[held.row.kind](held, min(BATCH, max(1, rate // SLICES)) if rate else BATCH)
         going = True
         while going:
             if self._ending.is_set():
                 raise _StoppedError
-            began, before = time.monotonic(), work.moved
+            began, before = time.monotonic(), held.moved
             going = work.step()
             if rate:
-                self._wait(row, (work.moved - before) / rate - (time.monotonic() - began))
+                self._wait(held, (held.moved - before) / rate - (time.monotonic() - began))
         return work
 
-    def _wait(self, row: OperationRow, seconds: float) -> None:
+    def _wait(self, held: HeldOperation, seconds: float) -> None:
         """Wait, and keep it meanwhile: one part of a subject may be worth more seconds than a lease has.
 
         Raises:
@@ -157,23 +157,21 @@ class Worker:
             self._ending.wait(min(seconds, LOOK_S))
             seconds -= LOOK_S
             if seconds > 0:
-                keep(self._desk.engine, row, self._desk.name, 0.0)
+                held.keep(0.0)
 
-    def _leave(self, row: OperationRow, why: VaultError) -> None:
+    def _leave(self, held: HeldOperation, why: VaultError) -> None:
         """Let it wait: for the next look if rows or keys have changed meanwhile, else until its lease has run out."""
-        log.warning("an operation waits", operation=row.uid.hex(), reason=why.reason_name)
+        log.warning("an operation waits", operation=held.row.uid.hex(), reason=why.reason_name)
         if why.reason == common_pb2.ERROR_REASON_CONFLICT:
-            give_back(self._desk.engine, row, self._desk.name)
+            held.give_back()
 
-    def _finish(self, row: OperationRow, work: Work) -> None:
-        with self._desk.engine.begin() as connection:
-            end(connection, row, self._desk.name, OperationState.DONE, work.result())
-        log.info("an operation is done", operation=row.uid.hex(), kind=row.kind, rows=work.place.done)
+    def _finish(self, held: HeldOperation, work: Work) -> None:
+        held.end(OperationState.DONE, work.result())
+        log.info("an operation is done", operation=held.row.uid.hex(), kind=held.row.kind, rows=held.place.done)
 
-    def _fail(self, row: OperationRow, error: VaultError) -> None:
-        log.error("an operation failed", operation=row.uid.hex(), kind=row.kind, reason=error.reason_name)
-        with self._desk.engine.begin() as connection:
-            end(connection, row, self._desk.name, OperationState.FAILED, error.to_status().SerializeToString())
+    def _fail(self, held: HeldOperation, error: VaultError) -> None:
+        log.error("an operation failed", operation=held.row.uid.hex(), kind=held.row.kind, reason=error.reason_name)
+        held.end(OperationState.FAILED, error.to_status().SerializeToString())
 
 
 def _rate(row: OperationRow) -> int:

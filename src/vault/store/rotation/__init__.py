@@ -1,1 +1,1 @@
-"""Moving what is stored over to newer keys, some hundreds of rows a transaction, while calls go on."""
+"""What work on keys reads and moves: some hundreds of rows a transaction, while calls go on."""
