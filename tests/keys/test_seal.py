@@ -12,6 +12,7 @@ from tests.use_cases.requests import new_email, new_subject, reveal, search, tok
 from vault.admission import WHILE_SEALED
 from vault.audit.events import SYSTEM_TENANT
 from vault.keys.seal import Seal
+from vault.kms.tenant_keys import KeysMissingError
 from vault.server import audit_methods
 from vault.server.methods import SERVICES
 from vault.store import tables as t
@@ -95,6 +96,28 @@ def test_a_tenant_that_somebody_unseals_behind_the_vaults_back_is_not_served(ope
     open_vault.edit(t.tenant, where, **sealed_row._asdict())
     unsealed(open_vault)
     assert open_vault.row(t.tenant, **where).key_generation == before.key_generation + 2
+
+
+@pytest.mark.parametrize("sealed_by_another", [False, True])
+def test_no_node_that_has_seen_a_seal_goes_back_to_before_it_when_the_tenants_row_is_put_back(
+    open_vault: Inside, *, sealed_by_another: bool
+) -> None:
+    (token,) = tokens_of(open_vault.ask(tokenize((new_subject(), "email", new_email()))))
+    before = open_vault.row(t.tenant, uid=open_vault.tenant().uid)
+    where = {"uid": before.uid}
+    if sealed_by_another:
+        open_vault.reseal(t.tenant, where, state="SEALED", key_generation=before.key_generation + 1)
+        (answer,) = open_vault.node.runner.run([open_vault.call(reveal(token))])  # by keys of before: it sees that these are old
+        assert isinstance(answer, KeysMissingError)
+    else:
+        open_vault.ask(seal(), "security")
+    sealed_row = open_vault.row(t.tenant, **where)
+    open_vault.edit(t.tenant, where, **before._asdict())
+    (answer,) = open_vault.answers([open_vault.call(reveal(token))])
+    assert isinstance(answer, KeysMissingError)
+    open_vault.edit(t.tenant, where, **sealed_row._asdict())
+    unsealed(open_vault)
+    assert open_vault.ask(reveal(token)).results[0].value.text
 
 
 def test_the_system_itself_is_never_sealed(open_vault: Inside) -> None:

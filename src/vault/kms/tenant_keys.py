@@ -111,6 +111,12 @@ class KeyCache:
         with self._lock:
             self._entries.pop(tenant_uid, None)
 
+    def outdate(self, tenant_uid: bytes, generation: int) -> None:
+        """Forget a tenant's keys, and from now on keep none of before this generation."""
+        with self._lock:
+            self._newest[tenant_uid] = max(generation, self._newest.get(tenant_uid, 0))
+            self._entries.pop(tenant_uid, None)
+
     def clear(self) -> None:
         """Forget every tenant's keys."""
         with self._lock:

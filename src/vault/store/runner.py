@@ -33,6 +33,8 @@ from vault.store.faults import (
 from vault.store.log.rows import PendingRow
 from vault.store.queries import ShadowedRowError, fetch, fetch_data, now_us
 from vault.store.reads import Head, Reads, Rows
+from vault.store.rows import TenantRow
+from vault.store.sealing import fits
 from vault.store.writes import RowsSwallowedError, Writes, apply
 from vault.v1 import common_pb2
 
@@ -245,8 +247,8 @@ class Runner:
                     raise
                 raise _UncertainCommitError from None  # whatever went wrong, the end is unknown
         self.chain.settle(commit)
-        for tenant_uid in writes.changed_keys():
-            self._keys.drop(tenant_uid)
+        for tenant_uid, generation in writes.changed_keys().items():
+            self._keys.outdate(tenant_uid, generation)
         self.on_settled(began, commit.last_hashes())
         self.on_commit()
         for plan, outcome in decided:
@@ -288,7 +290,7 @@ class Runner:
         if plan.error:
             plan.outcome = plan.call.failed(plan.error)
         elif plan.keys and rows.tenant and rows.tenant.key_generation != plan.keys.generation:
-            self._keys.drop(plan.keys.tenant_uid)
+            self._forget(plan.keys, rows.tenant)
             plan.answer = KeysMissingError(plan.keys.tenant_uid)
         else:
             try:
@@ -303,6 +305,12 @@ class Runner:
             except Exception as error:  # noqa: BLE001  see _plan
                 plan.outcome = plan.call.failed(_internal(plan.call, error))
         return None
+
+    def _forget(self, keys: TenantKeys, tenant: TenantRow) -> None:
+        """Drop keys that are not those of the row; if it is sound, none of before it count any more, should it be put back."""
+        if fits(keys.authority, tenant):
+            self._keys.outdate(keys.tenant_uid, tenant.key_generation)
+        self._keys.drop(keys.tenant_uid)
 
     def _begin_new_boot(self, plans: list[_Plan]) -> None:
         """After an uncertain commit nobody knows the chain's last leaf: end this boot, and answer without releasing anything."""

@@ -71,10 +71,10 @@ class Writes:
         self.keys += other.keys
         self.steered += other.steered
 
-    def changed_keys(self) -> set[bytes]:
-        """The tenants whose keys in memory are no longer those that nodes are to have."""
+    def changed_keys(self) -> dict[bytes, int]:
+        """The tenants whose keys in memory are no longer those that nodes are to have, with the key generation that is new."""
         tenants = ((old, new) for old, new in self.replaced if isinstance(old, TenantRow) and isinstance(new, TenantRow))
-        return {old.uid for old, new in tenants if old.key_generation != new.key_generation}
+        return {old.uid: new.key_generation for old, new in tenants if old.key_generation != new.key_generation}
 
 
 def apply(connection: sa.Connection, writes: Writes) -> None:
