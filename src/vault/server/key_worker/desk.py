@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from vault.classes.taxonomy import Taxonomy
 from vault.errors import VaultError
-from vault.keys.rekeying import NextPart, Rekeying
+from vault.keys.rekeying_part import RekeyingPart
 from vault.kms.key_administrator import KeyAdministrator
 from vault.kms.key_manager import KeyManager
 from vault.kms.tenant_keys import KeysMissingError, TenantKeys
@@ -36,7 +36,7 @@ def by_lane(submit: Callable[[Call, int], "Future[Answer]"]) -> RunsCalls:
 
 def _weight(call: Call) -> int:
     """In items: what the worker does besides re-keying moves none."""
-    return call.weight if isinstance(call, Rekeying | NextPart) else 1
+    return call.weight if isinstance(call, RekeyingPart) else 1
 
 
 @dataclass

@@ -3,7 +3,8 @@
 from functools import cached_property
 
 from vault.errors import VaultError
-from vault.keys.rekeying import AlteredError, NewFieldKey
+from vault.keys.rekeying import NewFieldKey
+from vault.keys.rekeying_refusals import AlteredError
 from vault.server.key_worker.erased import Living, check_nobody_is_back, erased_subjects
 from vault.server.key_worker.held_operation import HeldOperation
 from vault.server.key_worker.rekey_place import RekeyPlace, UnderWay

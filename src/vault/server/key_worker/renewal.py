@@ -11,7 +11,8 @@ from typing import NamedTuple
 import structlog
 
 from vault.errors import VaultError
-from vault.keys.rekeying import GONE, NewFieldKey, NextPart, Rekeying
+from vault.keys.rekeying import NewFieldKey, NextPart, Rekeying
+from vault.keys.rekeying_refusals import GONE
 from vault.server.key_worker.erased import Living
 from vault.server.key_worker.held_operation import HeldOperation
 from vault.store import queries_everything
