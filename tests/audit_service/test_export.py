@@ -69,11 +69,12 @@ def check(desk: Desk, tenant: str, files: dict[str, bytes]) -> Bundle:
             else:
                 assert data == b"".join(levels[tile.level][start : start + tile.width]), path
     assert all(entry == rows[index].leaf for index, entry in held.items())
-    for index in range(bundle.manifest.start_index, bundle.manifest.end_index):
-        boot_id = event_of(rows[index]).boot_id
-        chain = [row for row in rows[:size] if event_of(row).boot_id == boot_id]
-        assert chain[0].leaf_index in held
-        assert all(row.leaf_index in held for row in chain if event_of(row).boot_endorsement)
+    events = [event_of(row) for row in rows[:size]]
+    begun = {event.boot_id: index for index, event in reversed(list(enumerate(events)))}
+    endorsed = [(index, event.boot_id) for index, event in enumerate(events) if event.boot_endorsement]
+    boots = {event.boot_id for event in events[bundle.manifest.start_index : bundle.manifest.end_index]}
+    assert all(begun[boot_id] in held for boot_id in boots)
+    assert all(index in held for index, boot_id in endorsed if boot_id in boots)
     return bundle
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from tests.harness import NewVault, Server, Vault, make_vault, reveal_request
+from tests.harness import NewVault, Server, Vault, reveal_request
 from tests.log import naive
 from tests.server.conftest import metrics
 from tests.server.refusal import refusal_of, refused
@@ -178,19 +178,18 @@ def test_a_server_that_starts_on_a_restored_database_serves_nothing_of_that_tena
         assert server.caller("all", "globex").call(good("ListDataClasses"))
 
 
-def test_an_sqlite_file_put_back_from_a_copy_is_not_served(tmp_path: Path) -> None:
-    vault = make_vault(tmp_path)
-    with Server(vault) as server:
+def test_an_sqlite_file_put_back_from_a_copy_is_not_served(sqlite_vault: Vault, tmp_path: Path) -> None:
+    with Server(sqlite_vault) as server:
         assert server.stop() == 0
     database = tmp_path / "vault.db"
     copy = database.read_bytes()
-    with Server(vault) as server:
+    with Server(sqlite_vault) as server:
         server.caller("all").call(tokenize("phone"))
         assert server.stop() == 0
     for suffix in ("-wal", "-shm"):
         database.with_name(database.name + suffix).unlink(missing_ok=True)
     database.write_bytes(copy)
-    with Server(vault) as server:
+    with Server(sqlite_vault) as server:
         refusal = refused(lambda: server.caller("all").call(good("ListDataClasses")))
         assert (refusal.code, refusal.reason) == ("FAILED_PRECONDITION", "LOG_BEHIND_ANCHOR")
 

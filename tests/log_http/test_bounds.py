@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 from cryptography import x509
-from tests.harness import NewVault, Server, Vault, add_tenant, context, make_vault
+from tests.harness import NewVault, Server, Vault, add_tenant, context
 from tests.log_http.checker import Reader
 from tests.log_http.site import Site, site
 from tests.log_http.test_files import BAD
@@ -21,15 +21,23 @@ from vault.v1 import vault_service_pb2
 
 Until = Callable[[Callable[[], object]], None]
 BOUNDS = """
+import socket
 from vault import http_bounds
 from vault.server import serve
-from vault.server.log_http import serving
+from vault.server.log_http import bounds, serving
 serve.REFRESH_S = serving.REFRESH_S = 0.2
 http_bounds.LIMITS["keepalive_timeout"] = 1.0
 serving.MAX_CONNECTIONS = 20
 http_bounds.SENDING_S = 0.5
 http_bounds.MIN_BYTES_PER_S = 1 << 30
+bounds.MAX_UNSENT = 4096
+class Short(bounds._Connection):
+    def connection_made(self, transport):
+        super().connection_made(transport)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+bounds._Connection = Short
 """
+"""Answers are short of room soon; the system alone would take megabytes of them for a reader who takes none."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +61,7 @@ def raw(found: Site, receive_buffer: int = 0) -> ssl.SSLSocket:
     host, _, port = found.address.rpartition(":")
     tls = ssl.create_default_context(cadata=found.vault.server_ca.certificate_pem.decode())
     connection = socket.socket()
-    connection.settimeout(30)
+    connection.settimeout(60)
     if receive_buffer:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     connection.connect((host, int(port)))
@@ -173,8 +181,9 @@ def test_a_client_that_never_ends_its_head_is_dropped(found: Site) -> None:
 @pytest.mark.parametrize("file", ["tile/0/000", "no/path"])
 def test_a_client_that_does_not_take_its_answers_is_dropped(file: str, found: Site, stranger: Reader, until: Until) -> None:
     caller = found.server.caller()
-    while found.published_size(reader=stranger) < 256:
+    for _ in range(256 - found.published_size(reader=stranger)):
         caller.call(vault_service_pb2.ListDataClassesRequest(context=context()))
+    until(lambda: found.published_size(reader=stranger) >= 256)
     gone = metric(found, "vault_calls_total", reason="CALLER_GONE")
     request = f"GET /{found.uid().hex()}/{file} HTTP/1.1\r\nHost: h\r\n\r\n".encode()
     with raw(found, receive_buffer=4096) as connection, suppress(OSError):
@@ -214,9 +223,9 @@ def can_read(found: Site) -> bool:
         reader.close()
 
 
-def test_one_reader_takes_no_more_than_its_share(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_one_reader_takes_no_more_than_its_share(sqlite_vault: Vault) -> None:
     prelude = "from vault.server.log_http import bounds; bounds.MAX_OF_ONE = 0"
-    with site(make_vault(tmp_path_factory.mktemp("greedy")), "public = true", prelude) as found:
+    with site(sqlite_vault, "public = true", prelude) as found:
         for reader, file in ((found.reader(None), "checkpoint"), (found.principal(), "tile/entries/000.p/1")):
             answer = reader.ask(f"/{found.uid().hex()}/{file}")
             assert (answer.status, answer.body) == (429, b"OVERLOADED\n")
@@ -255,9 +264,9 @@ def test_strangers_share_no_tenants_share() -> None:
         check_overloaded(lambda: held.enter_context(slots.taken_by("192.0.2.250")))
 
 
-def test_auditors_of_one_tenant_share_its_slots(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_auditors_of_one_tenant_share_its_slots(sqlite_vault: Vault) -> None:
     prelude = "from vault.server.log_http import bounds; bounds.MAX_OF_TENANT = 0"
-    with site(make_vault(tmp_path_factory.mktemp("shared")), "public = true", prelude) as found:
+    with site(sqlite_vault, "public = true", prelude) as found:
         answer = found.principal().ask(f"/{found.uid().hex()}/tile/entries/000.p/1")
         assert (answer.status, answer.body) == (429, b"OVERLOADED\n")
         assert found.reader(None).ask(f"/{found.uid().hex()}/checkpoint").status == 200
@@ -266,7 +275,7 @@ def test_auditors_of_one_tenant_share_its_slots(tmp_path_factory: pytest.TempPat
 # What is gone.
 
 
-def test_without_its_database_the_endpoint_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_without_its_database_the_endpoint_says_so(sqlite_vault: Vault) -> None:
     prelude = """
 import sqlalchemy as sa
 from vault.server.log_http import files
@@ -276,26 +285,25 @@ class Gone:
     def __exit__(self, *_): pass
 files.reading = Gone
 """
-    with site(make_vault(tmp_path_factory.mktemp("gone")), "public = true", prelude) as found:
+    with site(sqlite_vault, "public = true", prelude) as found:
         answer = found.reader(None).ask(f"/{found.uid().hex()}/checkpoint")
         assert (answer.status, answer.body) == (503, b"DATABASE_UNAVAILABLE\n")
         assert answer.headers["retry-after"] == "1"
 
 
-def test_a_server_that_ends_does_not_wait_for_readers_that_stay(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with site(make_vault(tmp_path_factory.mktemp("ending"))) as found:
+def test_a_server_that_ends_does_not_wait_for_readers_that_stay(sqlite_vault: Vault) -> None:
+    with site(sqlite_vault) as found:
         assert found.principal().ask(f"/{found.uid().hex()}/checkpoint").status == 200
         with raw(found) as silent:
             assert found.server.stop() == 0
             assert everything(silent) == b""
 
 
-def test_an_address_in_use_is_said_before_anything_is_served(tmp_path_factory: pytest.TempPathFactory, found: Site) -> None:
-    vault = make_vault(tmp_path_factory.mktemp("in-use"))
-    file = vault.folder / "vault.toml"
+def test_an_address_in_use_is_said_before_anything_is_served(sqlite_vault: Vault, found: Site) -> None:
+    file = sqlite_vault.folder / "vault.toml"
     file.write_text(f'{file.read_text()}\n[log]\naddress = "{found.address}"\n')
     with pytest.raises(AssertionError, match=r"log\.address: can't listen"):
-        Server(vault)
+        Server(sqlite_vault)
 
 
 # Certificates that change.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
-from tests.harness import Vault, context, make_vault
+from tests.harness import Vault, context
 from tests.log_http import rfc6962
 from tests.log_http.checker import Reader, read_checkpoint, tile
 from tests.log_http.site import Site, site
@@ -53,8 +53,8 @@ def test_an_independent_checker_verifies_all_of_a_log_as_it_grows(vault: Vault, 
 
 
 @pytest.fixture(scope="module")
-def public(tmp_path_factory: pytest.TempPathFactory, until: Until) -> Iterator[Site]:
-    with site(make_vault(tmp_path_factory.mktemp("public")), "public = true") as found:
+def public(mould: Vault, tmp_path_factory: pytest.TempPathFactory, until: Until) -> Iterator[Site]:
+    with site(mould.copy(tmp_path_factory.mktemp("public")), "public = true") as found:
         stranger = found.reader(None)
         for tenant in ("acme", "globex", "system"):
             until(partial(check_published, found, 1, tenant, stranger))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from click import ClickException
-from tests.harness import add_tenant, make_vault
+from tests.harness import Vault, add_tenant
 from tests.rotation.works import attested, begin_rotation, found, worker
 from tests.use_cases.inside import Inside, inside
 
@@ -37,8 +37,8 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> Non
         read_kek(_file(tmp_path, secrets.token_bytes(KEY_BYTES), mode))
 
 
-def test_a_rotation_uses_the_version_that_was_brought_and_waits_for_none_that_was_not(tmp_path: Path) -> None:
-    with inside(make_vault(tmp_path, database='sqlite_file = "vault.db"')) as opened:
+def test_a_rotation_uses_the_version_that_was_brought_and_waits_for_none_that_was_not(sqlite_vault: Vault, tmp_path: Path) -> None:
+    with inside(sqlite_vault) as opened:
         uid = _tenant_with_a_kek_of_its_own(opened, tmp_path)
         operation = begin_rotation(opened, "own")
         with worker(opened) as working:
@@ -54,9 +54,9 @@ def test_a_rotation_uses_the_version_that_was_brought_and_waits_for_none_that_wa
             assert administrator.kek(uid).imported
 
 
-def test_the_version_that_a_rotation_attests_is_the_one_that_wraps(tmp_path: Path) -> None:
+def test_the_version_that_a_rotation_attests_is_the_one_that_wraps(sqlite_vault: Vault, tmp_path: Path) -> None:
     """Where two were brought since the last rotation, the one between wraps nothing."""
-    with inside(make_vault(tmp_path, database='sqlite_file = "vault.db"')) as opened:
+    with inside(sqlite_vault) as opened:
         uid = _tenant_with_a_kek_of_its_own(opened, tmp_path)
         for _ in range(2):
             bring_next(opened.vault.config, uid, read_kek(_file(tmp_path, secrets.token_bytes(KEY_BYTES))))
@@ -67,16 +67,16 @@ def test_the_version_that_a_rotation_attests_is_the_one_that_wraps(tmp_path: Pat
         assert {attested(opened, operation.name, "own").kek_version} == wrapping == {3}
 
 
-def test_the_same_key_is_not_brought_twice(tmp_path: Path) -> None:
-    with inside(make_vault(tmp_path, database='sqlite_file = "vault.db"')) as opened:
+def test_the_same_key_is_not_brought_twice(sqlite_vault: Vault, tmp_path: Path) -> None:
+    with inside(sqlite_vault) as opened:
         path = _file(tmp_path, secrets.token_bytes(KEY_BYTES))
         uid = _tenant_with_a_kek_of_its_own(opened, tmp_path, path)
         with pytest.raises((ClickException, VaultError)):
             bring_next(opened.vault.config, uid, read_kek(path))
 
 
-def test_no_version_is_brought_to_a_kek_that_the_kms_made(tmp_path: Path) -> None:
-    with inside(make_vault(tmp_path, database='sqlite_file = "vault.db"')) as opened, pytest.raises(VaultError) as refusal:
+def test_no_version_is_brought_to_a_kek_that_the_kms_made(sqlite_vault: Vault, tmp_path: Path) -> None:
+    with inside(sqlite_vault) as opened, pytest.raises(VaultError) as refusal:
         bring_next(opened.vault.config, opened.tenant().uid, read_kek(_file(tmp_path, secrets.token_bytes(KEY_BYTES))))
     assert refusal.value.reason_name == "KMS_DENIED"
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.harness import make_vault
+from tests.harness import Vault
 
 from vault.server.config import ConfigError, load
 from vault.server.serve import serve
@@ -142,13 +142,12 @@ SERVER_FILES = {
 
 
 @pytest.mark.parametrize("name", SERVER_FILES)
-def test_a_server_does_not_start_with_a_file_that_is_missing_or_broken(tmp_path: Path, name: str) -> None:
+def test_a_server_does_not_start_with_a_file_that_is_missing_or_broken(sqlite_vault: Vault, tmp_path: Path, name: str) -> None:
     file, content, mention = SERVER_FILES[name]
-    vault = make_vault(tmp_path)
     (tmp_path / file).unlink()
     if content is not None:
         (tmp_path / file).write_text(content)
     with pytest.raises(Exception, match=mention) as caught:
-        serve(vault.config)
+        serve(sqlite_vault.config)
     assert type(caught.value).__module__.startswith("vault.")
     assert SECRET not in str(caught.value)

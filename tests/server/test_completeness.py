@@ -4,7 +4,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from deploy.local_stack.postgres import PostgresServer
 from tests.harness import Caller as Client
-from tests.harness import Server, make_vault
+from tests.harness import Server, Vault, make_vault
 from tests.server.conftest import Served
 from tests.server.ledger import Ledger, all_leaves
 from tests.server.refusal import refusal_of, refused
@@ -145,9 +144,8 @@ def test_calls_with_a_certificate_that_names_nobody_are_told_in_the_systems_log(
     assert {e.tenant_uid for e in telling.ledger.everything() if e.action == UNAUTHENTICATED_CALLS} == {SYSTEM_TENANT}
 
 
-def test_a_server_says_that_it_starts_and_stops_and_who_came_too_late(tmp_path: Path) -> None:
-    made = make_vault(tmp_path)
-    with Server(made) as server, ThreadPoolExecutor(8) as pool:
+def test_a_server_says_that_it_starts_and_stops_and_who_came_too_late(sqlite_vault: Vault) -> None:
+    with Server(sqlite_vault) as server, ThreadPoolExecutor(8) as pool:
         stopping = threading.Event()
 
         def call_until_refused(_: int) -> list[str]:
@@ -161,7 +159,7 @@ def test_a_server_says_that_it_starts_and_stops_and_who_came_too_late(tmp_path: 
         stopping.set()
         assert server.stop() == 0
         outcomes = Counter(outcome for caller in callers for outcome in caller.result(30))
-    with made.node() as node, node.engine.connect() as connection:
+    with sqlite_vault.node() as node, node.engine.connect() as connection:
         events = [audit_pb2.AuditEvent.FromString(leaf) for leaf in all_leaves(connection)]
     boot = next(event.boot_id for event in events if event.action == "NodeStarted")
     mine = sorted((event for event in events if event.boot_id == boot), key=lambda event: event.boot_sequence)

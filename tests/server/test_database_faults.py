@@ -13,7 +13,7 @@ import grpc
 import pytest
 import sqlalchemy as sa
 from deploy.local_stack.postgres import PostgresServer
-from tests.harness import Caller, Server, make_vault, reveal_request
+from tests.harness import Caller, Server, Vault, make_vault, reveal_request
 from tests.server.canaries import traces
 from tests.server.conftest import Served
 from tests.server.ledger import Ledger, all_leaves
@@ -233,9 +233,8 @@ def _standing_still(postgres: PostgresServer) -> Iterator[None]:
             os.kill(process, signal.SIGCONT)
 
 
-def test_a_full_disk_under_sqlite_releases_nothing_and_ends_when_there_is_room(tmp_path: Path) -> None:
-    vault = make_vault(tmp_path)
-    with Server(vault) as server:
+def test_a_full_disk_under_sqlite_releases_nothing_and_ends_when_there_is_room(sqlite_vault: Vault, tmp_path: Path) -> None:
+    with Server(sqlite_vault) as server:
         caller = server.caller("all")
         note = common_pb2.Value(text="Canary Quillfeather " * 5 * KIB)
         kept: list[str] = []
@@ -250,7 +249,7 @@ def test_a_full_disk_under_sqlite_releases_nothing_and_ends_when_there_is_room(t
         _limit_files(server, resource.RLIM_INFINITY)
         assert all(result.value == note for result in caller.call(reveal_request(*kept)).results)
         assert server.stop() == 0
-    with vault.node() as node, node.engine.connect() as connection:
+    with sqlite_vault.node() as node, node.engine.connect() as connection:
         counts = [connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() for table in (t.token, t.item)]
     assert counts == [len(kept)] * 2
 
@@ -272,11 +271,10 @@ def _until_full(call: Callable[[], Any]) -> None:
 
 
 @pytest.mark.parametrize("pragma", ["query_only = ON", "max_page_count = 1"], ids=["read-only", "full"])
-def test_a_sqlite_file_that_takes_no_writes_lets_nobody_act(tmp_path: Path, pragma: str) -> None:
-    vault = make_vault(tmp_path)
-    with vault.node() as node:
+def test_a_sqlite_file_that_takes_no_writes_lets_nobody_act(sqlite_vault: Vault, pragma: str) -> None:
+    with sqlite_vault.node() as node:
         sa.event.listen(node.engine, "connect", lambda connection, _: connection.execute(f"PRAGMA {pragma}"))
         names = [f"spiffe://pdvault/acme/{number}" for number in range(100)]
         with pytest.raises(VaultError, match="takes no writes") as caught:
-            any(node.act(principals.add(vault.tenants["acme"].uid, name, "service", ["app"])) for name in names)
+            any(node.act(principals.add(sqlite_vault.tenants["acme"].uid, name, "service", ["app"])) for name in names)
     assert caught.value.reason == common_pb2.ERROR_REASON_DATABASE_READ_ONLY

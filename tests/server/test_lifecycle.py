@@ -13,7 +13,7 @@ import grpc
 import pytest
 import sqlalchemy as sa
 from grpc_health.v1 import health_pb2
-from tests.harness import Caller, Server, make_vault, reveal_request
+from tests.harness import Caller, Server, Vault, reveal_request
 from tests.server.conftest import Served
 from tests.server.refusal import refusal_of, refused
 from tests.server.requests import good, tokenize
@@ -45,9 +45,8 @@ def _watch(caller: Caller, service: str) -> Any:
     return watch(health_pb2.HealthCheckRequest(service=service).SerializeToString(), timeout=60)
 
 
-def test_a_server_that_is_stopped_says_so_and_finishes_the_calls_under_way(tmp_path: Path) -> None:
-    vault = make_vault(tmp_path)
-    with Server(vault, UNHURRIED) as server, ThreadPoolExecutor(20) as pool:
+def test_a_server_that_is_stopped_says_so_and_finishes_the_calls_under_way(sqlite_vault: Vault) -> None:
+    with Server(sqlite_vault, UNHURRIED) as server, ThreadPoolExecutor(20) as pool:
         callers = [server.caller("all") for _ in range(4)]
         assert [_health(callers[0], name) for name in ("", "vault.v1.VaultService")] == [SERVING, SERVING]
         assert refused(lambda: _health(callers[0], "vault.v1.Other")).code == "NOT_FOUND"
@@ -68,7 +67,7 @@ def test_a_server_that_is_stopped_says_so_and_finishes_the_calls_under_way(tmp_p
     answered = {token for outcome in outcomes if isinstance(outcome, list) for token in outcome}
     refusals = {outcome for outcome in outcomes if isinstance(outcome, str)}
     assert refusals <= {"UNAVAILABLE", "CANCELLED"}  # gRPC cancels what reaches it while it stops
-    with vault.node() as node, node.engine.connect() as connection:
+    with sqlite_vault.node() as node, node.engine.connect() as connection:
         stored = set(connection.execute(sa.select(t.token.c.text)).scalars())
         items = connection.execute(sa.select(sa.func.count()).select_from(t.item)).scalar_one()
     assert answered <= stored
@@ -100,10 +99,9 @@ def test_a_second_server_on_the_same_port_is_refused(served: Served) -> None:
     served.server.caller("all").call(good("ListDataClasses"))
 
 
-def test_a_second_process_on_the_same_sqlite_file_is_refused(tmp_path: Path) -> None:
-    vault = make_vault(tmp_path)
-    with vault.node(), pytest.raises(VaultError, match="another process has this SQLite vault open"):
-        serve(vault.config)
+def test_a_second_process_on_the_same_sqlite_file_is_refused(sqlite_vault: Vault) -> None:
+    with sqlite_vault.node(), pytest.raises(VaultError, match="another process has this SQLite vault open"):
+        serve(sqlite_vault.config)
 
 
 def test_two_servers_on_one_database_are_one_vault(served: Served, tmp_path: Path) -> None:

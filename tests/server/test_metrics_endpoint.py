@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from tests.harness import Server, make_vault
+from tests.harness import Server, Vault
 from tests.server.requests import good
 
 from vault.server.metrics_http import MAX_OF_ONE
@@ -23,14 +23,14 @@ HALF_A_HEAD = b"GET /metrics HTTP/1.1\r\nHost: h\r\n"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(make_vault(tmp_path_factory.mktemp("metrics"))) as server:
+def server(mould: Vault, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(mould.copy(tmp_path_factory.mktemp("metrics"))) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with Server(make_vault(tmp_path_factory.mktemp("impatient")), prelude=BOUNDS) as server:
+def impatient(mould: Vault, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(mould.copy(tmp_path_factory.mktemp("impatient")), prelude=BOUNDS) as server:
         yield server
 
 
@@ -137,15 +137,15 @@ def test_the_body_of_a_request_is_not_waited_for(impatient: Server) -> None:
 def test_a_client_that_does_not_take_its_answers_is_dropped(impatient: Server) -> None:
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(30)
+        connection.settimeout(60)
         host, _, port = impatient.metrics_address().rpartition(":")
         connection.connect((host, int(port)))
         with pytest.raises(ConnectionError):
             keep_asking(connection)
 
 
-def test_a_server_that_ends_does_not_wait_for_connections_that_stay(tmp_path: Path) -> None:
-    with Server(make_vault(tmp_path)) as server, connected(server) as silent:
+def test_a_server_that_ends_does_not_wait_for_connections_that_stay(sqlite_vault: Vault) -> None:
+    with Server(sqlite_vault) as server, connected(server) as silent:
         assert ask(server, "/metrics")[0] == 200
         assert server.stop() == 0
         assert everything(silent) == b""

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from tests.audit.verifier import verify_log
-from tests.harness import make_vault
+from tests.harness import Vault
 from tests.server.ledger import all_leaves
 from tests.server.requests import good
 from tests.use_cases.inside import Inside, inside
@@ -151,8 +150,8 @@ def test_threads_lose_no_count() -> None:
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Iterator[Inside]:
-    with inside(make_vault(tmp_path)) as opened:
+def vault(sqlite_vault: Vault) -> Iterator[Inside]:
+    with inside(sqlite_vault) as opened:
         opened.keys()
         yield opened
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from tests.harness import Vault, context, make_vault
+from tests.harness import Vault, context
 from tests.log_http.checker import Reader, read_checkpoint
 from tests.log_http.site import Site, site
 from tests.witness.witness_process import NAME, WitnessProcess
@@ -81,10 +81,10 @@ def test_every_log_is_cosigned_as_it_grows(vault: Vault, tmp_path: Path, until: 
         assert conflicts(found) == 0
 
 
-def test_a_vault_that_was_restored_with_its_anchors_is_found_out_by_the_witness(tmp_path: Path, until: Until) -> None:
+def test_a_vault_that_was_restored_with_its_anchors_is_found_out_by_the_witness(mould: Vault, tmp_path: Path, until: Until) -> None:
     folder, kept = tmp_path / "vault", tmp_path / "kept"
     folder.mkdir()
-    vault = make_vault(folder)
+    vault = mould.copy(folder)
     with WitnessProcess(tmp_path, logs_of(vault)) as witness:
         log = f"public = true\n{witnessed_by(witness)}"
         with site(vault, log, QUICKLY) as found:
