@@ -7,9 +7,11 @@ from tests.harness import context
 from tests.rotation.works import Stored, attested, begin_rotation, found, phases, worker
 from tests.use_cases.inside import Inside
 
+from vault.kms.key_manager import KmsUnavailableError
 from vault.server.key_worker import worker as working
 from vault.store import tables as t
-from vault.store.rotation.progress import NotOursError, Pace
+from vault.store.queries import now_us
+from vault.store.rotation.progress import LEASE_US, NotOursError, Pace
 from vault.v1 import key_service_pb2 as v1
 
 
@@ -138,3 +140,28 @@ def test_nobody_holds_an_operation_for_ever(open_vault: Inside) -> None:
         with worker(open_vault) as one:
             assert one.look() == runs
     assert found(open_vault, name).done
+
+
+@pytest.mark.parametrize("kind", ["Rotate", "Rekey"])
+def test_what_waits_for_the_kms_is_taken_up_again_as_soon_as_any_however_long_the_step_was_to_take(
+    open_vault: Inside, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    Stored(open_vault, people=1)
+    ask = {"Rotate": v1.RotateRequest, "Rekey": v1.RekeyRequest}[kind]
+    name = open_vault.ask(ask(context=context("rotation")), "security").operation.name
+    monkeypatch.setattr(type(open_vault.node.key_manager), "noted", _away)
+    with worker(open_vault) as working:
+        working.look()
+        monkeypatch.undo()
+        with open_vault.engine.connect() as connection:
+            now = now_us(connection)
+        assert _progress(open_vault, name).state == "RUNNING"
+        left_us = open_vault.row(t.operation, live_kind=kind).until_us - now
+        assert 0 < left_us <= LEASE_US
+        open_vault.edit(t.operation, {"live_kind": kind}, until_us=0)
+        working.look()
+    assert attested(open_vault, name).done
+
+
+def _away(*_: object) -> frozenset[bytes]:
+    raise KmsUnavailableError("the KMS does not answer")

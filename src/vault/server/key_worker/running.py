@@ -65,7 +65,7 @@ def working_beside(node: Node, submit: Callable[[Call, int], "Future[Answer]"]) 
         try:
             worker = Worker(stack.enter_context(_desk(node, by_lane(submit))))
         except ConfigError as error:
-            log.warning("operations on keys will wait", why=str(error))
+            log.warning("operations on keys will wait", hint=str(error))
             yield
             return
         thread = threading.Thread(target=worker.run, name="key-worker", daemon=True)

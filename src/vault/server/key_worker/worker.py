@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -160,10 +161,13 @@ class Worker:
                 held.keep(0.0)
 
     def _leave(self, held: HeldOperation, why: VaultError) -> None:
-        """Let it wait: for the next look if rows or keys have changed meanwhile, else until its lease has run out."""
+        """Let it wait: for the next look if rows or keys have changed meanwhile, else for a lease, were the step to take longer too."""
         log.warning("an operation waits", operation=held.row.uid.hex(), reason=why.reason_name)
-        if why.reason == common_pb2.ERROR_REASON_CONFLICT:
-            held.give_back()
+        with suppress(NotOursError, *DATABASE_ERRORS):
+            if why.reason == common_pb2.ERROR_REASON_CONFLICT:
+                held.give_back()
+            else:
+                held.keep(0.0)
 
     def _finish(self, held: HeldOperation, work: Work) -> None:
         held.end(OperationState.DONE, work.result())
