@@ -161,7 +161,7 @@ class Worker:
                 held.keep(0.0)
 
     def _leave(self, held: HeldOperation, why: VaultError) -> None:
-        """Let it wait: for the next look if rows or keys have changed meanwhile, else for a lease, were the step to take longer too."""
+        """Let it wait: until the next look if rows or keys have changed meanwhile, else as long as a lease, and no longer."""
         log.warning("an operation waits", operation=held.row.uid.hex(), reason=why.reason_name)
         with suppress(NotOursError, *DATABASE_ERRORS):
             if why.reason == common_pb2.ERROR_REASON_CONFLICT:
