@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.erasure.blanked import parts_of_three_requests
 from tests.erasure.working import Working, working
 from tests.harness import NewVault
+
+__all__ = ["at_work", "parts_of_three_requests"]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])

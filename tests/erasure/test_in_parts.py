@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.erasure.test_erase import stored, uid_of
 from tests.erasure.test_interrupted import interrupted
-from tests.erasure.working import Working, erase, statement_of
+from tests.erasure.working import Working, cut_off_at_the_third, erase, statement_of
 from tests.use_cases.requests import new_email, new_subject, reveal, tokenize
 
 from vault.server import erasing as eraser
@@ -65,16 +65,9 @@ def test_an_erasure_that_is_cut_off_between_two_parts_is_finished_and_counts_wha
     at_work: Working, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, uid, tokens = rich(at_work)
-    request, parts, real = erase(name), [True, True], erasing.erase_part
-
-    def part(*of: Any) -> bool:
-        parts.pop()  # IndexError, at the third
-        return real(*of)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(eraser, "erase_part", part)
-        with pytest.raises(IndexError):
-            at_work.ask(request)
+    request = erase(name)
+    with cut_off_at_the_third("erase_part", monkeypatch):
+        at_work.ask(request)
     assert at_work.left(uid)["item"] == ITEMS - 4
     assert {at_work.refused(reveal(token), "all").reason_name for token in tokens} == {"SUBJECT_RESTRICTED", "TOKEN_NOT_FOUND"}
     receipt = at_work.ask(request).receipt

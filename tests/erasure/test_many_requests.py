@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from tests.erasure.blanked import whole
 from tests.erasure.test_erase import stored, uid_of
-from tests.erasure.working import Working, erase
+from tests.erasure.working import Working, cut_off_at_the_third, erase
 from tests.use_cases.requests import new_email, new_subject, reveal, tokenize
 
 from vault.server import erasing as eraser
@@ -16,11 +17,7 @@ REQUESTS = 9
 """Of one subject, besides the one that made it."""
 
 
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A part has three requests, and two are few."""
-    monkeypatch.setattr(blanking, "PART_ROWS", 3)
-    monkeypatch.setattr(blanking, "FEW", 2)
+pytestmark = pytest.mark.usefixtures("parts_of_three_requests")
 
 
 def busy(at_work: Working) -> tuple[str, bytes, list[Any]]:
@@ -31,15 +28,6 @@ def busy(at_work: Working) -> tuple[str, bytes, list[Any]]:
     for request in requests:
         at_work.ask(request, "all")
     return name, uid, requests
-
-
-def whole(engine: sa.Engine, uid: bytes) -> int:
-    """How many requests are found by a subject whose digests can still be tried."""
-    about, request = t.idempotency_subject.c, t.idempotency.c
-    same = (request.tenant_uid == about.tenant_uid) & (request.request_id == about.request_id)
-    joined = sa.select(sa.func.count()).join_from(t.idempotency_subject, t.idempotency, same)
-    with engine.connect() as connection:
-        return connection.scalar(joined.where(about.subject_uid == uid, request.digest != b"")) or 0
 
 
 def test_an_erasure_blanks_them_a_part_a_transaction_until_few_are_left_and_refuses_their_retries(
@@ -63,16 +51,9 @@ def test_an_erasure_blanks_them_a_part_a_transaction_until_few_are_left_and_refu
 
 def test_one_that_is_cut_off_between_two_parts_is_finished(at_work: Working, monkeypatch: pytest.MonkeyPatch) -> None:
     name, uid, requests = busy(at_work)
-    request, parts, real = erase(name), [True, True], blanking.blank_next
-
-    def part(*of: Any) -> int:
-        parts.pop()  # IndexError, at the third
-        return real(*of)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(eraser, "blank_next", part)
-        with pytest.raises(IndexError):
-            at_work.ask(request)
+    request = erase(name)
+    with cut_off_at_the_third("blank_next", monkeypatch):
+        at_work.ask(request)
     assert whole(at_work.node.engine, uid) == REQUESTS + 1 - 6
     at_work.ask(request)
     assert at_work.left(uid) == {}

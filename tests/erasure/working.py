@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import pytest
 import sqlalchemy as sa
 from google.protobuf.message import Message
 from tests.harness import Vault, context
@@ -170,6 +171,21 @@ def working(vault: Vault) -> Iterator[Working]:
             yield made
         finally:
             made.close()
+
+
+@contextmanager
+def cut_off_at_the_third(step: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An erasure that ends as with its node, at the third step of this name."""
+    steps, real = [True, True], getattr(erasing, step)
+
+    def one(*of: Any) -> Any:
+        steps.pop()  # IndexError, at the third
+        return real(*of)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasing, step, one)
+        with pytest.raises(IndexError):
+            yield
 
 
 def _alert(text: str) -> None:

@@ -1,20 +1,16 @@
 """A subject with more items than one transaction can seal anew is re-keyed in parts, and what is asked meanwhile is answered."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from tests.harness import context
-from tests.rotation.works import begin_rotation, desk, found, phases, rotate, worker
+from tests.rotation.works import ask_rekey, begin_rotation, phases, rekeyed_by_another, rekeying, rotate
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import delete, new_email, new_subject, reveal, search, tokenize, tokens_of, update
 
-from vault.server.key_worker.held_operation import HeldOperation
-from vault.server.key_worker.rekey import Rekey
 from vault.store import queries_everything
 from vault.store import tables as t
 from vault.store.reads import STORE
-from vault.store.rotation.progress import take
 from vault.v1 import audit_pb2, subject_service_pb2
 from vault.v1 import key_service_pb2 as v1
 
@@ -68,49 +64,24 @@ class Rich:
         return self.inside.row(t.subject, uid=self.uid)
 
 
-def _ask(inside: Inside, name: str) -> str:
-    request = v1.RekeyRequest(context=context("incident"), subject_id=name)
-    return str(inside.ask(request, "security").operation.name)
-
-
-def _steps(inside: Inside) -> Iterator[None]:
-    """Run the re-keying that was asked for, part by part."""
-    with desk(inside) as one:
-        row = inside.row(t.operation, live_kind="Rekey")
-        assert take(inside.engine, row, one.name)
-        work = Rekey(HeldOperation(one, row), batch=500)
-        while work.step():
-            yield
-
-
-def _end(inside: Inside, name: str) -> None:
-    """Let whoever takes over the operation bring it to its end."""
-    inside.edit(t.operation, {"live_kind": "Rekey"}, until_us=0)
-    with worker(inside, "key-worker:another") as working:
-        working.look()
-    operation = found(inside, name)
-    assert operation.done
-    assert not operation.error.message
-
-
 def test_between_any_two_parts_everything_is_readable_and_in_the_end_one_key_is_left(open_vault: Inside) -> None:
     rich = Rich(open_vault)
-    name = _ask(open_vault, rich.name)
+    name = ask_rekey(open_vault, rich.name)
     seen = []
-    for _ in _steps(open_vault):
+    for _ in rekeying(open_vault):
         seen.append((rich.versions(), rich.items_under()))
         rich.check()
     assert seen[:-1] == [([1, 2], {1, 2})] * 3
     assert seen[-1] == ([2], {2})
     assert not rich.subject().rekey_due
-    _end(open_vault, name)
+    rekeyed_by_another(open_vault, name)
 
 
 def test_each_new_envelope_is_in_the_log_whatever_part_it_came_with(open_vault: Inside) -> None:
     rich = Rich(open_vault)
-    name = _ask(open_vault, rich.name)
+    name = ask_rekey(open_vault, rich.name)
     with open_vault.events() as events:
-        for _ in _steps(open_vault):
+        for _ in rekeying(open_vault):
             pass
     told = {
         each.token_uids[16 * n : 16 * n + 16]: each.envelope_hashes[32 * n : 32 * n + 32]
@@ -122,13 +93,13 @@ def test_each_new_envelope_is_in_the_log_whatever_part_it_came_with(open_vault: 
     }
     items = {row.uid: row.envelope_sha256 for row in open_vault.rows(t.item, subject_uid=rich.uid)}
     assert told == {row.uid: items[row.item_uid] for row in open_vault.rows(t.token, subject_uid=rich.uid)}
-    _end(open_vault, name)
+    rekeyed_by_another(open_vault, name)
 
 
 def test_what_is_stored_changed_and_deleted_between_two_parts_stays_so_and_makes_a_new_key_due(open_vault: Inside) -> None:
     rich = Rich(open_vault)
-    name = _ask(open_vault, rich.name)
-    going = _steps(open_vault)
+    name = ask_rekey(open_vault, rich.name)
+    going = rekeying(open_vault)
     next(going)
     order = [row.text for row in sorted(open_vault.rows(t.token, subject_uid=rich.uid), key=lambda row: row.item_uid)]
     gone, changed = order[-1], order[-2]  # not moved yet
@@ -145,7 +116,7 @@ def test_what_is_stored_changed_and_deleted_between_two_parts_stays_so_and_makes
         rich.check()
     assert (rich.versions(), rich.items_under()) == ([2], {2})
     assert rich.subject().rekey_due
-    _end(open_vault, name)
+    rekeyed_by_another(open_vault, name)
     rotate(open_vault)
     assert not rich.subject().rekey_due
     rich.check()
@@ -153,20 +124,20 @@ def test_what_is_stored_changed_and_deleted_between_two_parts_stays_so_and_makes
 
 def test_a_rekeying_that_was_cut_off_is_gone_on_with_and_leaves_no_older_key(open_vault: Inside) -> None:
     rich = Rich(open_vault)
-    name = _ask(open_vault, rich.name)
-    going = _steps(open_vault)
+    name = ask_rekey(open_vault, rich.name)
+    going = rekeying(open_vault)
     next(going)
     next(going)
     going.close()
-    _end(open_vault, name)
+    rekeyed_by_another(open_vault, name)
     assert (rich.versions(), rich.items_under()) == ([2], {2})
     rich.check()
 
 
 def test_a_rotation_moves_no_older_key_and_takes_up_what_was_cancelled_half_way(open_vault: Inside) -> None:
     rich = Rich(open_vault)
-    name = _ask(open_vault, rich.name)
-    going = _steps(open_vault)
+    name = ask_rekey(open_vault, rich.name)
+    going = rekeying(open_vault)
     next(going)
     going.close()
     open_vault.ask(v1.CancelOperationRequest(context=context("incident"), name=name), "security")
@@ -181,8 +152,8 @@ def test_a_rotation_moves_no_older_key_and_takes_up_what_was_cancelled_half_way(
 
 def test_whoever_is_erased_between_two_parts_loses_both_keys(open_vault: Inside) -> None:
     rich = Rich(open_vault)
-    name = _ask(open_vault, rich.name)
-    going = _steps(open_vault)
+    name = ask_rekey(open_vault, rich.name)
+    going = rekeying(open_vault)
     next(going)
     erase = subject_service_pb2.EraseRequest(context=context(ground="request"), subject_id=rich.name)
     receipt = open_vault.ask(erase, "privacy").receipt
@@ -192,7 +163,7 @@ def test_whoever_is_erased_between_two_parts_loses_both_keys(open_vault: Inside)
         pass
     assert rich.versions() == [1, 2]
     open_vault.reseal(t.subject, {"uid": rich.uid}, state="ACTIVE")
-    _end(open_vault, name)
+    rekeyed_by_another(open_vault, name)
 
 
 def test_a_part_has_no_more_bytes_than_it_may_have_and_one_item_at_least(
@@ -201,11 +172,11 @@ def test_a_part_has_no_more_bytes_than_it_may_have_and_one_item_at_least(
     rich = Rich(open_vault)
     monkeypatch.setattr(queries_everything, "MAX_ITEMS", 1000)
     monkeypatch.setattr(queries_everything, "MAX_BYTES", 1)
-    name = _ask(open_vault, rich.name)
+    name = ask_rekey(open_vault, rich.name)
     under = []
-    for _ in _steps(open_vault):
+    for _ in rekeying(open_vault):
         rows = open_vault.rows(t.item, subject_uid=rich.uid)
         under.append(sum(row.store_key_version == 2 for row in rows))
     assert under == list(range(1, ITEMS + 1))
     rich.check()
-    _end(open_vault, name)
+    rekeyed_by_another(open_vault, name)

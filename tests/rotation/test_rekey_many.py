@@ -1,26 +1,34 @@
 """Many subjects at once: each transaction is small however much they have, each subject begins once, and nobody holds up others."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from tests.harness import context
-from tests.rotation.works import attested, begin_rotation, desk, found, rotate, worker
+from tests.rotation.works import (
+    ask_rekey,
+    attested,
+    begin_rotation,
+    desk,
+    found,
+    rekeyed_by_another,
+    rekeying_steps,
+    rotate,
+    worker,
+)
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import delete, new_email, new_subject, reveal, tokenize, tokens_of
 
-from vault.server.key_worker.desk import Desk, by_lane
-from vault.server.key_worker.held_operation import HeldOperation
-from vault.server.key_worker.rekey import Rekey
+from vault.server.key_worker.desk import by_lane
 from vault.server.key_worker.rekey_place import RekeyPlace, UnderWay
 from vault.store import queries_everything, runner
 from vault.store import tables as t
 from vault.store.faults import SlowTransactionError
 from vault.store.reads import FIELD, STORE
 from vault.store.rotation import progress, to_rekey
-from vault.store.rotation.progress import NotOursError, take
+from vault.store.rotation.progress import NotOursError
 from vault.store.rows import ItemRow, SubjectRow
 from vault.store.writes import Writes
 from vault.v1 import common_pb2, field_service_pb2
@@ -80,28 +88,6 @@ def many(open_vault: Inside) -> Many:
     return Many(open_vault)
 
 
-def _ask(inside: Inside, subject_id: str = "", rate: int = 0) -> str:
-    request = v1.RekeyRequest(context=context("incident"), subject_id=subject_id, max_rows_per_second=rate)
-    return str(inside.ask(request, "security").operation.name)
-
-
-def _steps(inside: Inside, one: Desk, batch: int) -> Iterator[Rekey]:
-    """Run the re-keying that was asked for, or go on with it."""
-    inside.edit(t.operation, {"live_kind": "Rekey"}, until_us=0)
-    row = inside.row(t.operation, live_kind="Rekey")
-    assert take(inside.engine, row, one.name)
-    work = Rekey(HeldOperation(one, inside.row(t.operation, live_kind="Rekey")), batch)
-    while work.step():
-        yield work
-
-
-def _ended(inside: Inside, name: str) -> v1.Attestation:
-    inside.edit(t.operation, {"live_kind": "Rekey"}, until_us=0)
-    with worker(inside, "key-worker:another") as working:
-        working.look()
-    return attested(inside, name)
-
-
 def _slow(monkeypatch: pytest.MonkeyPatch, is_slow: Callable[[Writes], bool]) -> None:
     """Let transactions take too long in which this is written."""
     real = runner.apply
@@ -115,10 +101,10 @@ def _slow(monkeypatch: pytest.MonkeyPatch, is_slow: Callable[[Writes], bool]) ->
 
 
 def test_a_transaction_moves_no_more_items_than_a_step_has_and_each_is_past_when_it_is_done(many: Many) -> None:
-    name = _ask(many.inside)
+    name = ask_rekey(many.inside)
     before, left = 0, []
     with desk(many.inside) as one:
-        for work in _steps(many.inside, one, batch=2 * (ITEMS + 1)):
+        for work in rekeying_steps(many.inside, one, batch=2 * (ITEMS + 1)):
             moved = sum(row.store_key_version == 2 for row in many.inside.rows(t.item))
             assert moved - before <= 2 * ITEMS
             before = moved
@@ -129,23 +115,23 @@ def test_a_transaction_moves_no_more_items_than_a_step_has_and_each_is_past_when
             left.append(len(place.under_way))
             assert work.held.place.done + len(place.under_way) <= len(many.uids)
     assert left[-1] == 0
-    assert _ended(many.inside, name).done["subjects_rekeyed"] == len(many.uids)
+    assert rekeyed_by_another(many.inside, name).done["subjects_rekeyed"] == len(many.uids)
     assert set(many.versions()) == {2}
     many.check()
 
 
 def test_where_large_values_are_a_transaction_has_fewer_of_them(many: Many, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(to_rekey, "ITEM_BYTES", 1)
-    name, moved = _ask(many.inside), []
+    name, moved = ask_rekey(many.inside), []
     with desk(many.inside) as one:
-        for _ in _steps(many.inside, one, batch=40):
+        for _ in rekeying_steps(many.inside, one, batch=40):
             moved.append(sum(version == 2 for version in many.versions()))
     assert moved == list(range(1, len(many.uids) + 1))
-    _ended(many.inside, name)
+    rekeyed_by_another(many.inside, name)
 
 
 def test_whoever_runs_calls_is_told_what_each_weighs(many: Many) -> None:
-    name, weights = _ask(many.inside), list[int]()
+    name, weights = ask_rekey(many.inside), list[int]()
 
     def submit(call: Any, weight: int) -> Future[Any]:
         weights.append(weight)
@@ -153,10 +139,10 @@ def test_whoever_runs_calls_is_told_what_each_weighs(many: Many) -> None:
 
     with ThreadPoolExecutor(1) as pool, desk(many.inside) as one:
         one.run = by_lane(submit)
-        for _ in _steps(many.inside, one, batch=500):
+        for _ in rekeying_steps(many.inside, one, batch=500):
             pass
     assert weights == [ITEMS] * len(many.uids)
-    _ended(many.inside, name)
+    rekeyed_by_another(many.inside, name)
 
 
 @pytest.mark.parametrize("is_noted", [True, False], ids=["between two steps", "before a step is noted"])
@@ -164,7 +150,7 @@ def test_however_often_it_is_cut_off_each_subject_begins_once(
     many: Many, monkeypatch: pytest.MonkeyPatch, *, is_noted: bool
 ) -> None:
     monkeypatch.setattr(queries_everything, "MAX_ITEMS", 2)
-    name, real = _ask(many.inside), progress.advance
+    name, real = ask_rekey(many.inside), progress.advance
     notes: list[Any] = []
 
     def cut_off(*arguments: Any) -> None:
@@ -176,7 +162,7 @@ def test_however_often_it_is_cut_off_each_subject_begins_once(
     is_over = False
     with desk(many.inside) as one:
         for _ in range(10 * len(many.uids)):
-            going = _steps(many.inside, one, batch=8)
+            going = rekeying_steps(many.inside, one, batch=8)
             with monkeypatch.context() as patch:
                 if not is_noted:
                     patch.setattr(progress, "advance", cut_off)
@@ -187,7 +173,7 @@ def test_however_often_it_is_cut_off_each_subject_begins_once(
             if is_over:
                 break
     assert is_over
-    attestation = _ended(many.inside, name)
+    attestation = rekeyed_by_another(many.inside, name)
     assert set(many.versions()) == {2}
     assert set(many.keys(FIELD)) == {2}
     assert set(many.keys(STORE)) == {1}
@@ -208,9 +194,9 @@ def test_one_that_takes_too_long_alone_is_left_out_and_named_and_the_others_go_o
 ) -> None:
     slow = many.uids[1]
     _slow(monkeypatch, lambda writes: any(isinstance(old, SubjectRow) and old.uid == slow for old, _ in writes.replaced))
-    name = _ask(many.inside)
+    name = ask_rekey(many.inside)
     with many.inside.events() as events:
-        attestation = _ended(many.inside, name)
+        attestation = rekeyed_by_another(many.inside, name)
     assert attestation.left["subjects_late"] == 1
     assert list(attestation.late_subjects) == [slow]
     assert attestation.done["subjects_rekeyed"] == len(many.uids) - 1
@@ -229,7 +215,7 @@ def test_one_that_takes_too_long_is_tried_with_fewer_items(many: Many, monkeypat
         lambda writes: sum(isinstance(old, ItemRow) and old.subject_uid == slow for old, _ in writes.replaced) > 1,
     )
     monkeypatch.setattr(queries_everything, "MAX_ITEMS", 10)
-    attestation = _ended(many.inside, _ask(many.inside))
+    attestation = rekeyed_by_another(many.inside, ask_rekey(many.inside))
     assert not attestation.late_subjects
     assert attestation.done["subjects_rekeyed"] == len(many.uids)
     assert set(many.versions()) == {2}
@@ -242,7 +228,7 @@ def test_the_only_one_that_is_asked_for_and_takes_too_long_ends_the_operation_an
     subject_id, tokens = next(iter(many.tokens.items()))
     uid = many.inside.row(t.token, text=tokens[0]).subject_uid
     _slow(monkeypatch, lambda writes: any(isinstance(old, SubjectRow) for old, _ in writes.replaced))
-    name = _ask(many.inside, subject_id)
+    name = ask_rekey(many.inside, subject_id)
     with worker(many.inside) as working:
         working.look()
     error = found(many.inside, name).error
@@ -279,7 +265,7 @@ def test_rows_that_were_put_back_from_before_hold_up_no_rotation_and_are_named(m
     subject, key = many.inside.row(t.subject, uid=uid), many.inside.row(t.subject_key, subject_uid=uid, kind=STORE)
     many.inside.reseal(t.subject, {"uid": uid}, rekey_due=True)
     before = many.inside.row(t.subject, uid=uid)
-    _ended(many.inside, _ask(many.inside))
+    rekeyed_by_another(many.inside, ask_rekey(many.inside))
     after = many.inside.row(t.subject, uid=uid)
     many.inside.edit(t.subject, {"uid": uid}, **before._asdict())
     with many.inside.engine.begin() as connection:
@@ -300,7 +286,7 @@ def test_a_throttle_counts_items_and_who_is_steered_meanwhile_is_heard_within_a_
     many: Many, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rate, waited = 2, list[float]()
-    name = _ask(many.inside, rate=rate)
+    name = ask_rekey(many.inside, rate=rate)
     with worker(many.inside) as one:
         monkeypatch.setattr(one._ending, "wait", lambda seconds: waited.append(seconds))
         one.look()
@@ -313,7 +299,7 @@ def test_a_throttle_counts_items_and_who_is_steered_meanwhile_is_heard_within_a_
         waited.append(0.0)
         many.inside.ask(v1.PauseOperationRequest(context=context("incident"), name=again), "security")
 
-    again, waited[:] = _ask(many.inside, rate=1), []
+    again, waited[:] = ask_rekey(many.inside, rate=1), []
     with worker(many.inside) as one:
         monkeypatch.setattr(one._ending, "wait", pause)
         one.look()

@@ -15,8 +15,10 @@ from vault.kms.tenant_keys import TenantKeys
 from vault.server.backends import key_administrator, key_worker_manager
 from vault.server.key_worker.desk import Desk
 from vault.server.key_worker.held_operation import HeldOperation
+from vault.server.key_worker.rekey import Rekey
 from vault.server.key_worker.rotation import Rotation
 from vault.server.key_worker.worker import Worker
+from vault.store import tables as t
 from vault.store.reads import Reads
 from vault.store.rotation.progress import end, runnable, take
 from vault.v1 import key_service_pb2 as v1
@@ -52,6 +54,35 @@ def phases(inside: Inside, batch: int = 2) -> Iterator[str]:
             yield work.held.place.phase
         with inside.engine.begin() as connection:
             end(connection, row, one.name, "DONE", work.result())
+
+
+def ask_rekey(inside: Inside, subject_id: str = "", rate: int = 0) -> str:
+    """Ask for a re-keying of one subject, or of all; the operation's name."""
+    request = v1.RekeyRequest(context=context("incident"), subject_id=subject_id, max_rows_per_second=rate)
+    return str(inside.ask(request, "security").operation.name)
+
+
+def rekeying_steps(inside: Inside, one: Desk, batch: int = 500) -> Iterator[Rekey]:
+    """Run the re-keying that was asked for, or go on with it, step by step."""
+    inside.edit(t.operation, {"live_kind": "Rekey"}, until_us=0)
+    assert take(inside.engine, inside.row(t.operation, live_kind="Rekey"), one.name)
+    work = Rekey(HeldOperation(one, inside.row(t.operation, live_kind="Rekey")), batch)
+    while work.step():
+        yield work
+
+
+def rekeying(inside: Inside) -> Iterator[Rekey]:
+    """The same with a desk of its own."""
+    with desk(inside) as one:
+        yield from rekeying_steps(inside, one)
+
+
+def rekeyed_by_another(inside: Inside, name: str) -> v1.Attestation:
+    """Let another worker bring a re-keying to its end, or find that it is there; what the operation says then."""
+    inside.edit(t.operation, {"live_kind": "Rekey"}, until_us=0)
+    with worker(inside, "key-worker:another") as working:
+        working.look()
+    return attested(inside, name)
 
 
 def begin_rotation(inside: Inside, tenant: str = "acme", **wanted: int) -> operations_pb2.Operation:
