@@ -1,7 +1,7 @@
 """What hangs on a tenant's keys: the rows that an epoch key has sealed, and those that an index key makes findable.
 
-Whoever adds a column that hangs on one of them adds it here, and a pass that moves it (``vault.store.rotation``): retiring and
-destroying keys go by this list.
+Censuses go by this list, and with them the retirement of keys, the last look before they are destroyed, and the refusals that name
+who is left. What else a new kind of row takes, README.md says ("Find your way").
 """
 
 from typing import NamedTuple
