@@ -133,7 +133,8 @@ def admit(caller: Caller, rows: Rows, keys: TenantKeys, draft: Draft, policy: Po
 def _tenant(rows: Rows, keys: TenantKeys, action: str) -> TenantRow:
     tenant = tenant_of(rows, keys)
     if tenant.state != TenantState.ACTIVE and not (tenant.state == TenantState.SEALED and action in WHILE_SEALED):
-        raise VaultError(common_pb2.ERROR_REASON_TENANT_SEALED, f"the tenant is {tenant.state.lower()}; nothing is served")
+        until = " until two security officers lift the seal (`pdvault keys unseal`)" if tenant.state == TenantState.SEALED else ""
+        raise VaultError(common_pb2.ERROR_REASON_TENANT_SEALED, f"the tenant is {tenant.state.lower()}; nothing is served{until}")
     return tenant
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from vault.access import policy
 from vault.cli.commands.principal import ROLES
@@ -46,6 +47,21 @@ def check(line: str) -> None:
         command = command.commands[word]
     options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
     assert {word.partition("=")[0] for word in words if re.fullmatch(r"--?[a-z][^ ]*", word)} <= options, line
+
+
+def groups(command: click.Group = group) -> Iterator[click.Group]:
+    yield command
+    for sub in command.commands.values():
+        if isinstance(sub, click.Group):
+            yield from groups(sub)
+
+
+@pytest.mark.parametrize("found", list(groups()), ids=lambda found: found.name)
+def test_the_list_of_commands_says_what_each_does_in_one_line(found: click.Group) -> None:
+    shown = CliRunner().invoke(found, ["--help"], terminal_width=80).output
+    listed = shown.partition("Commands:")[2].split("\n\n")[0]
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []
+    assert listed
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -3,9 +3,11 @@
 import functools
 import os
 import shlex
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from vault.cli.options import READABLE
+from vault.cli.output import say
 
 if TYPE_CHECKING:
     from pdvault_client.connection import Connection
@@ -51,10 +54,17 @@ class Endpoint:
                 f"{', '.join(missing)} not set: where the vault is, whom to trust and who you are. Set them, or give --address, "
                 f"--ca, --cert and --key. After `pdvault dev`, one line does it: . .dev/env-{example}.sh"
             )
-        try:
-            return kind(self.address, ca_file=self.ca, certificate_file=self.cert, key_file=self.key, purpose=purpose)
-        except ValueError as error:  # the client's own words, about files
-            raise click.ClickException(str(error)) from None
+        if ":" not in self.address:  # gRPC would take port 443
+            raise click.ClickException(f"the address {self.address} has no port: it must be HOST:PORT, such as 127.0.0.1:8443")
+        with warnings.catch_warnings(record=True) as warned:
+            try:
+                client = kind(self.address, ca_file=self.ca, certificate_file=self.cert, key_file=self.key, purpose=purpose)
+            except ValueError as error:  # the client's own words, about files
+                raise click.ClickException(str(error)) from None
+        for warning in warned:
+            say(f"Warning: {warning.message}")
+        _warn_if_expired(self.cert)
+        return client
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,18 @@ def endpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, endpoint=Endpoint(address, ca, cert, key, _given()), **kwargs)
 
     return with_endpoint
+
+
+def _warn_if_expired(certificate_file: Path) -> None:
+    """The server does not say why it refuses a certificate in the TLS handshake, so it is said here."""
+    from cryptography import x509
+
+    end = x509.load_pem_x509_certificate(certificate_file.read_bytes()).not_valid_after_utc
+    if end < datetime.now(UTC):
+        say(
+            f"Warning: {certificate_file} expired on {end:%Y-%m-%d %H:%M:%S} UTC, so the vault will refuse it. "
+            "Ask whoever runs your tenant's CA for a new one."
+        )
 
 
 def _given() -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A vault for development: certificates, local keys, an SQLite file, one tenant and five principals, all in one folder.
+"""A vault for development: certificates, local keys, an SQLite file, one tenant with a principal for each role, all in one folder.
 
 Its keys lie beside its data, so it protects nothing and proves nothing.
 """

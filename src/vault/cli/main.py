@@ -14,6 +14,7 @@ from vault.cli.commands import (
     approval,
     audit,
     backup,
+    classes,
     db,
     decrypt,
     dev,
@@ -36,7 +37,7 @@ from vault.cli.commands import (
 )
 
 _EPILOG = """\b
-Call a vault:           tokenize, reveal, search, encrypt, decrypt, reencrypt
+Call a vault:           tokenize, reveal, search, encrypt, decrypt, reencrypt, classes
 Answer people:          subject, erase, erasure
 See who touched what:   audit
 Look after keys:        keys, approval
@@ -65,6 +66,7 @@ for _command in (
     tokenize.tokenize,
     reveal.reveal,
     search.search,
+    classes.classes,
     encrypt.encrypt,
     decrypt.decrypt,
     reencrypt.reencrypt,

@@ -40,7 +40,7 @@ def read_bytes(path: Path | None) -> bytes:
     if not data.rstrip(b"\r\n"):
         raise click.ClickException("there is no value: give it on stdin or in a file")
     if len(data) > MAX_BYTES + 2:
-        raise click.ClickException(f"the value has more than {MAX_BYTES} bytes")
+        raise click.ClickException(f"the value has more than {MAX_BYTES} bytes (1 MiB), the most that the vault takes")
     return data
 
 

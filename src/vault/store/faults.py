@@ -15,6 +15,7 @@ RETRY_AFTER_S = 1.0
 _CONFLICTS = frozenset({"23505", "23503", "40001", "40P01", "55P03"})  # unique, foreign key, serialisation, deadlock, lock
 _READ_ONLY = frozenset({"25006", "53100"})  # read-only transaction, disk full
 _CANCELLED = "57014"  # statement_timeout
+_NOT_ALLOWED = "42501"
 _NO_SUCH_TABLE = frozenset({"42P01", "42703"})
 _OUTAGES = frozenset(
     {
@@ -104,9 +105,13 @@ def translate(error: Exception) -> VaultError:
             "the database takes no writes, so no call can be audited and nothing is released; make room or make it writable",
             retry_after_s=RETRY_AFTER_S,
         )
+    if isinstance(driver, psycopg.Error) and driver.sqlstate == _NOT_ALLOWED:
+        problem = "the database refuses its role what the vault needs: the operator grants it by `pdvault db upgrade`"
+    else:
+        problem = "the database does not answer"
     return VaultError(
         common_pb2.ERROR_REASON_DATABASE_UNAVAILABLE,
-        "the database does not answer; nothing was written or released",
+        f"{problem}; nothing was written or released, so try again later",
         retry_after_s=RETRY_AFTER_S,
     )
 

@@ -108,10 +108,15 @@ def check(engine: sa.Engine) -> None:
             found = version_of(connection)
     except DATABASE_ERRORS as error:
         raise translate(error) from None
+    if found is None:
+        raise VaultError(
+            common_pb2.ERROR_REASON_SCHEMA_UNKNOWN,
+            "there is no vault in this database: make one with `pdvault init`, or name the right database in the configuration",
+        )
     if found != VERSION:
         raise VaultError(
             common_pb2.ERROR_REASON_SCHEMA_UNKNOWN,
-            f"the database has schema {found or 'none'}, this server knows {VERSION}: run `pdvault db upgrade`, "
+            f"the database has schema {found}, this server knows {VERSION}: run `pdvault db upgrade`, "
             "or a server of the version that wrote the schema",
         )
 

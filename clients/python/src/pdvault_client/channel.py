@@ -63,8 +63,8 @@ def _check_files(ca_file: StrPath, certificate_file: StrPath, key_file: StrPath)
         context.load_cert_chain(certificate_file, key_file, password="")  # an encrypted key fails, never asks
     except ssl.SSLError as error:
         raise ValueError(
-            f"certificate_file {certificate_file} and key_file {key_file} don't load ({error.reason}): both must be PEM and "
-            "belong together, and the key must not be encrypted"
+            f"certificate_file {certificate_file} and key_file {key_file} don't load ({error.reason or 'no PEM'}): both must be "
+            "PEM and belong together, and the key must not be encrypted"
         ) from None
 
 

@@ -12,7 +12,10 @@ from vault.cli.output import emit, say
 _UID = "0d9d5a9e6f0c4b0e8a5e0c7d1f0b6a11"
 
 
-@click.group(epilog="\b\nNobody decides on what they asked for themselves. Role: security_officer.")
+@click.group(
+    short_help="What takes two: one asks, another approves.",
+    epilog="\b\nNobody decides on what they asked for themselves. Role: security_officer.",
+)
 def approval() -> None:
     """What takes two: one asks, another approves, and then it is done once, within 24 hours."""
 

@@ -34,7 +34,7 @@ Check:     verify, offline
 Every call is itself an event in the log. Role: auditor."""
 
 
-@click.group(epilog=_EPILOG)
+@click.group(short_help="The log of who touched whose data, and its proofs.", epilog=_EPILOG)
 def audit() -> None:
     """The log of who touched whose data, when and why; and the proofs that it is complete."""
 
@@ -75,11 +75,12 @@ def query(filters: Filters, limit: int, with_leaf: bool, zone: Zone, calling: Au
 
 
 @audit.command(
+    short_help="Follow the log, a line an event, until Ctrl-C.",
     epilog=options.examples(
         "pdvault audit tail",
         "pdvault audit tail --decision denied --lines 0",
         "pdvault audit tail --since-index 0 -o json >> /var/log/vault-events.jsonl",
-    )
+    ),
 )
 @filter_options(FACETS, MENTIONS)
 @click.option("--since-index", type=click.IntRange(0), metavar="INDEX", help="Begin with this entry of the log, instead of now.")

@@ -18,11 +18,12 @@ from vault.cli.text import clean
 
 
 @click.command(
+    short_help="Show the newest signed checkpoint and its witnesses.",
     epilog=options.examples(
         "pdvault audit checkpoint",
         "pdvault audit checkpoint --note > today.checkpoint",
         "pdvault audit checkpoint -o json | jq -r .log_key",
-    )
+    ),
 )
 @click.option("--note", is_flag=True, help="Print the signed note alone, as it is (c2sp.org/tlog-checkpoint).")
 @zone_options
@@ -93,11 +94,12 @@ def prove(
 
 
 @click.command(
+    short_help="Take a bundle of the log home, to be checked offline.",
     epilog=options.examples(
         "pdvault audit export -o bundle.zip",
         "pdvault audit export --from 2026-03-01 --to 2026-03-31 -o march.zip --encrypt-to age1...",
         "pdvault audit export --from 100000 --to 200000 -o part.zip.age --encrypt-to auditor.pub",
-    )
+    ),
 )
 @click.option("--from", "start", type=PlaceType(), metavar="TIME|INDEX", help="At or after this time, or this index.")
 @click.option("--to", "end", type=PlaceType(), metavar="TIME|INDEX", help="Before this time or index; a date is meant to its end.")

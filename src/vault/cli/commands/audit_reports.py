@@ -34,11 +34,12 @@ _STEPS = {"HOUR": timedelta(hours=1), "DAY": timedelta(days=1)}
 
 
 @click.command(
+    short_help="Draw access over time.",
     epilog=options.examples(
         "pdvault audit stats",
         "pdvault audit stats --by principal --action Reveal --from 24h",
         "pdvault audit stats --by class --by purpose --from 2026-01-01 --bucket day -o csv > access.csv",
-    )
+    ),
 )
 @filter_options(TIMES, FACETS)
 @click.option("--by", multiple=True, type=click.Choice([*_DIMENSIONS]), help="Count each of these apart; several combine.")
@@ -95,12 +96,13 @@ def stats(
 
 
 @click.command(
+    short_help="Report exactly whose data somebody touched, and how.",
     epilog=options.examples(
         "pdvault audit breach --principal payout --from 2026-03-01T22:00 --to 2026-03-02T06:00",
         "pdvault audit breach --certificate stolen.pem --from 30d --with-subject-ids -o csv > to-notify.csv",
         "pdvault audit breach --node node-3 --from 24h -o json",
         "pdvault audit breach --exposed-key kek:4 --from 2026-01-01 -o table",
-    )
+    ),
 )
 @click.option("--principal", metavar="NAME", default="", help="Whom you suspect: a certificate's URI, or its last part.")
 @click.option(

@@ -18,7 +18,7 @@ _identity_option = click.option(
 )
 
 
-@click.group()
+@click.group(short_help="Copies of the whole vault, encrypted.")
 def backup() -> None:
     """Copies of the whole vault, encrypted. docs/restore.md says how to keep and how to use them.
 
@@ -73,9 +73,10 @@ def create(out: Path, recipients: tuple[str, ...], new_identity: Path | None, co
 
 
 @backup.command(
+    short_help="See whether a backup opens and is whole.",
     epilog=options.examples(
         "pdvault backup check vault-2026-11-22.age --identity backup.key",
-    )
+    ),
 )
 @click.argument("file", type=options.READABLE)
 @_identity_option
@@ -97,9 +98,10 @@ def check(file: Path, identities: tuple[Path, ...], output: str | None) -> None:
 
 
 @backup.command(
+    short_help="Restore a backup into an empty database.",
     epilog=options.examples(
         "pdvault backup restore vault-2026-11-22.age --identity backup.key --config restored.toml",
-    )
+    ),
 )
 @click.argument("file", type=options.READABLE)
 @_identity_option

@@ -14,6 +14,7 @@ from vault.cli.parameters import ValueCommand
 
 
 @click.command(
+    short_help="Get values back from ciphertexts: masked by default.",
     cls=ValueCommand,
     epilog=options.examples(
         "pdvault decrypt pdv1.AQFE... --purpose support",

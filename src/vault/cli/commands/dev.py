@@ -1,5 +1,7 @@
 """``pdvault dev``."""
 
+import shutil
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +60,7 @@ def dev(folder: Path, address: str, metrics_address: str, names: tuple[str, ...]
     announced here. What callers get for each: docs/degraded.md.
     """
     from vault.cli.development import make
+    from vault.cli.opening import only_errors_logged
     from vault.server import logs
     from vault.server.config import host_and_port
     from vault.server.faults.node import FaultyNode
@@ -72,7 +75,8 @@ def dev(folder: Path, address: str, metrics_address: str, names: tuple[str, ...]
     faults = _parsed(names)
     click.secho(_WARNING, err=True, fg="red", bold=True)
     logs.configure()
-    vault = make(folder, address, metrics_address)
+    with only_errors_logged():
+        vault = make(folder, address, metrics_address)
     switches = Switches(vault.faults_file, _announce)
     config = vault.config()
     server = config.server.model_copy(update={"address": address, "metrics_address": metrics_address})
@@ -105,20 +109,26 @@ def _ready(vault: "DevVault", address: str, output: str | None) -> None:
         output,
         ({"principal": name, "roles": list(roles), "env_file": _short(vault.env_file(name))} for name, roles in PRINCIPALS.items()),
     )
+    pdvault = _typed()
     app, support, payout, auditor = (_short(vault.env_file(name)) for name in ("app", "support", "payout", "auditor"))
     say(
         f"Ready: serving at {address} after {time.monotonic() - _STARTED:.1f} s. In another terminal:\n\n"
         f"  . {app}\n"
-        "  echo '+447700900123' | pdvault tokenize --class phone --subject customer-17 --purpose support\n"
+        f"  echo '+447700900123' | {pdvault} tokenize --class phone --subject customer-17 --purpose support\n"
         f"  . {support}\n"
-        "  pdvault reveal TOKEN --purpose support                 # masked\n"
-        "  pdvault reveal TOKEN --purpose support --form plain    # denied\n"
+        f"  {pdvault} reveal TOKEN --purpose support                 # masked\n"
+        f"  {pdvault} reveal TOKEN --purpose support --form plain    # denied\n"
         f"  . {payout}\n"
-        "  pdvault reveal TOKEN --purpose support --form plain\n"
+        f"  {pdvault} reveal TOKEN --purpose support --form plain\n"
         f"  . {auditor}\n"
-        "  pdvault audit timeline --subject-id customer-17        # who saw whose data, when and why\n\n"
+        f"  {pdvault} audit timeline --subject-id customer-17        # who saw whose data, when and why\n\n"
         f"{_short(vault.faults_file)} switches faults on while it runs. Ctrl-C ends it."
     )
+
+
+def _typed() -> str:
+    """This program as it can be typed here: somebody who called it by its path may not have it on theirs."""
+    return "pdvault" if shutil.which("pdvault") else _short(Path(sys.argv[0]).absolute())
 
 
 def _short(path: Path) -> str:

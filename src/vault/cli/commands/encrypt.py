@@ -15,6 +15,7 @@ from vault.cli.parameters import ValueCommand
 
 
 @click.command(
+    short_help="Encrypt a value, or those of a table, to keep them yourself.",
     cls=ValueCommand,
     epilog=options.examples(
         "echo '+447700900123' | pdvault encrypt --class phone --subject customer-17 --purpose support",
@@ -24,7 +25,7 @@ from vault.cli.parameters import ValueCommand
         "  --associated-data-column id --purpose support",
     ),
 )
-@click.option("--class", "data_class", metavar="CLASS", help="The value's data class, such as phone.")
+@click.option("--class", "data_class", metavar="CLASS", help="The value's data class, such as phone: `pdvault classes` lists them.")
 @click.option("--subject", metavar="ID", help="Whom it is about: your own opaque name of the person, no personal value.")
 @click.option("--value-file", type=options.READABLE, help="Where the value is, if not on stdin.")
 @click.option("--bytes", "as_bytes", is_flag=True, help="Take the input as bytes, as it is: for classes such as face_template.")

@@ -21,10 +21,11 @@ _LOOK_S = 1.0
 
 
 @click.command(
+    short_help="Destroy a subject's keys, and so its data in every copy.",
     epilog=options.examples(
         "pdvault erase --subject customer-17 --out customer-17.receipt.json --purpose erasure --reference T-4711",
         "pdvault erase --subject customer-17 --out again.json --purpose erasure --request-id 0b5c… --yes   # the same one again",
-    )
+    ),
 )
 @click.option("--subject", metavar="ID", required=True, help="Who: your own opaque name of the person, no personal value.")
 @click.option("--out", type=options.NEW_FILE, required=True, help="Where to write the receipt. Must not exist.")

@@ -37,7 +37,10 @@ def erasure() -> None:
     """Receipts of erasures: get them, verify them, show them."""
 
 
-@erasure.command(epilog=options.examples("pdvault erasure receipt 7a1c… --own first.json --out whole.json --purpose erasure"))
+@erasure.command(
+    short_help="Get a receipt again, with what the log proves by now.",
+    epilog=options.examples("pdvault erasure receipt 7a1c… --own first.json --out whole.json --purpose erasure"),
+)
 @click.argument("uid", type=_UID)
 @click.option("--out", type=options.NEW_FILE, required=True, help="Where to write it. Must not exist.")
 @click.option("--own", type=options.READABLE, help="The receipt that `erase` wrote: the new one then says whom it is about.")
@@ -58,7 +61,10 @@ def receipt(uid: bytes, out: Path, own: Path | None, calling: Calling, output: s
     emit(output, [receipt_words.row(found, out)])
 
 
-@erasure.command(epilog=options.examples("pdvault erasure check 7a1c… --purpose erasure"))
+@erasure.command(
+    short_help="Have the vault look again whether anything is left.",
+    epilog=options.examples("pdvault erasure check 7a1c… --purpose erasure"),
+)
 @click.argument("uid", type=_UID)
 @calling_options
 @options.output_option
@@ -115,10 +121,11 @@ def verify(
 
 
 @erasure.command(
+    short_help="Show what a receipt says, in plain words or as a page.",
     epilog=options.examples(
         "pdvault erasure show customer-17.receipt.json",
         'pdvault erasure show customer-17.receipt.json --html --log-key "$KEY" > receipt.html',
-    )
+    ),
 )
 @click.argument("file", type=options.READABLE)
 @click.option("--html", "as_page", is_flag=True, help="As a page to show or to print, for the person it is about.")

@@ -9,7 +9,11 @@ from vault.cli import options
 from vault.cli.output import say
 
 
-@click.command("key-worker", epilog=options.examples("pdvault key-worker --config key-worker.toml"))
+@click.command(
+    "key-worker",
+    short_help="Run what was asked for of keys: rotate, re-key, destroy.",
+    epilog=options.examples("pdvault key-worker --config key-worker.toml"),
+)
 @options.config_option
 def key_worker(config_file: Path) -> None:
     """Run what was asked for of tenants' keys: rotations, re-keying, destruction.

@@ -24,7 +24,7 @@ Emergency:  seal, unseal
 destroy and unseal take a second security officer: pdvault approval. Role: security_officer."""
 
 
-@click.group(epilog=_EPILOG)
+@click.group(short_help="A tenant's keys: status, rotation, destruction, sealing.", epilog=_EPILOG)
 def keys() -> None:
     """A tenant's keys: what they are and what hangs on them, their rotation, their end, and the end of all service."""
 
@@ -34,10 +34,11 @@ for _command in (rotate, rekey, destroy, operations, wait, pause, resume, cancel
 
 
 @keys.command(
+    short_help="Tell the tenant's keys, what hangs on each, what is due.",
     epilog=options.examples(
         "pdvault keys status --purpose review",
         "pdvault keys status --purpose review -o json | jq .is_overdue",
-    )
+    ),
 )
 @calling_options
 @options.output_option
@@ -49,11 +50,12 @@ def status(calling: Calling, output: str | None) -> None:
 
 
 @keys.command(
+    short_help="Tell or set how often keys rotate and how long copies live.",
     epilog=options.examples(
         "pdvault keys schedule --purpose policy",
         "pdvault keys schedule --rotate-every 90d --restore-window 35d --kms-snapshots 14d --purpose policy",
         "pdvault keys schedule --never --purpose policy",
-    )
+    ),
 )
 @click.option("--rotate-every", type=Duration(), help="Rotate so often by itself: at least 1d.")
 @click.option("--never", is_flag=True, help="Never rotate by itself.")
@@ -86,7 +88,10 @@ def schedule(
     emit(output, [schedule_fields(found)])
 
 
-@keys.command(epilog=options.examples("pdvault keys seal --purpose incident --reference INC-4711"))
+@keys.command(
+    short_help="End all service of the tenant, with the next call.",
+    epilog=options.examples("pdvault keys seal --purpose incident --reference INC-4711"),
+)
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @calling_options
 def seal(yes: bool, calling: Calling) -> None:
@@ -103,10 +108,11 @@ def seal(yes: bool, calling: Calling) -> None:
 
 
 @keys.command(
+    short_help="Ask for service again; begin it once that is approved.",
     epilog=options.examples(
         "pdvault keys unseal --purpose incident",
         "pdvault keys unseal --approval 0d9d5a9e6f0c4b0e8a5e0c7d1f0b6a11 --purpose incident",
-    )
+    ),
 )
 @click.option("--approval", "uid", type=APPROVAL_UID, metavar="APPROVAL", help="The approval, once another has given it.")
 @calling_options

@@ -30,10 +30,11 @@ def _work_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(
+    short_help="Make new keys, and move everything live over to them.",
     epilog=options.examples(
         "pdvault keys rotate --purpose rotation",
         "pdvault keys rotate --max-rows-per-second 500 --detach --purpose rotation",
-    )
+    ),
 )
 @_work_options
 @calling_options
@@ -49,10 +50,11 @@ def rotate(max_rows_per_second: int, detach: bool, calling: Calling, output: str
 
 
 @click.command(
+    short_help="Give one subject, or all, new keys.",
     epilog=options.examples(
         "pdvault keys rekey --subject customer-17 --purpose incident",
         "pdvault keys rekey --all --max-rows-per-second 500 --purpose incident",
-    )
+    ),
 )
 @click.option("--subject", metavar="ID", help="Only this subject.")
 @click.option("--all", "everybody", is_flag=True, help="All subjects.")
@@ -71,11 +73,12 @@ def rekey(
 
 
 @click.command(
+    short_help="End all KEK versions before KEEP_FROM, for ever.",
     epilog=options.examples(
         "pdvault keys destroy 3 --purpose horizon",
         f"pdvault keys destroy 3 --approval {_NAME} --purpose horizon",
         f'pdvault keys destroy 3 --approval {_NAME} --confirm "acme 3" --purpose horizon',
-    )
+    ),
 )
 @click.argument("keep_from", type=click.IntRange(2))
 @click.option("--approval", "uid", type=APPROVAL_UID, metavar="APPROVAL", help="The approval, once another has given it.")
@@ -101,7 +104,7 @@ def destroy(keep_from: int, uid: bytes | None, confirm: str | None, calling: Cal
     followed(calling, begun.name, output)
 
 
-@click.command(epilog=options.examples("pdvault keys operations --purpose review"))
+@click.command(short_help="List long work, newest first.", epilog=options.examples("pdvault keys operations --purpose review"))
 @calling_options
 @options.output_option
 def operations(calling: Calling, output: str | None) -> None:

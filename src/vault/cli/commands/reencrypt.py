@@ -15,6 +15,7 @@ from vault.cli.parameters import ValueCommand
 
 
 @click.command(
+    short_help="Move ciphertexts to their subjects' newest keys.",
     cls=ValueCommand,
     epilog=options.examples(
         "pdvault reencrypt pdv1.AQFE... --purpose rotation",

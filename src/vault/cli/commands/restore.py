@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vault.backup.reconcile import Reconciled
 
 
-@click.group()
+@click.group(short_help="What comes after a backup was restored.")
 def restore() -> None:
     """What comes after `pdvault backup restore`, or after a database was put back to an earlier state by other means."""
 
@@ -37,10 +37,11 @@ def reconcile(config_file: Path, output: str | None) -> None:
 
 
 @restore.command(
+    short_help="Say what lost leaves said, from a bundle.",
     epilog=options.examples(
         "pdvault restore lost bundle.zip --from 1207 --config restored.toml -o table",
         "pdvault restore lost bundle.zip.age --identity auditor.key --from 1207 --config restored.toml",
-    )
+    ),
 )
 @click.argument("bundle", type=options.READABLE)
 @click.option("--from", "start", type=click.IntRange(0), required=True, help="The first lost leaf, as `reconcile` said it.")

@@ -17,6 +17,7 @@ _BATCH = 100
 
 
 @click.command(
+    short_help="Get values back from tokens: masked by default.",
     cls=ValueCommand,
     epilog=options.examples(
         "pdvault reveal pho_... --purpose support",

@@ -28,7 +28,7 @@ Hold:      hold, release
 A person's every name leads to the same data. To erase one: pdvault erase."""
 
 
-@click.group(epilog=_EPILOG)
+@click.group(short_help="The people that data is about: names, restrictions, holds.", epilog=_EPILOG)
 def subject() -> None:
     """The people that data is about: their names, whether their data may be used, what keeps them from being erased."""
 
@@ -40,7 +40,10 @@ def _named(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-@subject.command(epilog=options.examples("pdvault subject register --subject customer-17 --alias crm-0042 --purpose onboarding"))
+@subject.command(
+    short_help="Make a subject before any value is stored, or find it.",
+    epilog=options.examples("pdvault subject register --subject customer-17 --alias crm-0042 --purpose onboarding"),
+)
 @_named
 @click.option("--alias", "aliases", metavar="ID", multiple=True, help="Another name that shall lead to it. May be repeated.")
 @calling_options
@@ -94,7 +97,10 @@ def link(name: str, alias: str, calling: Calling, output: str | None) -> None:
     emit(output, [{"subject": name, "alias": alias}])
 
 
-@subject.command(epilog=options.examples("pdvault subject unlink --alias crm-0042 --purpose onboarding"))
+@subject.command(
+    short_help="Take a linked name away again.",
+    epilog=options.examples("pdvault subject unlink --alias crm-0042 --purpose onboarding"),
+)
 @click.option("--alias", metavar="ID", required=True, help="The name, as it was linked.")
 @calling_options
 @options.output_option
@@ -105,7 +111,10 @@ def unlink(alias: str, calling: Calling, output: str | None) -> None:
     emit(output, [{"unlinked": alias}])
 
 
-@subject.command(epilog=options.examples("pdvault subject restrict --subject customer-17 --purpose complaint --reference T-4711"))
+@subject.command(
+    short_help="Keep a subject's data from being used.",
+    epilog=options.examples("pdvault subject restrict --subject customer-17 --purpose complaint --reference T-4711"),
+)
 @_named
 @calling_options
 @options.output_option

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 
-@click.group()
+@click.group(short_help="The vault's customers, each with keys, log and CAs of its own.")
 def tenant() -> None:
     """The vault's customers: each with its own keys, log, principals and issuing CAs."""
 
@@ -80,6 +80,7 @@ def trust(name: str, ca_files: tuple[Path, ...], config_file: Path, output: str 
 
 @tenant.command(
     "import-kek",
+    short_help="Bring the next version of a tenant's own KEK.",
     epilog=options.examples("pdvault tenant import-kek 0b9cf1d2a3e44f5a8b7c6d5e4f3a2b1c --kek acme-2.kek --config key-worker.toml"),
 )
 @click.argument("uid", type=HexUid("as `pdvault tenant list` prints it"))
@@ -102,6 +103,7 @@ def import_kek(uid: bytes, kek_file: Path, config_file: Path, output: str | None
 
 @tenant.command(
     "log-key",
+    short_help="Print the key of a tenant's audit log, to be published.",
     epilog=options.examples(
         "pdvault tenant log-key acme > acme.vkey",
         "pdvault tenant log-key system",

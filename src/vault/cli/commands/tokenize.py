@@ -25,7 +25,7 @@ from vault.cli.parameters import Duration, Uuid, ValueCommand
         "  --column phone=phone --column id_card=cn_resident_id --purpose support",
     ),
 )
-@click.option("--class", "data_class", metavar="CLASS", help="The value's data class, such as phone.")
+@click.option("--class", "data_class", metavar="CLASS", help="The value's data class, such as phone: `pdvault classes` lists them.")
 @click.option("--subject", metavar="ID", help="Whom it is about: your own opaque name of the person, no personal value.")
 @click.option("--value-file", type=options.READABLE, help="Where the value is, if not on stdin.")
 @click.option("--bytes", "as_bytes", is_flag=True, help="Take the input as bytes, as it is: for classes such as face_template.")
