@@ -11,6 +11,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+import grpc
 import pytest
 import sqlalchemy as sa
 import structlog
@@ -41,6 +42,13 @@ def take_overs_are_waited_for() -> None:
 def transactions_may_take_long() -> None:
     """As the machine may be busy with other tests; that too long ones are not committed is shown with a limit of the test's own."""
     runner.MAX_TRANSACTION_S = PATIENCE_S
+
+
+@pytest.fixture(scope="session", autouse=True)
+def grpc_stays() -> Iterator[None]:
+    """With its last object, gRPC ends, and begins anew with the next: not in the middle of a run, where tests may leave some."""
+    with grpc.insecure_channel("127.0.0.1:1"):  # nobody calls on it, so it does not connect
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -148,6 +148,7 @@ class Server:
     def __init__(self, vault: Vault, prelude: str = "") -> None:
         """Start and wait until it takes calls; ``prelude`` is Python run in the process first, to inject faults."""
         self.vault = vault
+        self._channels: list[grpc.Channel] = []
         self.log = vault.folder / "server.log"
         with self.log.open("ab") as log:
             self.process = nursery().fork(vault.folder / "vault.toml", log.fileno(), prelude)
@@ -163,6 +164,8 @@ class Server:
             self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+        for channel in self._channels:  # one that is only forgotten goes on until somebody collects what of it is left
+            channel.close()
 
     def stop(self) -> int:
         """End it as an operator does; its exit code."""
@@ -180,10 +183,13 @@ class Server:
         return str(next(line["metrics"] for line in reversed(lines) if "metrics" in line))
 
     def channel(self, client: Issued | None, **options: Any) -> grpc.Channel:
-        """A channel with a client's certificate, or with none."""
+        """A channel with a client's certificate, or with none; closed at the server's end."""
         pair = (client.key_pem, client.certificate_pem) if client else (None, None)
         credentials = grpc.ssl_channel_credentials(self.vault.server_ca.certificate_pem, *pair)
-        return grpc.secure_channel(self.address, credentials, options=[*options.items(), ("grpc.enable_retries", 0)])
+        self._channels.append(
+            grpc.secure_channel(self.address, credentials, options=[*options.items(), ("grpc.enable_retries", 0)])
+        )
+        return self._channels[-1]
 
     def caller(self, who: str = "all", tenant: str = "acme") -> "Caller":
         """Somebody who calls."""

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -125,9 +126,13 @@ class Desk:
 
     def last_event(self, tenant: str) -> audit_pb2.AuditEvent:
         """The newest event of a log that is no boot's."""
+        return self.last_events(tenant, 1)[0]
+
+    def last_events(self, tenant: str, count: int) -> list[audit_pb2.AuditEvent]:
+        """The newest events of a log that are no boot's, in their order."""
         self.integrate()
-        events = [event_of(row) for row in self.entries(tenant)]
-        return next(event for event in reversed(events) if not event.action.startswith("Boot"))
+        newest_first = (event_of(row) for row in reversed(self.entries(tenant)))
+        return list(islice((event for event in newest_first if not event.action.startswith("Boot")), count))[::-1]
 
     def call(self, request: Message, who: str, tenant: str) -> Call:
         """The call that a request begins with."""

@@ -28,6 +28,13 @@ from vault.v1.audit_service_pb2 import (
     TailResponse,
 )
 
+QUICKLY = """
+from vault.server import serve
+from vault.server.streams import recheck, tail
+serve.REFRESH_S = recheck.EVERY_S = tail.HEARTBEAT_S = 0.5
+"""
+"""What is looked at every few seconds is looked at more often."""
+
 
 @pytest.fixture(scope="module")
 def vault(tmp_path_factory: pytest.TempPathFactory, new_vault: NewVault) -> Vault:
@@ -36,7 +43,7 @@ def vault(tmp_path_factory: pytest.TempPathFactory, new_vault: NewVault) -> Vaul
 
 @pytest.fixture(scope="module")
 def server(vault: Vault) -> Iterator[Server]:
-    with Server(vault) as served:
+    with Server(vault, QUICKLY) as served:
         yield served
 
 
@@ -70,7 +77,7 @@ def auditor(server: Server, tenant: str = "acme") -> Wire:
 
 
 def trusted(server: Server, tenant: str, until) -> Wire:
-    """An auditor of a tenant that was made while the server runs: it reads CAs anew every few seconds."""
+    """An auditor of a tenant that was made while the server runs: it reads CAs anew from time to time."""
 
     def connects() -> Wire | None:
         wire = auditor(server, tenant)
@@ -289,7 +296,7 @@ def test_tails_end_with_the_server_and_say_so(tmp_path_factory: pytest.TempPathF
 
 
 def test_a_tail_lives_as_long_as_the_database_answers(server: Server) -> None:
-    """A sign of life comes at least every ten seconds or so, with how far the log has been read."""
+    """A sign of life comes from time to time, with how far the log has been read."""
     with auditor(server).stream(tail(filter=EventFilter(action="Nothing"))) as messages:
         first, second = next(messages), next(messages)
     assert not first.entries

@@ -19,7 +19,7 @@ class Wire:
     def __init__(self, server: Server, client: Issued) -> None:
         self.channel = server.channel(client)
 
-    def ask(self, request: Message, *, timeout: float | None = 20.0) -> Any:
+    def ask(self, request: Message, *, timeout: float | None = 60.0) -> Any:
         """The response to a request."""
         name = _name(request)
         raw = self.channel.unary_unary(f"/vault.v1.AuditService/{name}")(request.SerializeToString(), timeout=timeout)
