@@ -10,9 +10,13 @@ import sys
 import uuid
 from base64 import b64decode
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from tests.cli.conftest import Result, Served
 
 VALUE = b"+447700900123"
@@ -248,3 +252,48 @@ def test_on_a_terminal_a_value_is_asked_for_and_not_shown(served: Served, subjec
     assert re.search(rb"pho_[0-9A-Z]{27}", shown)
     assert b"data_class" in shown
     assert VALUE not in shown
+
+
+def test_data_classes_are_listed_for_everybody(served: Served) -> None:
+    for principal in ("app", "auditor"):
+        found = {row["data_class"]: row for row in served(principal, "classes").rows}
+        assert (found["phone"]["searchable"], found["phone"]["partial_forms"]) == (True, ["country", "last4"])
+        assert found["face_template"]["kind"] == "bytes"
+
+
+def test_an_address_without_a_port_is_refused_and_no_port_is_guessed(served: Served) -> None:
+    refused = served("app", "classes", "--address", "localhost")
+    assert refused.code == 1
+    assert "localhost has no port" in refused.err
+
+
+def test_a_key_that_everybody_can_read_is_warned_of_in_one_line(served: Served, tmp_path: Path) -> None:
+    key = tmp_path / "app.key"
+    key.write_bytes(Path(served.vault.environment("app", served.address)["PDVAULT_KEY"]).read_bytes())
+    key.chmod(0o644)
+    done = served("app", "classes", "--key", key)
+    assert done.code == 0
+    assert done.err == f"Warning: every user of this machine can read key_file {key}: chmod 600 it\n"
+
+
+def test_a_certificate_that_has_expired_is_told_apart_from_others_that_are_refused(served: Served, tmp_path: Path) -> None:
+    old = tmp_path / "old.pem"
+    old.write_bytes(_expired(served.vault.folder))
+    refused = served("app", "classes", "--cert", old)
+    assert refused.code == 2
+    assert f"{old} expired on " in refused.err
+    assert "[UNAVAILABLE, request " in refused.err
+
+
+def _expired(vault: Path) -> bytes:
+    """The certificate of the principal app, as it was until yesterday."""
+    ca = x509.load_pem_x509_certificate((vault / "tenant-ca.pem").read_bytes())
+    key = serialization.load_pem_private_key((vault / "tenant-ca.key").read_bytes(), None)
+    app = x509.load_pem_x509_certificate((vault / "clients" / "app.pem").read_bytes())
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    end = datetime.now(UTC) - timedelta(days=1)
+    made = x509.CertificateBuilder().issuer_name(ca.subject).subject_name(app.subject).public_key(app.public_key())
+    made = made.serial_number(x509.random_serial_number()).not_valid_before(end - timedelta(days=1)).not_valid_after(end)
+    for extension in app.extensions:
+        made = made.add_extension(extension.value, extension.critical)
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

@@ -65,6 +65,13 @@ def test_a_text_that_is_no_ciphertext_is_refused_here_and_not_repeated(served: S
     assert text not in refused.err.replace('"pdv1."', "")
 
 
+def test_which_line_is_no_ciphertext_is_said_before_any_is_sent(served: Served) -> None:
+    (made,) = served("app", "encrypt", "--class", "phone", "--subject", "customer-17", stdin=VALUE.encode()).rows
+    refused = served("support", "decrypt", stdin=f"{made['ciphertext']}\npdv1.AQFE...\n".encode())
+    assert (refused.code, refused.out) == (1, "")
+    assert "line 2: " in refused.err
+
+
 def test_nothing_to_do_is_said(served: Served) -> None:
     assert "at least one ciphertext" in served("support", "decrypt").err
     assert "--class and --subject" in served("app", "encrypt", "--class", "phone").err

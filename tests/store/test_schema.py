@@ -72,7 +72,9 @@ def test_servers_ask_for_the_version_of_the_newest_migration() -> None:
     assert ScriptDirectory(str(folder)).get_current_head() == schema.VERSION
 
 
-@pytest.mark.parametrize(("found", "named"), [("9999", "9999"), ("two", "0003, 9999"), (None, "none"), ("table gone", "none")])
+@pytest.mark.parametrize(
+    ("found", "named"), [("9999", "schema 9999"), ("two", "schema 0003, 9999"), (None, "no schema"), ("table gone", "no schema")]
+)
 def test_a_server_refuses_a_schema_that_it_does_not_know(open_vault: Inside, found: str | None, named: str) -> None:
     with open_vault.engine.begin() as connection:
         if found == "table gone":
@@ -93,7 +95,7 @@ def test_a_server_refuses_a_schema_that_it_does_not_know(open_vault: Inside, fou
             connection.exec_driver_sql("DELETE FROM alembic_version")
             connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('0003')")
     assert refusal.value.reason_name == "SCHEMA_UNKNOWN"
-    assert f"schema {named}" in refusal.value.message
+    assert named in refusal.value.message
     open_vault.node.check()
 
 

@@ -111,7 +111,7 @@ def check(engine: sa.Engine) -> None:
     if found is None:
         raise VaultError(
             common_pb2.ERROR_REASON_SCHEMA_UNKNOWN,
-            "there is no vault in this database: make one with `pdvault init`, or name the right database in the configuration",
+            "the database has no schema of a vault: make a vault with `pdvault init`, or name the right database",
         )
     if found != VERSION:
         raise VaultError(
