@@ -126,7 +126,7 @@ def restore(file: Path, identities: tuple[Path, ...], config_file: Path, output:
             version = run(node.engine, node.key_manager, archive, tell)
     say("Restored. The vault serves nothing until you run `pdvault restore reconcile` with the same configuration.")
     if config.database.sqlite_file is None:
-        say("Give the server's roles their rights in the new database: `pdvault db upgrade --grant-to ... --grant-log-to ...`.")
+        say("Give each role its rights there: `pdvault db upgrade --grant-to ... --grant-log-to ... --grant-keys-to ...`.")
     emit(output, [{**_said(archive.manifest), "schema": version}])
 
 

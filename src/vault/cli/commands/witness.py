@@ -76,7 +76,7 @@ def witness(
             app = serving.application(Witness(key, remembered, known, say), say)
 
             def ready(bound: int) -> None:
-                say(f"Ready: witnessing {len(known)} logs at {host}:{bound}.")
+                say(f"Ready: witnessing {len(known)} {'log' if len(known) == 1 else 'logs'} at {host}:{bound}.")
                 emit(output, [{"vkey": key.verifier.vkey, "address": f"{host}:{bound}"}])
 
             asyncio.run(serving.serve(app, host.strip("[]"), int(port), tls, ready))

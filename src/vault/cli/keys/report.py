@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 _ENDS = (
-    *("kek_version", "retired_epochs", "retired_index_keys", "left", "destroyed_kek_versions"),
+    *("kek_version", "retired_epochs", "retired_index_keys", "left", "field_keys_kept", "destroyed_kek_versions"),
     *("horizons_reached", "altered_subjects", "late_subjects", "error"),
 )
 
@@ -84,6 +84,7 @@ def _operation(operation: "Operation") -> Fields:
         "retired_epochs": list(attested.retired_epochs) if attested else None,
         "retired_index_keys": list(attested.retired_index_keys) if attested else None,
         "left": sum(attested.left.values()) if attested else None,
+        "field_keys_kept": attested.done.get("field_keys_kept", 0) if attested else None,
         "destroyed_kek_versions": list(attested.destroyed_kek_versions) if attested else None,
         "horizons_reached": attested.horizons_reached if attested else None,
         "altered_subjects": [uid.hex() for uid in attested.altered_subjects] if attested else None,
