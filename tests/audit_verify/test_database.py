@@ -21,9 +21,9 @@ from vault.audit.events import Caller, Draft
 from vault.cli.audit.database_items import ItemTables
 from vault.cli.audit.database_rows import Findings
 from vault.store import tables as t
+from vault.store.clock import now_us
 from vault.store.log import facets
 from vault.store.log.rows import PendingRow
-from vault.store.queries import now_us
 from vault.store.writes import insert
 from vault.v1 import audit_pb2, common_pb2
 

@@ -20,10 +20,10 @@ from vault.audit.remembered import Memory
 from vault.audit.verify import verify
 from vault.cli.audit.database import Compared, Comparison
 from vault.store import tables as t
+from vault.store.clock import now_us
 from vault.store.log.chains import Trouble
 from vault.store.log.integrator import Integrator
 from vault.store.log.lease import Lease
-from vault.store.queries import now_us
 
 
 @dataclass

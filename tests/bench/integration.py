@@ -30,11 +30,11 @@ from vault.server.keeping.metrics import LogMetrics
 from vault.server.lane import Lane
 from vault.server.metrics import Metrics
 from vault.store import tables as t
+from vault.store.clock import now_us
 from vault.store.log.chains import Trouble
 from vault.store.log.integrator import Integrator
 from vault.store.log.lease import Lease
 from vault.store.log.rows import PendingRow
-from vault.store.queries import now_us
 from vault.store.writes import insert
 from vault.v1 import audit_pb2, common_pb2
 

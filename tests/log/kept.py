@@ -14,11 +14,11 @@ from vault.audit.chain import Chain, Commit, Leaf, announcement
 from vault.audit.events import Caller, Draft
 from vault.server.node import Node
 from vault.store import tables as t
+from vault.store.clock import now_us
 from vault.store.log.chains import Trouble
 from vault.store.log.integrator import Integrator
 from vault.store.log.lease import Lease
 from vault.store.log.rows import PendingRow
-from vault.store.queries import now_us
 from vault.store.writes import insert
 from vault.v1 import audit_pb2, common_pb2
 

@@ -15,9 +15,9 @@ from vault.errors import VaultError
 from vault.kms.key_manager import KmsUnavailableError
 from vault.server.keeping.assembly import keeping_logs
 from vault.store import tables as t
+from vault.store.clock import now_us
 from vault.store.log.committed import CommittedLeaves, Due
 from vault.store.log.gate import LogGate
-from vault.store.queries import now_us
 
 AGE_S = 12.0
 UID = bytes(16)

@@ -7,8 +7,8 @@ import pytest
 from tests.log.kept import Kept, Writer
 
 from vault.store import tables as t
+from vault.store.clock import now_us
 from vault.store.log.lease import NAME
-from vault.store.queries import now_us
 
 COMMITS = 60
 WRITERS = 3

@@ -10,7 +10,7 @@ from vault.keys.schedule import LONGEST_S
 from vault.server.key_worker import forgetting
 from vault.server.key_worker.remembered import Remembered
 from vault.store import tables as t
-from vault.store.queries import now_us
+from vault.store.clock import now_us
 from vault.store.rows import UNKNOWN_S
 
 _US = 1_000_000

@@ -10,7 +10,7 @@ from tests.use_cases.inside import Inside
 from vault.kms.key_manager import KmsUnavailableError
 from vault.server.key_worker import worker as working
 from vault.store import tables as t
-from vault.store.queries import now_us
+from vault.store.clock import now_us
 from vault.store.rotation.progress import LEASE_US, NotOursError, Pace
 from vault.v1 import key_service_pb2 as v1
 

@@ -13,8 +13,8 @@ from tests.use_cases.requests import new_email, new_subject, tokenize
 
 from vault.server.key_worker.held_operation import HeldOperation
 from vault.server.key_worker.rekey import Rekey
-from vault.store import queries_everything
 from vault.store import tables as t
+from vault.store.reading import whole_subjects
 from vault.store.rotation.progress import take
 from vault.v1 import key_service_pb2 as v1
 
@@ -26,7 +26,7 @@ def test_no_statement_of_it_walks_through_a_tenants_rows(
     new_vault: NewVault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As SQLite plans each, without knowing how many rows there are: whole subjects and parts of one alike."""
-    monkeypatch.setattr(queries_everything, "MAX_ITEMS", 2)
+    monkeypatch.setattr(whole_subjects, "MAX_ITEMS", 2)
     seen: dict[str, Any] = {}
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, is_many: bool) -> None:

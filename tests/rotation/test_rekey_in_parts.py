@@ -8,8 +8,8 @@ from tests.rotation.works import ask_rekey, begin_rotation, phases, rekeyed_by_a
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import delete, new_email, new_subject, reveal, search, tokenize, tokens_of, update
 
-from vault.store import queries_everything
 from vault.store import tables as t
+from vault.store.reading import whole_subjects
 from vault.store.reads import STORE
 from vault.v1 import audit_pb2, subject_service_pb2
 from vault.v1 import key_service_pb2 as v1
@@ -20,8 +20,8 @@ ITEMS = 7
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A part has two items, and passes by no more than three."""
-    monkeypatch.setattr(queries_everything, "MAX_ITEMS", 2)
-    monkeypatch.setattr(queries_everything, "MAX_PASSED", 3)
+    monkeypatch.setattr(whole_subjects, "MAX_ITEMS", 2)
+    monkeypatch.setattr(whole_subjects, "MAX_PASSED", 3)
 
 
 class Rich:
@@ -170,8 +170,8 @@ def test_a_part_has_no_more_bytes_than_it_may_have_and_one_item_at_least(
     open_vault: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rich = Rich(open_vault)
-    monkeypatch.setattr(queries_everything, "MAX_ITEMS", 1000)
-    monkeypatch.setattr(queries_everything, "MAX_BYTES", 1)
+    monkeypatch.setattr(whole_subjects, "MAX_ITEMS", 1000)
+    monkeypatch.setattr(whole_subjects, "MAX_BYTES", 1)
     name = ask_rekey(open_vault, rich.name)
     under = []
     for _ in rekeying(open_vault):

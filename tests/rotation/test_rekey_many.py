@@ -23,9 +23,10 @@ from tests.use_cases.requests import delete, new_email, new_subject, reveal, tok
 
 from vault.server.key_worker.desk import by_lane
 from vault.server.key_worker.rekey_place import RekeyPlace, UnderWay
-from vault.store import queries_everything, runner
+from vault.store import runner
 from vault.store import tables as t
 from vault.store.faults import SlowTransactionError
+from vault.store.reading import whole_subjects
 from vault.store.reads import FIELD, STORE
 from vault.store.rotation import progress, to_rekey
 from vault.store.rotation.progress import NotOursError
@@ -149,7 +150,7 @@ def test_whoever_runs_calls_is_told_what_each_weighs(many: Many) -> None:
 def test_however_often_it_is_cut_off_each_subject_begins_once(
     many: Many, monkeypatch: pytest.MonkeyPatch, *, is_noted: bool
 ) -> None:
-    monkeypatch.setattr(queries_everything, "MAX_ITEMS", 2)
+    monkeypatch.setattr(whole_subjects, "MAX_ITEMS", 2)
     name, real = ask_rekey(many.inside), progress.advance
     notes: list[Any] = []
 
@@ -214,7 +215,7 @@ def test_one_that_takes_too_long_is_tried_with_fewer_items(many: Many, monkeypat
         monkeypatch,
         lambda writes: sum(isinstance(old, ItemRow) and old.subject_uid == slow for old, _ in writes.replaced) > 1,
     )
-    monkeypatch.setattr(queries_everything, "MAX_ITEMS", 10)
+    monkeypatch.setattr(whole_subjects, "MAX_ITEMS", 10)
     attestation = rekeyed_by_another(many.inside, ask_rekey(many.inside))
     assert not attestation.late_subjects
     assert attestation.done["subjects_rekeyed"] == len(many.uids)

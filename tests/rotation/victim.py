@@ -16,7 +16,7 @@ from vault.kms.local.administrator import LocalAdministrator
 from vault.server import config
 from vault.server.key_worker import worker as working
 from vault.server.node import Node
-from vault.store import queries_everything
+from vault.store.reading import whole_subjects
 
 
 class Points:
@@ -36,7 +36,7 @@ class Points:
 def main(folder: Path, fatal: int) -> None:
     """Run all operations, or as far as the fatal point lets."""
     working.BATCH = 3  # so that a few people make many steps
-    queries_everything.MAX_ITEMS = 1  # and are re-keyed in parts
+    whole_subjects.MAX_ITEMS = 1  # and are re-keyed in parts
     points = Points(fatal)
     for name in ("rotate", "suspend_before", "destroy_before"):
         _surround(name, points)

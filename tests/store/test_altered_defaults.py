@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
+from vault.store.clock import now_us
 from vault.store.engine import postgres
-from vault.store.queries import now_us
 
 DEFAULTS = {
     "search_path": "shadow, public, pg_catalog",

@@ -15,8 +15,8 @@ from vault.backup.unload import count, unload
 from vault.errors import VaultError
 from vault.store import schema
 from vault.store import tables as t
+from vault.store.clock import now_us
 from vault.store.engine import reading
-from vault.store.queries import now_us
 from vault.v1 import common_pb2
 
 PART_BYTES = 16 * 1024 * 1024

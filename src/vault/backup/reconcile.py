@@ -23,12 +23,12 @@ from vault.backup.restored_log import PATIENCE_S, RestoredLog, read_restored
 from vault.errors import VaultError
 from vault.kms.key_manager import AnchorMovedError, KeyManager
 from vault.store import tables as t
+from vault.store.clock import now_us
 from vault.store.engine import reading
 from vault.store.key_loader import load_authority
 from vault.store.log.chains import Trouble
 from vault.store.log.check import check_log
 from vault.store.log.rows import LogRow, PendingRow
-from vault.store.queries import now_us
 from vault.store.returned import are_under_way, come_back
 from vault.store.writes import insert
 from vault.subjects.destroyed_note import read_notes

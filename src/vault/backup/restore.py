@@ -20,8 +20,8 @@ from vault.kms.key_manager import Anchored, KeyManager, KmsDeniedError, KmsInteg
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX
 from vault.store import schema
 from vault.store import tables as t
+from vault.store.clock import now_us
 from vault.store.log.check import verify_log
-from vault.store.queries import now_us
 from vault.store.rows import RestorationRow
 from vault.store.writes import insert
 from vault.v1 import common_pb2

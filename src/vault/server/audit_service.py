@@ -25,7 +25,7 @@ from vault.store.faults import DATABASE_ERRORS, translate
 from vault.store.log import cosignatures
 from vault.store.log.queries import LogQueries, sizes
 from vault.store.log.rows import CosignatureRow
-from vault.store.queries import fetch
+from vault.store.reading.group import fetch
 from vault.store.reads import Head, Reads, Rows
 from vault.v1 import audit_service_pb2 as v1
 from vault.v1 import common_pb2

@@ -11,9 +11,9 @@ from sqlcipher3 import dbapi2 as sqlcipher
 
 from vault.kms.tenant_keys import Authority
 from vault.store import tables as t
+from vault.store.clock import now_us
 from vault.store.engine import BUSY_S, reading
 from vault.store.erasing import rows_left
-from vault.store.queries import now_us
 from vault.store.rows import ErasureRow, OperationRow
 from vault.store.sealing import check
 from vault.store.states import ErasureState, OperationKind, OperationState, TenantState

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from vault.kms.tenant_keys import EPOCH
 from vault.store import tables as t
+from vault.store.clock import now_us
 from vault.store.engine import reading
 from vault.store.hanging import ALIASES, ITEMS, SUBJECT_KEYS, SUBJECTS, Hanging
-from vault.store.queries import now_us
-from vault.store.queries_key_work import key_rows
+from vault.store.reading.key_work import key_rows
 from vault.store.rows import LIVE_STATES, TenantKeyRow
 from vault.store.states import OperationKind, TenantState
 

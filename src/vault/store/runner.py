@@ -20,6 +20,7 @@ from vault.audit.chain import MAX_SKEW_S, Chain
 from vault.audit.events import Draft
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeyCache, KeysMissingError, TenantKeys
+from vault.store.clock import now_us
 from vault.store.faults import (
     DATABASE_ERRORS,
     ClockSkewError,
@@ -31,7 +32,8 @@ from vault.store.faults import (
     translate,
 )
 from vault.store.log.rows import PendingRow
-from vault.store.queries import ShadowedRowError, fetch, fetch_data, now_us
+from vault.store.reading.conditions import ShadowedRowError
+from vault.store.reading.group import fetch, fetch_data
 from vault.store.reads import Head, Reads, Rows
 from vault.store.rows import TenantRow
 from vault.store.sealing import fits

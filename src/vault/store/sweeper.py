@@ -7,7 +7,7 @@ expired and operations that have ended. What they were stays in the log.
 import sqlalchemy as sa
 
 from vault.store import tables as t
-from vault.store.queries import now_us
+from vault.store.clock import now_us
 from vault.store.rows import LIVE_STATES, RETENTION_US
 from vault.store.states import ErasureState
 

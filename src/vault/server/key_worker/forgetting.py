@@ -6,8 +6,8 @@ from vault.keys.horizon import MAX_ERASURES
 from vault.keys.notes import ForgetAct, is_past
 from vault.keys.schedule import schedule_of
 from vault.server.key_worker.held_operation import HeldOperation
-from vault.store.queries import now_us
-from vault.store.queries_erasures import schedule_row
+from vault.store.clock import now_us
+from vault.store.reading.erasures import schedule_row
 from vault.store.rotation import horizons
 from vault.store.rotation.turnstile import pinning
 from vault.store.sealing import fits

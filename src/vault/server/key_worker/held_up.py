@@ -8,8 +8,8 @@ from collections.abc import Container, Iterable
 from vault.errors import VaultError
 from vault.kms.tenant_keys import TenantKeys
 from vault.server.key_worker.held_operation import HeldOperation
+from vault.store.clock import now_us
 from vault.store.engine import reading
-from vault.store.queries import now_us
 from vault.store.rotation.census import Census
 from vault.store.rotation.left import being_erased, under_older_keys
 from vault.v1 import common_pb2

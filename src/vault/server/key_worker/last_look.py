@@ -10,7 +10,7 @@ from vault.kms.key_manager import KmsIntegrityError
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX
 from vault.server.key_worker.desk import Desk
 from vault.store.engine import reading
-from vault.store.queries_key_work import key_rows
+from vault.store.reading.key_work import key_rows
 from vault.store.rotation.census import census
 from vault.store.rotation.turnstile import pinning
 from vault.store.rows import TenantKeyRow, TenantRow

@@ -15,8 +15,8 @@ from vault.keys.rekeying import NewFieldKey, NextPart, Rekeying
 from vault.keys.rekeying_refusals import GONE
 from vault.server.key_worker.erased import Living
 from vault.server.key_worker.held_operation import HeldOperation
-from vault.store import queries_everything
 from vault.store.blanking import blank_next
+from vault.store.reading import whole_subjects
 
 log = structlog.get_logger(__name__)
 
@@ -80,11 +80,11 @@ class Renewal:
 
     def begin(self, subject_uid: bytes, weight: int) -> None:
         """Let somebody get a new store key whose first part weighs as much as ``weight`` items."""
-        self._add(_Task(subject_uid, weight, after=None, limit=queries_everything.MAX_ITEMS))
+        self._add(_Task(subject_uid, weight, after=None, limit=whole_subjects.MAX_ITEMS))
 
     def take_up(self, subject_uid: bytes) -> None:
         """Go on with somebody of whom another has left more to move."""
-        limit = queries_everything.MAX_ITEMS
+        limit = whole_subjects.MAX_ITEMS
         self._add(_Task(subject_uid, limit, after=b"", limit=limit))
 
     def step(self) -> Renewed:

@@ -14,11 +14,11 @@ from vault.audit.merkle import leaf_hash
 from vault.audit.merkle_proofs import is_included
 from vault.errors import VaultError
 from vault.store import tables as t
+from vault.store.clock import now_us
 from vault.store.log.check import Verified, damaged
 from vault.store.log.committed import Due
 from vault.store.log.reader import LogReader
 from vault.store.log.rows import LogRow
-from vault.store.queries import now_us
 from vault.v1 import common_pb2
 from vault.v1.audit_pb2 import AuditEvent
 

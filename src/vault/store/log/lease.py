@@ -6,8 +6,8 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from vault.store import tables as t
+from vault.store.clock import now_us
 from vault.store.log.limits import limit
-from vault.store.queries import now_us
 
 NAME = "integrator"
 LENGTH_S = 3.0

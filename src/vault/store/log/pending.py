@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from vault.audit.chain import MAX_LEAF
 from vault.store import tables as t
+from vault.store.clock import now_us
 from vault.store.log.rows import PendingRow
-from vault.store.queries import now_us
 from vault.store.writes import RowsSwallowedError
 
 MAX_BATCH = 4000

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from google.protobuf.message import DecodeError
 
 from vault.store import tables as t
-from vault.store.queries import now_us
+from vault.store.clock import now_us
 from vault.store.rows import OperationRow
 from vault.store.states import OperationState, TenantState
 from vault.v1.key_service_pb2 import OperationProgress

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from vault.store import tables as t
-from vault.store.queries_everything import MAX_ITEMS
+from vault.store.reading.whole_subjects import MAX_ITEMS
 from vault.store.reads import STORE
 
 ITEM_BYTES = 32 * 1024

@@ -1,41 +1,17 @@
 """What calls read of subjects as a whole: who they are, all that belongs to one, and all that there are, page by page."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from vault.store import tables as t
-from vault.store.reads import STORE, Belongings, Head, Known, Reads, Rows
-from vault.store.rows import AliasRow, HoldRow, SubjectKeyRow, SubjectRow
+from vault.store.reading.joined import KNOWN, known_from
+from vault.store.reads import Belongings, Head, Reads, Rows
+from vault.store.rows import AliasRow, HoldRow, SubjectKeyRow
 
 _Owned = dict[tuple[bytes, bytes], Belongings]
-
-
-def same(left: sa.Table, right: sa.Table, **columns: str) -> sa.ColumnElement[bool]:
-    """Whether rows of two tables are of one tenant and alike in these columns of the left one, each named with the right one's."""
-    pairs = {"tenant_uid": "tenant_uid", **columns}
-    return sa.and_(*(left.c[a] == right.c[b] for a, b in pairs.items()))
-
-
-CURRENT_KEY = same(t.subject, t.subject_key, uid="subject_uid", store_key_version="version") & (t.subject_key.c.kind == STORE)
-"""Joins a subject with its current store key."""
-KNOWN = sa.select(
-    *(column.label(f"{table.name}_{column.name}") for table in (t.subject, t.subject_key) for column in table.c)
-).select_from(t.subject.outerjoin(t.subject_key, CURRENT_KEY))
-"""Subjects with them."""
-
-
-def known_from(row: Iterable[Any]) -> Known:
-    """A row of ``KNOWN``. Instead of a key that is missing stands one that does not open: whose it is can still be erased."""
-    cells = iter(row)
-    subject = SubjectRow(*islice(cells, len(SubjectRow._fields)))
-    key = SubjectKeyRow(*islice(cells, len(SubjectKeyRow._fields)))
-    if key.key_id is None:
-        key = SubjectKeyRow(subject.tenant_uid, subject.uid, STORE, subject.store_key_version, b"", 0, b"")
-    return Known(subject, key)
 
 
 def fetch_belongings(connection: sa.Connection, needs: Sequence[tuple[Head, Reads, Rows]]) -> None:
