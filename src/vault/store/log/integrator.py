@@ -46,9 +46,6 @@ class Round(NamedTuple):
     lag_s: float
 
 
-IDLE = Round(0, has_more=False, lag_s=0.0)
-
-
 class Integrator:
     """Used by one thread; ``distrust`` by any."""
 
@@ -74,25 +71,19 @@ class Integrator:
         self._distrusted: set[bytes] = set()
         self._lock = threading.Lock()
         self._tenure = 0
+        self._is_lost = False
         self._lock_ms = LOCK_MS
 
     def round(self) -> Round:
         """Add one batch of pending events to each log that has some, if this node holds the lease. Never raises."""
         found, steps = list[Waiting](), list[Step]()
         try:
-            if not self._hold():
-                return IDLE
-            with reading(self._engine, _PATIENCE_S) as connection:
-                found = waiting(connection)
-            self._drop_distrusted()
-            for tenant_uid in self._in_turn({one.tenant_uid for one in found} | self._known.unsettled):
-                steps.append(self._step(tenant_uid))
-                if not self._hold():
-                    break
+            if self._hold():
+                self._grow_all(found, steps)
         except DATABASE_ERRORS as error:
-            log.warning("logs can't be integrated; it is tried again", error=type(error).__name__)
-            self._known.forget_all()
-            self._tenure = 0  # so that what was not published yet is taken up again, whoever has the lease
+            self._lose(error)
+        else:
+            self._find_again()
         lag_us = max((one.waited_us for one in found), default=0)
         return Round(sum(step.entries for step in steps), not all(step.is_last for step in steps), lag_us / 1e6)
 
@@ -119,6 +110,28 @@ class Integrator:
             log.warning("the lease could not be released; it ends by itself")
         self._take_overs.close()
         self.publisher.close()
+
+    def _grow_all(self, found: list[Waiting], steps: list[Step]) -> None:
+        with reading(self._engine, _PATIENCE_S) as connection:
+            found += waiting(connection)
+        self._drop_distrusted()
+        for tenant_uid in self._in_turn({one.tenant_uid for one in found} | self._known.unsettled):
+            steps.append(self._step(tenant_uid))
+            if not self._hold():
+                break
+
+    def _lose(self, error: Exception) -> None:
+        """Begin anew with the next round. Said once an outage: rounds come four times a second."""
+        if not self._is_lost:
+            log.warning("logs can't be integrated; it is tried again", error=type(error).__name__)
+        self._is_lost = True
+        self._known.forget_all()
+        self._tenure = 0  # so that what was not published yet is taken up again, whoever has the lease
+
+    def _find_again(self) -> None:
+        if self._is_lost:
+            log.info("logs are integrated again")
+        self._is_lost = False
 
     def _hold(self) -> bool:
         tenure = self._lease.tenure if self._lease.hold() else 0
