@@ -17,7 +17,10 @@ from tests.use_cases.requests import new_email, new_subject, reveal, tokenize
 from vault.audit.policy_file import policy_of
 from vault.audit.receipt import verify_receipt
 from vault.audit.remembered import Memory
+from vault.crypto.commitment import opens
 from vault.store import tables as t
+from vault.store.envelopes import open_opening
+from vault.store.rows import RETENTION_US
 from vault.v1.subject_service_pb2 import ErasureReceipt, ErasureStatement
 
 
@@ -40,7 +43,7 @@ def test_a_receipt_proves_it_once_the_keys_of_its_time_are_destroyed(vault: Vaul
         living = stored(at_work, new_subject())
         before = erased(at_work)
         uid = statement_of(before).erasure_uid
-        at_work.inside.edit(t.erasure, {"uid": uid}, opening=None, request_id=None, principal_uid=None)  # as after a day
+        at_work.lies_back(uid)
         rotate(at_work.inside)
         after = statement_of(erased(at_work))
         assert (after.epoch, after.index_key_version, list(after.kek_versions)) == (2, 2, [1, 2])
@@ -127,7 +130,7 @@ def test_no_horizon_is_said_too_early_because_the_tenants_rows_were_put_back_whi
         statement = ErasureStatement.FromString(row.statement)
         assert (statement.epoch, statement.index_key_version, max(statement.kek_versions)) == (2, 2, 2)
         assert (row.epoch, row.index_key_version) == (2, 2)
-        at_work.inside.edit(t.erasure, {"uid": row.uid}, opening=None, request_id=None, principal_uid=None)
+        at_work.lies_back(row.uid)
         destroy(at_work, 2)
         assert at_work.inside.row(t.erasure, uid=row.uid).horizon_us == 0
 
@@ -148,3 +151,35 @@ def test_a_node_never_goes_back_to_keys_of_before_a_rotation(vault: Vault) -> No
         with _put_back(at_work, old):
             assert at_work.refused(tokenize((new_subject(), "email", new_email())), "all").reason_name == "CONFLICT"
         assert at_work.ask(reveal(token), "all").results[0].value.text
+
+
+def test_no_horizon_is_said_while_the_keys_live_that_the_opening_was_moved_to_though_the_row_was_put_back(vault: Vault) -> None:
+    with working(vault) as at_work:
+        subject_id = new_subject()
+        stored(at_work, subject_id)
+        uid = statement_of(at_work.erase(subject_id)).erasure_uid
+        before = at_work.inside.row(t.erasure, uid=uid)._replace(opening=None, request_id=None, principal_uid=None)
+        latest = rotate(at_work.inside).kek_version
+        copied = at_work.inside.row(t.erasure, uid=uid)
+        at_work.inside.edit(t.erasure, {"uid": uid}, **before._asdict())
+        destroy(at_work, latest)
+        assert opens(
+            open_opening(at_work.inside.keys(), copied),
+            subject_id,
+            ErasureStatement.FromString(before.statement).subject_commitment,
+        )
+        assert at_work.inside.row(t.erasure, uid=uid).horizon_us == 0
+
+
+def test_what_opens_a_receipt_is_taken_away_by_a_rotation_that_comes_after_a_day(vault: Vault) -> None:
+    with working(vault) as at_work:
+        uid = statement_of(erased(at_work)).erasure_uid
+        row = at_work.inside.row(t.erasure, uid=uid)
+        at_work.inside.reseal(t.erasure, {"uid": uid}, begin_us=row.begin_us - RETENTION_US)
+        latest = rotate(at_work.inside).kek_version
+        row = at_work.inside.row(t.erasure, uid=uid)
+        assert (row.request_id, row.principal_uid, row.opening) == (None, None, None)
+        assert row.epoch == statement_of(at_work.receipt(uid)).epoch
+        at_work.lies_back(uid)
+        destroy(at_work, latest)
+        assert at_work.inside.row(t.erasure, uid=uid).horizon_us

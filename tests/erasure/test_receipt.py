@@ -135,7 +135,7 @@ def test_a_horizon_of_a_statement_that_lists_newer_keys_than_it_names_is_refused
         receipt = proven(at_work)
     uid = statement_of(receipt).erasure_uid
     row = at_work.inside.row(t.erasure, uid=uid)
-    assert not Gone(epoch=9, index_key=9, oldest_kek=9).covers(row)
+    assert not Gone(oldest_kek=9, since_us=row.begin_us * 2).covers(row)
     with pytest.raises(WrongError, match="later epoch"):
         check(receipt)
     receipt.ClearField("horizon")

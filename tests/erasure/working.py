@@ -31,6 +31,7 @@ from vault.server.node import Node
 from vault.server.unheard import Unheard
 from vault.store import tables as t
 from vault.store.erasing import rows_left
+from vault.store.rows import RETENTION_US
 from vault.store.runner import Answer, Call
 from vault.v1 import field_service_pb2, key_service_pb2, subject_service_pb2, vault_service_pb2
 from vault.v1.subject_service_pb2 import (
@@ -122,6 +123,13 @@ class Working:
         """How many rows of a subject there are."""
         with self.node.engine.connect() as connection:
             return rows_left(connection, self.vault.tenants[tenant].uid, subject_uid)
+
+    def lies_back(self, erasure_uid: bytes) -> None:
+        """As if an erasure had been asked for two days ago: what opened its receipt is gone, and was moved to no newer keys."""
+        where = {"uid": erasure_uid}
+        begin_us = self.inside.row(t.erasure, **where).begin_us - 2 * RETENTION_US
+        gone = {"opening": None, "request_id": None, "principal_uid": None}
+        self.inside.reseal(t.erasure, where, begin_us=begin_us, **gone)
 
     def subjects(self) -> int:
         """How many subjects there are."""

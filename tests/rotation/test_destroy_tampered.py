@@ -17,7 +17,7 @@ from vault.keys.operations import uid_of
 from vault.server.key_worker.destruction import HORIZONS, Destruction
 from vault.server.key_worker.held_operation import HeldOperation
 from vault.store import tables as t
-from vault.store.rows import TenantKeyRow
+from vault.store.rows import RETENTION_US, TenantKeyRow
 from vault.v1 import key_service_pb2 as v1
 from vault.v1.subject_service_pb2 import ErasureStatement
 
@@ -140,7 +140,7 @@ def _erased(at_work: Working) -> bytes:
     subject = new_subject()
     at_work.inside.ask(tokenize((subject, "email", new_email())))
     uid: bytes = statement_of(at_work.erase(subject)).erasure_uid
-    at_work.inside.edit(t.erasure, {"uid": uid}, opening=None, request_id=None, principal_uid=None)
+    at_work.lies_back(uid)
     return uid
 
 
@@ -215,9 +215,8 @@ def test_no_horizon_is_reached_while_its_keys_are_current_whatever_rows_say_mean
     inside = at_work.inside
     erasure_uid = _erased(at_work)
     keep_from = _rotated_past_a_version(inside)
-    row, tenant = inside.row(t.erasure, uid=erasure_uid), inside.row(t.tenant, uid=inside.tenant().uid)
-    raised = {"epoch": tenant.epoch, "index_key_version": tenant.index_key_version}
-    inside.reseal(t.erasure, {"uid": erasure_uid}, **raised)
+    begin_us = inside.row(t.erasure, uid=erasure_uid).begin_us
+    inside.reseal(t.erasure, {"uid": erasure_uid}, begin_us=begin_us + 2 * RETENTION_US)  # as it was: the rotation came that day
     name = begin_destruction(inside, keep_from)
     with desk(inside) as one:
         inside.edit(t.operation, {"uid": uid_of(name)}, state="RUNNING", holder=one.name)
@@ -232,7 +231,7 @@ def test_no_horizon_is_reached_while_its_keys_are_current_whatever_rows_say_mean
             pass
     inside.edit(t.operation, {"uid": uid_of(name)}, state="CANCELLED", live_kind=None)
     assert not _is_reached(at_work, erasure_uid)
-    inside.reseal(t.erasure, {"uid": erasure_uid}, epoch=row.epoch, index_key_version=row.index_key_version)
+    inside.reseal(t.erasure, {"uid": erasure_uid}, begin_us=begin_us)
 
 
 def test_no_horizon_is_reached_by_an_erasure_that_was_edited(at_work: Working) -> None:

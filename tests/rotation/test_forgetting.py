@@ -21,7 +21,7 @@ def _erased(at_work: Working) -> bytes:
     subject = new_subject()
     at_work.inside.ask(tokenize((subject, "email", new_email())))
     uid: bytes = statement_of(at_work.erase(subject)).erasure_uid
-    at_work.inside.edit(t.erasure, {"uid": uid}, opening=None, request_id=None, principal_uid=None)
+    at_work.lies_back(uid)
     return uid
 
 
@@ -99,6 +99,18 @@ def test_a_note_is_kept_for_as_long_as_the_tenant_says_that_its_copies_are(at_wo
     assert not _is_kept(at_work, uid)
 
 
+def _lowered_before(at_work: Working, uid: bytes) -> None:
+    """As if less had been said of copies right before an erasure began."""
+    begin_us = at_work.inside.row(t.erasure, uid=uid).begin_us
+    at_work.inside.reseal(t.key_schedule, {"tenant_uid": at_work.inside.tenant().uid}, lower_us=begin_us - 1)
+
+
+def _begins_before(at_work: Working, uid: bytes, other: bytes) -> None:
+    """As if an erasure had begun longer ago than another."""
+    begin_us = at_work.inside.row(t.erasure, uid=other).begin_us
+    at_work.inside.reseal(t.erasure, {"uid": uid}, begin_us=begin_us - _US)
+
+
 def test_who_says_less_of_copies_shortens_no_note_of_before(at_work: Working) -> None:
     _alone(at_work, 7200)
     before = _past_the_horizon(at_work, 7000)
@@ -108,6 +120,8 @@ def test_who_says_less_of_copies_shortens_no_note_of_before(at_work: Working) ->
     _ages(at_work, before, 1000)
     assert _is_kept(at_work, before)
     after = _erased(at_work)
+    _lowered_before(at_work, after)
+    _begins_before(at_work, before, after)
     rotate(at_work.inside)
     assert not _is_kept(at_work, after)
     _ages(at_work, before, 1000)

@@ -56,7 +56,7 @@ def dead(at_work: Working) -> Dead:
     requests = [row.request_id for row in inside.rows(t.idempotency_subject, subject_uid=uid)]
     rows = _rows(inside, uid, requests)
     erasure_uid = statement_of(at_work.erase(name)).erasure_uid
-    inside.edit(t.erasure, {"uid": erasure_uid}, opening=None, request_id=None, principal_uid=None)  # as after a day
+    at_work.lies_back(erasure_uid)
     return Dead(uid, rows, requests)
 
 

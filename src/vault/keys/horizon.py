@@ -10,9 +10,11 @@ from vault.audit.actions import HORIZON_REACHED
 from vault.audit.details import Detail
 from vault.audit.events import Caller
 from vault.audit.receipt_leaves import names_newest
+from vault.kms.kek import Kek
 from vault.kms.tenant_keys import TenantKeys
+from vault.store.key_usage import SKEW_US
 from vault.store.reads import Reads, Rows
-from vault.store.rows import ErasureRow, TenantRow
+from vault.store.rows import RETENTION_US, ErasureRow
 from vault.store.sealing import fits, sealed
 from vault.store.states import ErasureState
 from vault.store.writes import Writes
@@ -20,20 +22,24 @@ from vault.v1.subject_service_pb2 import ErasureStatement
 
 MAX_ERASURES = 1000
 """Erasures that one event lists."""
+MOVED_US = RETENTION_US + SKEW_US
+"""For how long after its beginning what opens an erasure's receipt may be wrapped by new keys, by clocks that differ."""
 
 
 class Gone(NamedTuple):
-    """Up to where a tenant's keys are destroyed: the newest epoch and index key that are, the oldest KEK version that is not."""
+    """Up to where a tenant's KEK is destroyed, as the KMS says itself: the oldest version that is not, and when that was made.
 
-    epoch: int
-    index_key: int
+    ``since_us`` is in microseconds since 1970, 0 if it is not known.
+    """
+
     oldest_kek: int
+    since_us: int
 
     def covers(self, row: ErasureRow) -> bool:
-        """Whether an erasure is done of which no copy can be read any more: its row and its statement name what is gone alone.
+        """Whether an erasure is done of which no copy can be read any more: its statement names versions that are gone alone.
 
-        The newest KEK version in the statement wrapped whatever touched the erased; only a receipt's opening that was moved
-        since is under newer keys, which the row names.
+        The newest in the statement wrapped whatever touched the erased. What opens the receipt may have been moved to a newer one,
+        but not after a day. Of that no row is believed: the erasure's could be put back to before.
         """
         try:
             statement = ErasureStatement.FromString(row.statement)
@@ -41,26 +47,12 @@ class Gone(NamedTuple):
             return False
         if row.state != ErasureState.DONE or not statement.kek_versions or max(statement.kek_versions) >= self.oldest_kek:
             return False
-        if not names_newest(statement):
-            return False
-        was_moved = (row.epoch, row.index_key_version) != (statement.epoch, statement.index_key_version)
-        return not was_moved or (row.epoch <= self.epoch and row.index_key_version <= self.index_key)
+        return names_newest(statement) and row.begin_us + MOVED_US <= self.since_us
 
 
-def gone(tenant: TenantRow, keys: TenantKeys, oldest_kek: int) -> Gone:
-    """What is destroyed, by the tenant's row with its MAC and by what the KMS has opened and says: no row of a key is asked.
-
-    Epochs and index keys are numbered one by one, each under a newer KEK version than the one before, the current ones under
-    the newest in use. So of the KEK versions that are left, none has more than one of each, and all that are older are gone. Where
-    a KEK version wrapped none, one that is gone may count as living: never the other way round.
-
-    Args:
-        tenant: the tenant's row, checked.
-        keys: the tenant's keys, of its row's generation.
-        oldest_kek: the oldest KEK version that is not destroyed.
-    """
-    living = max(keys.kek_version - oldest_kek, 0) + 1
-    return Gone(max(tenant.epoch - living, 0), max(tenant.index_key_version - living, 0), oldest_kek)
+def gone(kek: Kek) -> Gone:
+    """What is destroyed of a KEK."""
+    return Gone(kek.oldest, kek.versions.get(kek.oldest, 0))
 
 
 class HorizonAct(Act):
@@ -75,8 +67,7 @@ class HorizonAct(Act):
             erasures: their uids, ``MAX_HORIZONS`` at most; looked at once more. One whose row was altered stops no other.
             gone: what is destroyed, as the KMS says itself.
         """
-        said = {Detail.OLDEST: str(gone.oldest_kek), "epoch": str(gone.epoch), "index_key": str(gone.index_key)}
-        super().__init__(caller, HORIZON_REACHED, "", {**details, **said}, self._reach)
+        super().__init__(caller, HORIZON_REACHED, "", {**details, Detail.OLDEST: str(gone.oldest_kek)}, self._reach)
         self._erasures = frozenset(erasures)
         self._gone = gone
         self.reached: list[ErasureRow] = []

@@ -85,10 +85,9 @@ class Destruction:
     def _reach_horizons(self) -> None:
         """Say whom no copy brings back any more: erasures as old as keys that are gone together with all before them."""
         held, place = self.held, self.held.place
-        oldest = held.desk.administrator.kek(held.tenant_uid).oldest
+        gone = horizon.gone(held.desk.administrator.kek(held.tenant_uid))
         keys = held.keys()
         with pinning(held.desk.engine, keys) as (connection, tenant):
-            gone = horizon.gone(tenant, keys, oldest)
             erasures = horizons.waiting(connection, tenant.uid, place.cursor, horizon.MAX_ERASURES)
         if not erasures:
             held.note(place._replace(phase=FORGET, cursor=b""))

@@ -4,6 +4,7 @@ Rows are updated by key and old content, never inserted, so what was erased mean
 locked are left for another pass.
 """
 
+import time
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from vault.crypto.envelope import DecryptionError
 from vault.errors import VaultError
 from vault.kms.tenant_keys import KeysMissingError, TenantKeys
 from vault.store import tables as t
+from vault.store.clock import now_us
 from vault.store.envelopes import (
     as_wrapped,
     open_digest_key,
@@ -25,8 +27,9 @@ from vault.store.hanging import SUBJECT_KEYS, under_another
 from vault.store.reads import STORE
 from vault.store.request_results import subject_uids
 from vault.store.rotation.part import Part, Pass
-from vault.store.rows import ErasureRow, IdempotencyRow, SubjectKeyRow
+from vault.store.rows import RETENTION_US, ErasureRow, IdempotencyRow, SubjectKeyRow
 from vault.store.sealing import check, sealed
+from vault.store.states import ErasureState
 
 _UNOPENED = (DecryptionError, KeysMissingError, VaultError)
 """What is wrong with a row that stays where it is. All living epochs are at hand: who names another was altered, or put back."""
@@ -103,7 +106,8 @@ def rewrap_requests(part: Part, epoch: int) -> Pass:
 def rewrap_openings(part: Part, epoch: int, index: int) -> Pass:
     """Move the keys of the next receipts' openings, in the order of erasures' uids.
 
-    With it an erasure's horizon moves on: whoever has the new epoch's key can try names against what the opening belongs to.
+    With it an erasure's horizon moves on: whoever has the new epoch's key can try names against what the opening belongs to. So one
+    that is older than a day, with which horizons reckon, is taken away instead, as the sweeper would.
 
     Args:
         part: which; its cursor is the uid of the last erasure (16 bytes).
@@ -117,9 +121,9 @@ def rewrap_openings(part: Part, epoch: int, index: int) -> Pass:
     older = (c.tenant_uid == part.keys.tenant_uid) & under_another(c.opening, epoch) & (c.uid > part.after)
     page = sa.select(t.erasure).where(older).order_by(c.uid).limit(part.limit).with_for_update(skip_locked=part.passes_by)
     rows = list(map(ErasureRow._make, part.connection.execute(page)))
-    done = 0
+    done, old_us = 0, _newest_us(part.connection) - RETENTION_US
     for row in rows:
-        new = _moved_opening(part.keys, row, epoch, index)
+        new = _moved_opening(part.keys, row, epoch, index, old_us)
         if new:
             same = (c.tenant_uid == row.tenant_uid) & (c.uid == row.uid) & (c.mac == row.mac)
             done += part.connection.execute(t.erasure.update().where(same).values(new._asdict())).rowcount
@@ -148,10 +152,17 @@ def _moved_request(part: Part, row: IdempotencyRow, epoch: int) -> IdempotencyRo
     return sealed(keys.authority, seal_digest_key(keys, row, epoch, key))
 
 
-def _moved_opening(keys: TenantKeys, row: ErasureRow, epoch: int, index: int) -> ErasureRow | None:
-    """The row with its opening under the current epoch; None if it was altered, or can't be opened."""
+def _newest_us(connection: sa.Connection) -> int:
+    """Now, by the clock that is ahead: whoever sets the database's back has no more moved."""
+    return max(now_us(connection), time.time_ns() // 1000)
+
+
+def _moved_opening(keys: TenantKeys, row: ErasureRow, epoch: int, index: int, old_us: int) -> ErasureRow | None:
+    """The row with its opening under the current epoch, or without one if it began before; None if it was altered."""
     try:
         check(keys.authority, row)
+        if row.state == ErasureState.DONE and row.begin_us <= old_us:
+            return row._replace(opening=None, request_id=None, principal_uid=None)
         key = open_opening(keys, row)
     except _UNOPENED:
         return None
