@@ -145,7 +145,7 @@ def _go_on(inside: Inside, name: str) -> None:
     assert attested(inside, name).retired_epochs
 
 
-@pytest.mark.parametrize("phase", ["KEYS", "REWRAP", "RETIRE"])
+@pytest.mark.parametrize("phase", ["KEYS", "REKEY", "REWRAP", "RETIRE"])
 def test_a_rotation_retires_nothing_by_a_place_that_somebody_wrote(open_vault: Inside, phase: str) -> None:
     (token,) = tokens_of(open_vault.ask(tokenize((new_subject(), "email", new_email()))))
     uid = open_vault.tenant().uid

@@ -152,6 +152,8 @@ class Rotation:
 
     @cached_property
     def _rekeyed(self) -> DueSubjects:
+        with pinning(self.held.desk.engine, loaded(self.held, self._new)) as (_, tenant):
+            check_current(tenant, self._new)  # else each part would be refused as one for older keys, for ever
         return DueSubjects(self.held, self._batch, Living(self._new[0], self._erased))
 
     @property
