@@ -20,7 +20,7 @@ from vault.kms.tenant_keys import TenantKeys
 from vault.named_subjects import Lookups, NamedSubjects, lookups_of
 from vault.prepared import Prepared, find_class, prepare
 from vault.safe import checked
-from vault.store.reads import Held, Page, Reads
+from vault.store.reads import Held, Reads, SearchPage
 from vault.v1 import common_pb2, vault_service_pb2
 
 ACTION = "Search"
@@ -84,7 +84,7 @@ class Search:
         )
         return vault_service_pb2.SearchResponse(results=results)
 
-    def _pages(self, admitted: Admitted) -> list[Page | VaultError | None]:
+    def _pages(self, admitted: Admitted) -> list[SearchPage | VaultError | None]:
         """Each query's page, or why there is none; None if nobody has the name.
 
         Raises:
@@ -92,12 +92,12 @@ class Search:
         """
         subjects = NamedSubjects(admitted, self._lookups)
         pages = [self._page(index, admitted.keys, subjects) for index in range(len(self._prepared))]
-        reads = Reads(pages=tuple(page for page in pages if isinstance(page, Page) and page.column == "subject"))
+        reads = Reads(pages=tuple(page for page in pages if isinstance(page, SearchPage) and page.column == "subject"))
         if reads.pages:
             admitted.need(reads)
         return pages
 
-    def _page(self, index: int, keys: TenantKeys, subjects: NamedSubjects) -> Page | VaultError | None:
+    def _page(self, index: int, keys: TenantKeys, subjects: NamedSubjects) -> SearchPage | VaultError | None:
         prepared = self._prepared[index]
         if isinstance(prepared, VaultError):
             return prepared
@@ -109,12 +109,12 @@ class Search:
             return error
         return self._page_of(index, "subject", (known.subject.uid,)) if known else None
 
-    def _page_of_value(self, index: int, prepared: Prepared, keys: TenantKeys) -> Page:
+    def _page_of_value(self, index: int, prepared: Prepared, keys: TenantKeys) -> SearchPage:
         return self._page_of(index, "fingerprint", tuple(prepared.fingerprint(keys, version) or b"" for version in keys.indexes))
 
-    def _page_of(self, index: int, column: str, keys: tuple[bytes, ...]) -> Page:
+    def _page_of(self, index: int, column: str, keys: tuple[bytes, ...]) -> SearchPage:
         data_class, purpose = self._request.queries[index].data_class, self._request.context.purpose
-        return Page(column, keys, data_class, purpose, self._after, self._size)
+        return SearchPage(column, keys, data_class, purpose, self._after, self._size)
 
     def _page_token(self, keys: TenantKeys, index: int, last: Held) -> str:
         position = seal(_token_key(keys), 1, last.item.uid + last.token.uid, self._bound(keys, index))

@@ -14,7 +14,7 @@ from tests.audit_service.filling import fill
 from tests.audit_service.synthetic import UIDS
 from tests.harness import context
 
-from vault.auditing.page import NEWEST_FIRST, OLDEST_FIRST, Pages, Place
+from vault.auditing.page import NEWEST_FIRST, OLDEST_FIRST, PagePlace, Pages
 from vault.errors import VaultError
 from vault.store.log.queries import Spot
 from vault.v1.audit_service_pb2 import EventFilter, QueryRequest, SubjectTimelineRequest
@@ -25,7 +25,7 @@ TENANT = bytes(range(16))
 
 @given(size=st.integers(1, 2**63 - 1), time_us=NUMBERS, data=st.data())
 def test_what_is_written_is_read_again(size: int, time_us: int, data) -> None:
-    place = Place(size, Spot(time_us, data.draw(st.integers(0, size - 1))))
+    place = PagePlace(size, Spot(time_us, data.draw(st.integers(0, size - 1))))
     pages = Pages(TENANT, EventFilter(action="Reveal"), NEWEST_FIRST)
     assert pages.place(pages.token(place)) == place
     assert pages.place("") is None
@@ -34,7 +34,7 @@ def test_what_is_written_is_read_again(size: int, time_us: int, data) -> None:
 @given(position=st.integers(0, 55), replacement=st.characters(min_codepoint=33, max_codepoint=126))
 def test_no_character_of_it_can_be_changed_but_to_name_another_place(position: int, replacement: str) -> None:
     pages = Pages(TENANT, EventFilter(action="Reveal"), NEWEST_FIRST)
-    token = pages.token(Place(1000, Spot(1_800_000_000_000_000, 7)))
+    token = pages.token(PagePlace(1000, Spot(1_800_000_000_000_000, 7)))
     changed = token[:position] + replacement + token[position + 1 :]
     with contextlib.suppress(VaultError):
         place = pages.place(changed)
@@ -50,7 +50,7 @@ def test_what_is_no_token_is_refused(token: str) -> None:
 
 def test_it_is_bound_to_tenant_filter_and_direction() -> None:
     one = (TENANT, EventFilter(subject_uid=UIDS[0]), OLDEST_FIRST)
-    token = Pages(*one).token(Place(10, Spot(5, 3)))
+    token = Pages(*one).token(PagePlace(10, Spot(5, 3)))
     others = [
         (bytes(16), *one[1:]),
         (TENANT, EventFilter(subject_uid=UIDS[1]), OLDEST_FIRST),
@@ -83,7 +83,7 @@ def test_the_tokens_of_other_questions_are_refused(desk: Desk) -> None:
 def test_nobody_has_a_token_from_a_logs_future(desk: Desk) -> None:
     tenant = desk.new_tenant()
     pages = Pages(desk.tenant(tenant).uid, EventFilter(), NEWEST_FIRST)
-    token = pages.token(Place(10**9, Spot(2**62, 5)))
+    token = pages.token(PagePlace(10**9, Spot(2**62, 5)))
     request = QueryRequest(context=context("audit"), page_token=token)
     assert desk.refused(request, tenant=tenant).reason_name == "PAGE_TOKEN_INVALID"
 
@@ -98,4 +98,4 @@ def test_a_token_is_as_the_document_says() -> None:
     raw = b"\x01" + bound + b"".join(number.to_bytes(8, "big") for number in (1000, 1_800_000_000_000_000, 7))
     assert base64.urlsafe_b64encode(raw).decode() == written[1].strip()
     pages = Pages(b"\x11" * 16, EventFilter.FromString(wanted), NEWEST_FIRST)
-    assert pages.place(written[1].strip()) == Place(1000, Spot(1_800_000_000_000_000, 7))
+    assert pages.place(written[1].strip()) == PagePlace(1000, Spot(1_800_000_000_000_000, 7))

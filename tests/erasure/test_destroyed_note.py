@@ -6,7 +6,7 @@ import pytest
 
 from vault.errors import VaultError
 from vault.store.rows import ErasureRow
-from vault.subjects.destroyed_note import MAX_KEYS, Note, note_of, read_note
+from vault.subjects.destroyed_note import MAX_KEYS, DestroyedNote, note_of, read_note
 from vault.v1.subject_service_pb2 import DestroyedKey, ErasureStatement
 
 ERASURE, SUBJECT = b"\x01" * 16, b"\x02" * 16
@@ -20,7 +20,7 @@ def erasure(keys: list[DestroyedKey]) -> ErasureRow:
 
 def test_a_note_is_read_as_it_was_written_store_keys_first() -> None:
     field, store = DestroyedKey(kind="field", key_id=b"\x04" * 16), DestroyedKey(kind="store", key_id=b"\x05" * 16)
-    assert read_note(ERASURE, note_of(erasure([field, store]))) == Note(SUBJECT, (store.key_id, field.key_id))
+    assert read_note(ERASURE, note_of(erasure([field, store]))) == DestroyedNote(SUBJECT, (store.key_id, field.key_id))
 
 
 def test_a_note_has_no_more_keys_than_fit_and_all_store_keys_are_among_them() -> None:

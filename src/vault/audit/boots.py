@@ -21,7 +21,7 @@ MAX_STEP_BACK_US = int(2 * MAX_SKEW_S * 1_000_000)
 """How far time may go back within a boot: a node believes the database's clock to within so much of its own, either way."""
 
 
-class Census(NamedTuple):
+class ChainCounts(NamedTuple):
     """How many boots there were, and how their chains stand.
 
     Args:
@@ -100,7 +100,7 @@ class Boots:
                 self._note_own(index, AuditEvent.FromString(leaf), boot)
         self._next = first + len(leaves)
 
-    def finish(self, size: int) -> Census:
+    def finish(self, size: int) -> ChainCounts:
         """Check how the chains end.
 
         A log may end within a commit, since commits enter it in batches: the last leaf of all may be one that its boot signs next.
@@ -120,7 +120,7 @@ class Boots:
         for boot_id, boot in still.items():
             boot.check_endorsed(boot_id, self._absent + size - self._next)
         known = [boot for boot in still.values() if boot.key]
-        return Census(
+        return ChainCounts(
             boots=len(known) + self._ended,
             ended=self._ended,
             open=len(known),

@@ -15,7 +15,7 @@ In this order, and the first thing that is wrong ends it:
 from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
-from vault.audit.boots import Boots, Census
+from vault.audit.boots import Boots, ChainCounts
 from vault.audit.bundle import Bundle
 from vault.audit.checkpoint import Checkpoint
 from vault.audit.continuing import parse_name
@@ -49,7 +49,7 @@ class Report(NamedTuple):
     start: int
     end: int
     entries: int
-    boots: Census
+    boots: ChainCounts
     chains: Boots
     seen_size: int | None
 

@@ -33,7 +33,7 @@ _UNTOUCHED = (v1.USE_REFUSED, v1.USE_AUDITED)
 """Uses that say nothing of whether there is such a subject: auditors ask for whomever they like."""
 
 
-class Place(NamedTuple):
+class DatedEntry(NamedTuple):
     """An entry and its time, in microseconds since 1970."""
 
     leaf_index: int
@@ -43,7 +43,7 @@ class Place(NamedTuple):
 class Made(NamedTuple):
     """Keys that were made together, each by the detail that names it."""
 
-    place: Place | None
+    place: DatedEntry | None
     numbers: Mapping[str, int]
 
 
@@ -51,9 +51,9 @@ class Life(NamedTuple):
     """When a key was in use: from its beginning, None if that is older than the log, to its end, None if it still is."""
 
     keys: tuple[str, ...]
-    begin: Place | None
-    end: Place | None
-    destroyed: Place | None
+    begin: DatedEntry | None
+    end: DatedEntry | None
+    destroyed: DatedEntry | None
 
     def has(self, index: int) -> bool:
         """Whether it was in use when an entry was made."""
@@ -87,14 +87,14 @@ class Lives:
 
     def __init__(self) -> None:
         self._made: list[Made] = []
-        self._retired: dict[str, Place] = {}
-        self._destroyed: dict[str, Place] = {}
+        self._retired: dict[str, DatedEntry] = {}
+        self._destroyed: dict[str, DatedEntry] = {}
 
     def observe(self, index: int, event: audit_pb2.AuditEvent) -> None:
         """Note what the next entry says."""
         if event.decision != audit_pb2.DECISION_ALLOWED:
             return
-        place, details = Place(index, event.time_us), event.details
+        place, details = DatedEntry(index, event.time_us), event.details
         if event.action in (KEYS_ROTATED, TENANT_CREATED):
             said = details if event.action == KEYS_ROTATED else _FIRST
             numbers = {name: int(said[name]) for name in _DETAILS.values() if said.get(name, "").isdecimal()}
@@ -175,6 +175,6 @@ class Exposed:
             yield v1.BreachRow(subject_uid=subject_uid, use=v1.USE_EXPOSED)
 
 
-def _last(keys: list[str], places: Mapping[str, Place]) -> Place | None:
+def _last(keys: list[str], places: Mapping[str, DatedEntry]) -> DatedEntry | None:
     """Where the last of these keys is named; None if one is not."""
     return max(places[key] for key in keys) if keys and all(key in places for key in keys) else None

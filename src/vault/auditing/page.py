@@ -26,7 +26,7 @@ _BOUND = 16
 _MAX = 2**63 - 1
 
 
-class Place(NamedTuple):
+class PagePlace(NamedTuple):
     """Where a page ended: the size of the log when the first one was answered, and the last event."""
 
     size: int
@@ -41,11 +41,11 @@ class Pages:
         question = pack(_LABEL, tenant_uid, wanted.SerializeToString(deterministic=True), direction)
         self._bound = sha256(question).digest()[:_BOUND]
 
-    def token(self, place: Place) -> str:
+    def token(self, place: PagePlace) -> str:
         """The text of a page token: 56 characters."""
         return base64.urlsafe_b64encode(_TOKEN.pack(_FORMAT, self._bound, place.size, *place.spot)).decode()
 
-    def place(self, token: str) -> Place | None:
+    def place(self, token: str) -> PagePlace | None:
         """Where the page before ended; None for the first one.
 
         Raises:
@@ -60,10 +60,10 @@ class Pages:
         if len(raw) == _TOKEN.size:
             version, bound, size, time_us, leaf_index = _TOKEN.unpack(raw)
             if (version, bound) == (_FORMAT, self._bound) and leaf_index < size <= _MAX and time_us <= _MAX:
-                return Place(size, Spot(time_us, leaf_index))
+                return PagePlace(size, Spot(time_us, leaf_index))
         raise _invalid()
 
-    def place_in(self, token: str, size: int) -> Place | None:
+    def place_in(self, token: str, size: int) -> PagePlace | None:
         """The same, in a log that has ``size`` entries: nobody has a token from its future."""
         place = self.place(token)
         if place and place.size > size:
@@ -71,7 +71,7 @@ class Pages:
         return place
 
 
-def note_page(admitted: Admitted, place: Place | None) -> None:
+def note_page(admitted: Admitted, place: PagePlace | None) -> None:
     """Note in the audit event which page is read."""
     admitted.draft.details["page"] = "next" if place else "first"
 

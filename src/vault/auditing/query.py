@@ -9,7 +9,7 @@ from vault.admission import Admitted
 from vault.auditing.filter import Selection, check
 from vault.auditing.log import AuditLog
 from vault.auditing.named import Named
-from vault.auditing.page import NEWEST_FIRST, Pages, Place, note_page
+from vault.auditing.page import NEWEST_FIRST, PagePlace, Pages, note_page
 from vault.auditing.walk import DEFAULT_PAGE_SIZE, Read, backwards, read_page, window_of
 from vault.classes.taxonomy import Taxonomy
 from vault.kms.tenant_keys import TenantKeys
@@ -54,7 +54,7 @@ def answer(log: AuditLog, request: v1.QueryRequest) -> v1.QueryResponse:
     page = read_page(log, selection, window, _reader(log, selection), backwards, size)
     response = v1.QueryResponse(entries=[each.entry() for each in page.found], size=window.size)
     if page.end:
-        response.next_page_token = pages.token(Place(window.size, page.end))
+        response.next_page_token = pages.token(PagePlace(window.size, page.end))
     return response
 
 

@@ -6,7 +6,7 @@ from vault.admission import Admitted
 from vault.auditing.filter import Selection
 from vault.auditing.log import AuditLog
 from vault.auditing.named import Named
-from vault.auditing.page import OLDEST_FIRST, Pages, Place, note_page
+from vault.auditing.page import OLDEST_FIRST, PagePlace, Pages, note_page
 from vault.auditing.walk import DEFAULT_PAGE_SIZE, forwards, read_page, window_of
 from vault.kms.tenant_keys import TenantKeys
 from vault.store.reads import Reads
@@ -51,7 +51,7 @@ def answer(log: AuditLog, request: v1.SubjectTimelineRequest) -> v1.SubjectTimel
         entries=[each.entry() for each in page.found], subject_uid=request.subject_uid, size=window.size
     )
     if page.end:
-        response.next_page_token = pages.token(Place(window.size, page.end))
+        response.next_page_token = pages.token(PagePlace(window.size, page.end))
     return response
 
 

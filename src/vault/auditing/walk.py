@@ -9,7 +9,7 @@ from typing import NamedTuple
 from vault.auditing.entries import Found, found_by
 from vault.auditing.filter import Selection
 from vault.auditing.log import AuditLog
-from vault.auditing.page import Place
+from vault.auditing.page import PagePlace
 from vault.store.log.queries import Spot, Window
 from vault.store.log.rows import EventRow, MentionRow
 
@@ -44,7 +44,7 @@ def forwards(window: Window, spot: Spot) -> Window:
     return window._replace(after=spot)
 
 
-def window_of(log: AuditLog, selection: Selection, place: Place | None, advance: Advance) -> Window:
+def window_of(log: AuditLog, selection: Selection, place: PagePlace | None, advance: Advance) -> Window:
     """Where to look for a page: the first one settles of which size of the log all are."""
     window = selection.window(place.size if place else log.head.size)
     return advance(window, place.spot) if place else window

@@ -11,7 +11,7 @@ from vault.errors import VaultError
 from vault.keys.rekeying_part import RekeyingPart
 from vault.keys.resealing import Resealing
 from vault.kms.tenant_keys import TenantKeys
-from vault.store.reads import FIELD, Everything, Reads
+from vault.store.reads import FIELD, Reads, WholeSubject
 from vault.store.rows import TenantRow
 from vault.v1 import common_pb2
 
@@ -50,25 +50,25 @@ class Rekeying(RekeyingPart):
         self._new_field_key = new_field_key
 
     def reads(self, _keys: TenantKeys | None) -> Reads:
-        """The subject with everything, and the tenant's keys kept from changing."""
-        return Reads(everything=frozenset({self.subject_uid}), part=self._limit, pinning=True)
+        """The whole subject, and the tenant's keys kept from changing."""
+        return Reads(whole_subjects=frozenset({self.subject_uid}), max_items=self._limit, pinning=True)
 
-    def _resealed(self, keys: TenantKeys, tenant: TenantRow, every: Everything) -> Resealing:
-        self.lacks_room = self._check_room(every)
-        return super()._resealed(keys, tenant, every)
+    def _resealed(self, keys: TenantKeys, tenant: TenantRow, whole: WholeSubject) -> Resealing:
+        self.lacks_room = self._check_room(whole)
+        return super()._resealed(keys, tenant, whole)
 
     def _reseal(self, resealing: Resealing) -> None:
         resealing.begin()
         if self._new_field_key != NewFieldKey.NEVER and not self.lacks_room:
             resealing.add_field_key()
 
-    def _check_room(self, every: Everything) -> bool:
+    def _check_room(self, whole: WholeSubject) -> bool:
         """Whether there is no room for another field key, where that is no reason to refuse.
 
         Raises:
             VaultError: WRONG_STATE, where it is.
         """
-        if self._new_field_key == NewFieldKey.NEVER or sum(row.kind == FIELD for row in every.keys) < MAX_FIELD_KEYS:
+        if self._new_field_key == NewFieldKey.NEVER or sum(row.kind == FIELD for row in whole.keys) < MAX_FIELD_KEYS:
             return False
         if self._new_field_key == NewFieldKey.ALWAYS:
             raise _too_many(self.subject_uid)
@@ -94,7 +94,7 @@ class NextPart(RekeyingPart):
 
     def reads(self, _keys: TenantKeys | None) -> Reads:
         """The subject with the items that are under older store keys, and the tenant's keys kept from changing."""
-        return Reads(behind=frozenset({(self.subject_uid, self._after)}), part=self._limit, pinning=True)
+        return Reads(rest_of_subjects=frozenset({(self.subject_uid, self._after)}), max_items=self._limit, pinning=True)
 
     def _reseal(self, resealing: Resealing) -> None:
         resealing.go_on()

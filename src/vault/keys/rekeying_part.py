@@ -12,7 +12,7 @@ from vault.keys.rekeyed import all_rekeyed, rekeyed
 from vault.keys.rekeying_refusals import TOO_SLOW, AlteredError, check_current, check_lasting
 from vault.keys.resealing import Resealing
 from vault.kms.tenant_keys import KeysMissingError, TenantKeys
-from vault.store.reads import Everything, Head, Rows
+from vault.store.reads import Head, Rows, WholeSubject
 from vault.store.rows import TenantRow
 from vault.store.runner import Outcome
 from vault.store.sealing import check
@@ -72,20 +72,20 @@ class RekeyingPart:
         """Seal anew what was read."""
         if keys is None:
             raise KeysMissingError(self._caller.tenant_uid)
-        every, tenant = rows.everything.get(self.subject_uid), rows.tenant
+        whole, tenant = rows.whole_subjects.get(self.subject_uid), rows.tenant
         try:
-            if tenant is None or every is None:
+            if tenant is None or whole is None:
                 raise VaultError(common_pb2.ERROR_REASON_SUBJECT_NOT_FOUND, "the subject was erased meanwhile")
             check(keys.authority, tenant)
             check_current(tenant, self._epoch)
-            check_lasting(keys, tenant, every.subject)
-            resealing = self._resealed(keys, tenant, every)
+            check_lasting(keys, tenant, whole.subject)
+            resealing = self._resealed(keys, tenant, whole)
         except VaultError as error:
             self.is_altered = isinstance(error, AlteredError)
             return self.failed(error)
-        self.is_altered, self.is_last = False, not every.has_more
-        self.moved, self.end = len(resealing.items), every.last
-        drafts = list(all_rekeyed(self._caller, self._details, resealing.items, every))
+        self.is_altered, self.is_last = False, not whole.has_more
+        self.moved, self.end = len(resealing.items), whole.last
+        drafts = list(all_rekeyed(self._caller, self._details, resealing.items, whole))
         return Outcome(b"", drafts[0], resealing.writes, also=drafts[1:])
 
     def failed(self, error: VaultError) -> Outcome:
@@ -95,14 +95,14 @@ class RekeyingPart:
         draft.decision, draft.reason = audit_pb2.DECISION_FAILED, error.reason
         return Outcome(error, draft)
 
-    def _resealed(self, keys: TenantKeys, tenant: TenantRow, every: Everything) -> Resealing:
+    def _resealed(self, keys: TenantKeys, tenant: TenantRow, whole: WholeSubject) -> Resealing:
         """The part, done.
 
         Raises:
             VaultError: it can't be; INTEGRITY, as ``AlteredError``, if a row was altered.
         """
         try:
-            resealing = Resealing(keys, tenant, every)
+            resealing = Resealing(keys, tenant, whole)
             self._reseal(resealing)
         except (DecryptionError, PlaintextError, VaultError):
             raise AlteredError(self.subject_uid) from None

@@ -11,7 +11,7 @@ from vault.crypto.plaintext import decode
 from vault.kms.tenant_keys import KeysMissingError, TenantKeys
 from vault.safe import new_uid, seal_value
 from vault.store.envelopes import open_subject_key, seal_subject_key
-from vault.store.reads import FIELD, STORE, Everything
+from vault.store.reads import FIELD, STORE, WholeSubject
 from vault.store.rows import AliasRow, ItemRow, SubjectKeyRow, SubjectRow, TenantRow
 from vault.store.sealing import check, sealed
 from vault.store.writes import Writes
@@ -25,21 +25,21 @@ class Resealing:
         writes: all that changes.
     """
 
-    def __init__(self, keys: TenantKeys, tenant: TenantRow, every: Everything) -> None:
+    def __init__(self, keys: TenantKeys, tenant: TenantRow, whole: WholeSubject) -> None:
         """Open the subject's store keys.
 
         Args:
             keys: the tenant's, which can't change until the commit.
             tenant: its row.
-            every: the subject, its row checked, with as many items as one part has.
+            whole: the subject, its row checked, with as many items as one part has.
 
         Raises:
             DecryptionError: a key row was altered, or put back: there is a newer one than the subject's row knows of.
         """
-        if any(row.kind == STORE and row.version > every.subject.store_key_version for row in every.keys):
+        if any(row.kind == STORE and row.version > whole.subject.store_key_version for row in whole.keys):
             raise DecryptionError
-        self._keys, self._tenant, self._every = keys, tenant, every
-        self._old = {row.version: _opened(keys, row) for row in every.keys if row.kind == STORE}
+        self._keys, self._tenant, self._whole = keys, tenant, whole
+        self._old = {row.version: _opened(keys, row) for row in whole.keys if row.kind == STORE}
         self.items: list[ItemRow] = []
         self.writes = Writes()
 
@@ -50,32 +50,32 @@ class Resealing:
             VaultError: INTEGRITY, if a row was altered.
             DecryptionError, PlaintextError: what a row holds was.
         """
-        every, version, key = self._every, self._every.subject.store_key_version + 1, Key.generate()
+        whole, version, key = self._whole, self._whole.subject.store_key_version + 1, Key.generate()
         self.writes.inserted.append(self._wrapped(STORE, version, key))
-        self.writes.replaced.append((every.subject, self._subject(version, key)))
-        self.writes.replaced += ((alias, self._alias(alias, version, key)) for alias in every.aliases)
-        self.writes.forgotten.append((self._tenant.uid, every.subject.uid))
+        self.writes.replaced.append((whole.subject, self._subject(version, key)))
+        self.writes.replaced += ((alias, self._alias(alias, version, key)) for alias in whole.aliases)
+        self.writes.forgotten.append((self._tenant.uid, whole.subject.uid))
         self._move_items(version, key)
 
     def go_on(self) -> None:
         """Move the next items to the newest store key; errors as ``begin``."""
-        version = self._every.subject.store_key_version
+        version = self._whole.subject.store_key_version
         self._move_items(version, self._key(version))
 
     def add_field_key(self) -> None:
         """Make a new field key as well, if the subject has any."""
-        versions = [row.version for row in self._every.keys if row.kind == FIELD]
+        versions = [row.version for row in self._whole.keys if row.kind == FIELD]
         if versions:
             self.writes.inserted.append(self._wrapped(FIELD, max(versions) + 1, Key.generate()))
 
     def _move_items(self, version: int, key: Key) -> None:
-        self.items = [self._item(row, version, key) for row in self._every.items]
-        self.writes.replaced += zip(self._every.items, self.items, strict=True)
-        if not self._every.has_more:
-            self.writes.removed += (row for row in self._every.keys if row.kind == STORE and row.version != version)
+        self.items = [self._item(row, version, key) for row in self._whole.items]
+        self.writes.replaced += zip(self._whole.items, self.items, strict=True)
+        if not self._whole.has_more:
+            self.writes.removed += (row for row in self._whole.keys if row.kind == STORE and row.version != version)
 
     def _subject(self, version: int, key: Key) -> SubjectRow:
-        old = self._every.subject
+        old = self._whole.subject
         before = key_version(old.subject_id)
         name = unseal(self._key(before).derive(LABEL_SUBJECT_ID), old.subject_id, self._bound_name(before))
         encrypted = seal(key.derive(LABEL_SUBJECT_ID), version, name, self._bound_name(version))
@@ -100,10 +100,10 @@ class Resealing:
         return self._old[version]
 
     def _bound_name(self, version: int) -> bytes:
-        return binding.subject_id(self._tenant.uid, self._every.subject.uid, version)
+        return binding.subject_id(self._tenant.uid, self._whole.subject.uid, version)
 
     def _wrapped(self, kind: str, version: int, key: Key) -> SubjectKeyRow:
-        row = SubjectKeyRow(self._tenant.uid, self._every.subject.uid, kind, version, new_uid(), self._tenant.epoch, b"")
+        row = SubjectKeyRow(self._tenant.uid, self._whole.subject.uid, kind, version, new_uid(), self._tenant.epoch, b"")
         return seal_subject_key(self._keys, row, self._tenant.epoch, key)
 
 

@@ -42,7 +42,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Page:
+class SearchPage:
     """One page of a search, in the order of (item uid, token uid).
 
     ``column`` is ``fingerprint``, and ``keys`` holds one for each live index key; or it is ``subject``, and ``keys`` holds its uid;
@@ -77,10 +77,10 @@ class Reads:
 
     ``envelopes`` is up to how many bytes of each item's envelope are read: none unless its value is to be opened.
     ``subjects`` are look-up hashes, ``subject_uids`` uids, ``belongings`` uids of subjects of which all is read that is theirs,
-    ``everything`` of those of which the values are read too, ``part`` items at most, and who are taken FOR UPDATE, ``behind``
-    likewise, as pairs (subject uid, item uid), with the values alone that are under older store keys than the newest and come after
-    that item; ``tokens`` are texts, ``token_ids`` pairs (subject uid, token uid), ``deterministic`` the keyed hashes of
-    deterministic items, ``operations`` and ``erasures`` uids.
+    ``whole_subjects`` of those of which the values are read too, of ``max_items`` items at most, and who are taken FOR UPDATE;
+    ``rest_of_subjects`` likewise, as pairs (subject uid, item uid), with the values alone that are under older store keys than the
+    newest and come after that item; ``tokens`` are texts, ``token_ids`` pairs (subject uid, token uid), ``deterministic`` the keyed
+    hashes of deterministic items, ``operations`` and ``erasures`` uids.
     ``tenant_keys`` are the tenant's keys, wrapped; ``live_operations`` its operations that have not ended, ``newest_operations``
     the last hundred; ``requested_erasures`` those that the call's request has begun before; ``schedule`` is how often keys rotate
     and how long copies live;
@@ -96,10 +96,10 @@ class Reads:
     field_keys: frozenset[bytes] = frozenset()
     newest_field_keys: frozenset[bytes] = frozenset()
     belongings: frozenset[bytes] = frozenset()
-    everything: frozenset[bytes] = frozenset()
-    behind: frozenset[tuple[bytes, bytes]] = frozenset()
-    part: int = 0
-    pages: tuple[Page, ...] = ()
+    whole_subjects: frozenset[bytes] = frozenset()
+    rest_of_subjects: frozenset[tuple[bytes, bytes]] = frozenset()
+    max_items: int = 0
+    pages: tuple[SearchPage, ...] = ()
     subject_page: SubjectPage | None = None
     envelopes: int = 0
     locking: bool = False
@@ -151,7 +151,7 @@ class Belongings:
     tokens: int = 0
 
 
-class Everything(NamedTuple):
+class WholeSubject(NamedTuple):
     """A subject with its rows, and the uids of each item's tokens.
 
     ``has_more`` says that it may have items besides these; they come after the one of the uid ``last``.
@@ -183,8 +183,8 @@ class Rows:
     field_keys: dict[bytes, FieldHeld] = field(default_factory=dict)
     newest_field_keys: dict[bytes, FieldHeld] = field(default_factory=dict)
     belongings: dict[bytes, Belongings] = field(default_factory=dict)
-    everything: dict[bytes, Everything] = field(default_factory=dict)
-    pages: dict[Page, list[Held]] = field(default_factory=dict)
+    whole_subjects: dict[bytes, WholeSubject] = field(default_factory=dict)
+    pages: dict[SearchPage, list[Held]] = field(default_factory=dict)
     subject_page: list[Known] = field(default_factory=list)
     tenant_keys: list[TenantKeyRow] = field(default_factory=list)
     live_operations: list[OperationRow] = field(default_factory=list)

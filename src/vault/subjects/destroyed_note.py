@@ -17,7 +17,7 @@ MAX_KEYS = 1800
 _UID_BYTES = 16
 
 
-class Note(NamedTuple):
+class DestroyedNote(NamedTuple):
     """Who was erased, and ids of the keys that were destroyed; 16 bytes each."""
 
     subject_uid: bytes
@@ -35,7 +35,7 @@ def note_of(row: ErasureRow) -> str:
     return json.dumps(said)
 
 
-def read_note(erasure_uid: bytes, text: str) -> Note:
+def read_note(erasure_uid: bytes, text: str) -> DestroyedNote:
     """What the KMS remembers of an erasure.
 
     Raises:
@@ -43,7 +43,7 @@ def read_note(erasure_uid: bytes, text: str) -> Note:
     """
     try:
         said = json.loads(text)
-        note = Note(bytes.fromhex(said["subject_uid"]), tuple(bytes.fromhex(key_id) for key_id in said["key_ids"]))
+        note = DestroyedNote(bytes.fromhex(said["subject_uid"]), tuple(bytes.fromhex(key_id) for key_id in said["key_ids"]))
         if any(len(uid) != _UID_BYTES for uid in (note.subject_uid, *note.key_ids)):
             raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError):

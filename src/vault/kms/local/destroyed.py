@@ -23,7 +23,7 @@ MAX_NOTE_BYTES: Final = _TEXT_AT + MAX_DESTROYED_BYTES
 
 
 @dataclass(frozen=True)
-class Note:
+class StoredNote:
     """What an erasure destroys.
 
     Attributes:
@@ -35,13 +35,13 @@ class Note:
     time_us: int
 
 
-def encode(note: Note, tenant_uid: bytes, erasure_uid: bytes, key: Key) -> bytes:
+def encode(note: StoredNote, tenant_uid: bytes, erasure_uid: bytes, key: Key) -> bytes:
     """The bytes of a note."""
     content = _TIME.pack(note.time_us) + note.text.encode()
     return _MAGIC + _tag(key, tenant_uid, erasure_uid, content) + content
 
 
-def decode(data: bytes, tenant_uid: bytes, erasure_uid: bytes, key: Key) -> Note:
+def decode(data: bytes, tenant_uid: bytes, erasure_uid: bytes, key: Key) -> StoredNote:
     """What a note of this erasure says.
 
     Raises:
@@ -58,7 +58,7 @@ def decode(data: bytes, tenant_uid: bytes, erasure_uid: bytes, key: Key) -> Note
         check_destroyed(erasure_uid, text)
     except (struct.error, ValueError):
         raise KmsIntegrityError("a note of destroyed keys does not hold what one holds") from None
-    return Note(text, time_us)
+    return StoredNote(text, time_us)
 
 
 def _tag(key: Key, tenant_uid: bytes, erasure_uid: bytes, content: bytes) -> bytes:

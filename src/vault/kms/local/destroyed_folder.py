@@ -9,7 +9,7 @@ from typing import Final
 from vault.crypto.keys import Key
 from vault.kms.arguments import check_destroyed, check_erasure_uid, check_tenant_uid
 from vault.kms.key_manager import KmsIntegrityError, KmsUnavailableError
-from vault.kms.local.destroyed import KEY_LABEL, MAX_NOTE_BYTES, Note, decode, encode
+from vault.kms.local.destroyed import KEY_LABEL, MAX_NOTE_BYTES, StoredNote, decode, encode
 from vault.kms.local.keyring_file import KeyringFile
 from vault.kms.local.private_file import FileMissingError, PrivateFile, make_private_folder
 
@@ -45,7 +45,7 @@ class DestroyedFolder:
             except FileMissingError:
                 make_private_folder(self._path, _NAME)
                 make_private_folder(file.path.parent, _NAME)
-                file.replace(encode(Note(text, time.time_ns() // 1000), tenant_uid, erasure_uid, self._key()))
+                file.replace(encode(StoredNote(text, time.time_ns() // 1000), tenant_uid, erasure_uid, self._key()))
                 return
         if found.text != text:
             raise KmsIntegrityError("something else was noted for this erasure already: somebody must investigate")
@@ -71,7 +71,7 @@ class DestroyedFolder:
                 self._file(tenant_uid, uid).remove()
         return len(old)
 
-    def _notes(self, tenant_uid: bytes) -> Iterator[tuple[bytes, Note]]:
+    def _notes(self, tenant_uid: bytes) -> Iterator[tuple[bytes, StoredNote]]:
         """Each note; one that is forgotten between the list and its reading is left out."""
         for uid in self.uids(tenant_uid):
             try:
@@ -90,7 +90,7 @@ class DestroyedFolder:
             raise KmsUnavailableError("the notes of destroyed keys cannot be read") from None
         return frozenset(bytes.fromhex(name) for name in names if _UID.fullmatch(name))
 
-    def _read(self, tenant_uid: bytes, erasure_uid: bytes) -> Note:
+    def _read(self, tenant_uid: bytes, erasure_uid: bytes) -> StoredNote:
         with self._file(tenant_uid, erasure_uid).opened() as (file, _):
             return decode(file.read(MAX_NOTE_BYTES + 1), tenant_uid, erasure_uid, self._key())
 

@@ -14,7 +14,7 @@ from vault.store.reading.erasures import fetch_erasures
 from vault.store.reading.key_work import fetch_key_work
 from vault.store.reading.pages import fetch_pages
 from vault.store.reading.subjects import fetch_belongings, fetch_subject_pages
-from vault.store.reading.whole_subjects import fetch_everything
+from vault.store.reading.whole_subjects import fetch_whole_subjects
 from vault.store.reads import Head, Reads, Rows
 from vault.store.rows import CaRow, IdempotencyRow, PrincipalRow, TenantRow
 from vault.store.tenant_locks import own, pin
@@ -44,7 +44,7 @@ def fetch_data(connection: sa.Connection, needs: Sequence[Need]) -> None:
     fetch_belongings(connection, needs)
     fetch_subject_pages(connection, needs)
     fetch_key_work(connection, needs)
-    fetch_everything(connection, needs)
+    fetch_whole_subjects(connection, needs)
     fetch_erasures(connection, needs)
     fetch_approvals(connection, needs)
     fetch_pages(connection, needs)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from vault.store import tables as t
 from vault.store.reading.conditions import among
 from vault.store.reading.joined import HELD, held
-from vault.store.reads import Head, Held, Page, Reads, Rows
+from vault.store.reads import Head, Held, Reads, Rows, SearchPage
 from vault.store.states import SubjectState
 
 
@@ -19,7 +19,7 @@ def fetch_pages(connection: sa.Connection, needs: Sequence[tuple[Head, Reads, Ro
     Raises:
         sqlalchemy.exc.SQLAlchemyError: whatever the database says; the runner translates it.
     """
-    pages = defaultdict[Page, list[tuple[Page, Head, Rows]]](list)
+    pages = defaultdict[SearchPage, list[tuple[SearchPage, Head, Rows]]](list)
     for head, reads, rows in needs:
         for page in reads.pages:
             pages[replace(page, keys=())].append((page, head, rows))
@@ -27,7 +27,7 @@ def fetch_pages(connection: sa.Connection, needs: Sequence[tuple[Head, Reads, Ro
         _fetch_alike(connection, alike)
 
 
-def _fetch_alike(connection: sa.Connection, alike: list[tuple[Page, Head, Rows]]) -> None:
+def _fetch_alike(connection: sa.Connection, alike: list[tuple[SearchPage, Head, Rows]]) -> None:
     """Read pages of the same shape at once; each hash's rows are cut to the page's size by the database."""
     shape = alike[0][0]
     collected = (sa.literal(",") + t.item.c.purposes + ",").contains(f",{shape.purpose},", autoescape=True)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from vault.store import tables as t
-from vault.store.reads import Everything, Head, Reads, Rows
+from vault.store.reads import Head, Reads, Rows, WholeSubject
 from vault.store.rows import AliasRow, ItemRow, SubjectKeyRow, SubjectRow
 
 MAX_ITEMS = 1000
@@ -41,7 +41,7 @@ class _Span(NamedTuple):
     end: bytes | None
 
 
-def fetch_everything(connection: sa.Connection, needs: Sequence[tuple[Head, Reads, Rows]]) -> None:
+def fetch_whole_subjects(connection: sa.Connection, needs: Sequence[tuple[Head, Reads, Rows]]) -> None:
     """Fill in what was asked for.
 
     Raises:
@@ -49,22 +49,22 @@ def fetch_everything(connection: sa.Connection, needs: Sequence[tuple[Head, Read
     """
     wanted = defaultdict[bytes, dict[bytes, _Wanted]](dict)
     for head, reads, _ in needs:
-        limit = min(reads.part or MAX_ITEMS, MAX_ITEMS)
-        wanted[head.tenant_uid] |= {uid: _Wanted(limit, None) for uid in reads.everything}
-        wanted[head.tenant_uid] |= {uid: _Wanted(limit, after) for uid, after in reads.behind}
+        limit = min(reads.max_items or MAX_ITEMS, MAX_ITEMS)
+        wanted[head.tenant_uid] |= {uid: _Wanted(limit, None) for uid in reads.whole_subjects}
+        wanted[head.tenant_uid] |= {uid: _Wanted(limit, after) for uid, after in reads.rest_of_subjects}
     found = {(tenant, uid): one for tenant, uids in wanted.items() if uids for uid, one in _of(connection, tenant, uids)}
     for head, reads, rows in needs:
-        subject_uids = reads.everything | {uid for uid, _ in reads.behind}
-        rows.everything |= {uid: found[head.tenant_uid, uid] for uid in subject_uids if (head.tenant_uid, uid) in found}
+        subject_uids = reads.whole_subjects | {uid for uid, _ in reads.rest_of_subjects}
+        rows.whole_subjects |= {uid: found[head.tenant_uid, uid] for uid in subject_uids if (head.tenant_uid, uid) in found}
 
 
-def _of(connection: sa.Connection, tenant_uid: bytes, wanted: Mapping[bytes, _Wanted]) -> Iterable[tuple[bytes, Everything]]:
+def _of(connection: sa.Connection, tenant_uid: bytes, wanted: Mapping[bytes, _Wanted]) -> Iterable[tuple[bytes, WholeSubject]]:
     c = t.subject.c
     locked = sa.select(t.subject).where(c.tenant_uid == tenant_uid, c.uid.in_(wanted)).order_by(c.uid).with_for_update()
     subjects = [SubjectRow(*row) for row in connection.execute(locked)]
     spans = {row.uid: _span(connection, row, wanted[row.uid]) for row in subjects}
     ends = {uid: span.end for uid, span in spans.items()}
-    every = {row.uid: Everything(row, [], [], [], {}, ends[row.uid] is not None, ends[row.uid] or b"") for row in subjects}
+    every = {row.uid: WholeSubject(row, [], [], [], {}, ends[row.uid] is not None, ends[row.uid] or b"") for row in subjects}
 
     def theirs(table: sa.Table) -> list[Any]:
         return list(connection.execute(sa.select(table).where(table.c.tenant_uid == tenant_uid, table.c.subject_uid.in_(every))))
