@@ -23,6 +23,7 @@ _LIMIT = 1000
 _PATIENCE_S = 5.0
 _READERS_MS = 200
 """How long is waited for those who read what was before: everybody who wants to write waits as well."""
+_ONE = sa.select(t.erasure).where(t.erasure.c.tenant_uid == sa.bindparam("tenant"), t.erasure.c.uid == sa.bindparam("erasure"))
 
 
 class Begun(NamedTuple):
@@ -54,9 +55,8 @@ def read(engine: sa.Engine, tenant_uid: bytes, uid: bytes) -> ErasureRow | None:
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
-    c = t.erasure.c
     with reading(engine, _PATIENCE_S) as connection:
-        row = connection.execute(sa.select(t.erasure).where(c.tenant_uid == tenant_uid, c.uid == uid)).first()
+        row = connection.execute(_ONE, {"tenant": tenant_uid, "erasure": uid}).first()
     return ErasureRow(*row) if row else None
 
 

@@ -7,6 +7,7 @@ the state that the decision rested on, another call was faster: the group is rol
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import sqlalchemy as sa
 
@@ -145,8 +146,14 @@ def _old(table: sa.Table, row: SealedRow) -> dict[str, object]:
     return {f"old_{name}": getattr(row, name) for name in (*table.primary_key.columns.keys(), "mac")}
 
 
+@cache
+def _replacement(table: sa.Table) -> sa.Update:
+    """Put together once a table, which takes longer than running it."""
+    return table.update().where(_in_old_state(table)).values({column.name: sa.bindparam(column.name) for column in table.c})
+
+
 def _replace(connection: sa.Connection, table: sa.Table, pairs: Sequence[tuple[SealedRow, SealedRow]]) -> None:
-    statement = table.update().where(_in_old_state(table)).values({column.name: sa.bindparam(column.name) for column in table.c})
+    statement = _replacement(table)
     _must_hit(connection.execute(statement, [_old(table, old) | new._asdict() for old, new in pairs]), len(pairs))
 
 
