@@ -12,6 +12,7 @@ from tests.use_cases.inside import Inside
 from vault.audit.events import Caller
 from vault.errors import VaultError
 from vault.keys.schedule import DueRotation, next_rotation_us
+from vault.server.key_worker.held_operation import HeldOperation
 from vault.store import tables as t
 from vault.store.key_usage import overdue, rotations_to_begin
 from vault.store.rows import UNKNOWN_S, TenantKeyRow
@@ -141,7 +142,7 @@ def test_a_rotation_that_is_running_when_its_tenant_is_sealed_goes_on_afterwards
     open_vault.ask(seal(), "security")
     with worker(open_vault) as working:
         open_vault.edit(t.operation, {"uid": row.uid}, state="RUNNING", holder=working._desk.name, until_us=2**52)
-        working._run(row)
+        working._run(HeldOperation(working._desk, row))
         assert open_vault.row(t.operation, uid=row.uid).state == "RUNNING"
         unsealed(open_vault)
         open_vault.edit(t.operation, {"uid": row.uid}, until_us=0)
