@@ -1,13 +1,15 @@
 """Erasures that something gets in the way of: they are refused, finished later by any node, and never half there."""
 
+import secrets
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from tests.erasure.test_erase import stored, uid_of
-from tests.erasure.working import Working, erase, statement_of, working
+from tests.erasure.working import PATIENCE_S, Working, erase, statement_of, working
 from tests.harness import Vault, context
 from tests.keys.requests import seal, unsealed
 from tests.use_cases.requests import delete, new_email, new_subject, reveal, tokenize, update
@@ -189,4 +191,24 @@ def test_of_a_sealed_tenant_nobody_is_erased_until_it_is_served_again(vault: Vau
         unsealed(at_work.inside)
         statement = statement_of(at_work.ask(request).receipt)
         assert (len(statement.keys), statement.unopened_keys) == (1, 0)
+        assert not at_work.left(uid)
+
+
+@pytest.mark.parametrize("whose", ["globex", "acme"])
+def test_more_erasures_than_a_round_takes_that_cant_be_finished_keep_nobody_from_being_erased(vault: Vault, whose: str) -> None:
+    with working(vault) as at_work, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(erasures, "_LIMIT", 5)
+        subject_id = new_subject()
+        uid = uid_of(at_work, stored(at_work, subject_id)[0])
+        interrupted(at_work, subject_id)
+        row = at_work.inside.row(t.erasure, subject_uid=uid)
+        tenant_uid = at_work.inside.tenant(whose).uid
+        with at_work.node.engine.begin() as connection:
+            for _ in range(7):
+                another = {name: secrets.token_bytes(16) for name in ("uid", "subject_uid", "request_id")}
+                stuck = row._replace(tenant_uid=tenant_uid, begin_us=1, **another)
+                connection.execute(t.erasure.insert().values(stuck._asdict()))
+        until = time.monotonic() + PATIENCE_S
+        while at_work.left(uid) and time.monotonic() < until:
+            at_work.resume()
         assert not at_work.left(uid)

@@ -34,7 +34,9 @@ class Begun(NamedTuple):
 
 
 def begun(engine: sa.Engine, older_than_s: float) -> list[Begun]:
-    """Erasures that began longer ago, and those of operations at once; the oldest first, at most 1,000.
+    """Erasures that began longer ago, and those of operations at once: at most 1,000, as many of each tenant as of another.
+
+    Which of a tenant's is left to chance, lest those that can't be finished keep others from it for ever.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
@@ -45,7 +47,8 @@ def begun(engine: sa.Engine, older_than_s: float) -> list[Begun]:
         due = (c.state == ErasureState.BEGUN) & ((c.begin_us <= before) | c.operation_uid.is_not(None))
         # The keys of one that is sealed can't be had.
         served = sa.exists().where(t.tenant.c.uid == c.tenant_uid, t.tenant.c.state == TenantState.ACTIVE)
-        rows = connection.execute(sa.select(c.tenant_uid, c.uid).where(due, served).order_by(c.begin_us, c.uid).limit(_LIMIT))
+        turn = sa.func.row_number().over(partition_by=c.tenant_uid, order_by=sa.func.random())
+        rows = connection.execute(sa.select(c.tenant_uid, c.uid).where(due, served).order_by(turn).limit(_LIMIT))
         return [Begun(row.tenant_uid, row.uid) for row in rows]
 
 
