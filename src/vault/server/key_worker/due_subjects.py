@@ -5,7 +5,7 @@ from vault.server.key_worker.erased import Living
 from vault.server.key_worker.held_operation import HeldOperation
 from vault.server.key_worker.renewal import Renewal
 from vault.store.engine import reading
-from vault.store.rotation.part import Pass
+from vault.store.rotation.pass_part import Moved
 from vault.store.rotation.to_rekey import due
 
 _PATIENCE_S = 600.0
@@ -34,7 +34,7 @@ class DueSubjects:
         self.rows = 0
         self.late = set[bytes]()
 
-    def step(self, after: bytes, limit: int) -> Pass:
+    def step(self, after: bytes, limit: int) -> Moved:
         """Re-key the next subjects, as many as one transaction takes; ``last`` stays ``after`` until nobody of ``limit`` is left.
 
         Args:
@@ -48,12 +48,12 @@ class DueSubjects:
         if not self._renewal.left:
             self._begin(after, limit)
         if not self._uids:
-            return Pass(0, 0, None)
+            return Moved(0, 0, None)
         renewed = self._renewal.step()
         self.rows += renewed.rows
         self.late |= set(renewed.late)
         last = after if self._renewal.left else self._uids[-1]
-        return Pass(renewed.done, len(renewed.altered) + len(renewed.late), last)
+        return Moved(renewed.done, len(renewed.altered) + len(renewed.late), last)
 
     def _begin(self, after: bytes, limit: int) -> None:
         with reading(self._held.desk.engine, _PATIENCE_S) as connection:

@@ -13,7 +13,7 @@ from vault.server.key_worker.retirement import retire
 from vault.store.engine import reading
 from vault.store.rotation import reindex, rewrap
 from vault.store.rotation.census import Census, census
-from vault.store.rotation.part import Part, Pass
+from vault.store.rotation.pass_part import Moved, PassPart
 from vault.store.rotation.progress import Place
 from vault.store.rotation.turnstile import pinning
 from vault.v1.key_service_pb2 import Attestation
@@ -96,14 +96,14 @@ class Rotation:
         self.held.moved += self._rekeyed.rows - before
         return True
 
-    def _by(self, following: str, make: Callable[[Part], Pass]) -> Callable[[], bool]:
+    def _by(self, following: str, make: Callable[[PassPart], Moved]) -> Callable[[], bool]:
         held = self.held
 
         def step() -> bool:
             keys, erased = loaded(held, self._new), self._erased  # before the transaction, since the KMS is asked
             with pinning(held.desk.engine, keys) as (connection, tenant):
                 check_current(tenant, self._new)
-                done = make(Part(connection, keys, held.place.cursor[BEFORE_BYTES:], self._batch, not self._idle, erased))
+                done = make(PassPart(connection, keys, held.place.cursor[BEFORE_BYTES:], self._batch, not self._idle, erased))
                 place = self._after(done, following)
                 held.advance(connection, place)
             held.place = place
@@ -166,10 +166,10 @@ class Rotation:
         with reading(self.held.desk.engine, _PATIENCE_S) as connection:
             return census(connection, self.held.tenant_uid, epoch, index)
 
-    def _after(self, step: Pass, following: str) -> Place:
+    def _after(self, moved: Moved, following: str) -> Place:
         """The place that a step of a pass has come to."""
         place, kind = self.held.place, _KINDS[self.held.place.phase]
-        phase, after = (following, b"") if step.last is None else (place.phase, step.last)
-        kinds = {**place.kinds, kind: place.kinds.get(kind, 0) + step.done}
-        cursor, rate = place.cursor[:BEFORE_BYTES] + after, self.held.pace.after(step.done)
-        return Place(phase, cursor, place.done + step.done, place.total, rate, kinds)
+        phase, after = (following, b"") if moved.last is None else (place.phase, moved.last)
+        kinds = {**place.kinds, kind: place.kinds.get(kind, 0) + moved.done}
+        cursor, rate = place.cursor[:BEFORE_BYTES] + after, self.held.pace.after(moved.done)
+        return Place(phase, cursor, place.done + moved.done, place.total, rate, kinds)

@@ -21,7 +21,7 @@ from vault.kms.tenant_keys import KeysMissingError
 from vault.store import tables as t
 from vault.store.envelopes import open_subject_key
 from vault.store.reads import STORE
-from vault.store.rotation.part import Part, Pass
+from vault.store.rotation.pass_part import Moved, PassPart
 from vault.store.rows import TABLES, AliasRow, ItemRow, SubjectKeyRow, SubjectRow
 from vault.store.sealing import check, sealed
 
@@ -29,7 +29,7 @@ _Indexed = TypeVar("_Indexed", ItemRow, SubjectRow, AliasRow)
 _REFUSALS = (DecryptionError, KeysMissingError, PlaintextError, InvalidValueError, VaultError)
 
 
-def reindex_items(part: Part, taxonomy: Taxonomy, index: int) -> Pass:
+def reindex_items(part: PassPart, taxonomy: Taxonomy, index: int) -> Moved:
     """Make the next items' hashes anew, in the order of subjects' and items' uids.
 
     Args:
@@ -64,10 +64,10 @@ def reindex_items(part: Part, taxonomy: Taxonomy, index: int) -> Pass:
         return row._replace(index_key_version=index, normaliser_version=version, fingerprint=made, deterministic=unique)
 
     done = _replace(part, found, anew, "index_key_version normaliser_version fingerprint deterministic mac")
-    return Pass(done, len(found) - done, found[-1][0].subject_uid + found[-1][0].uid if found else None)
+    return Moved(done, len(found) - done, found[-1][0].subject_uid + found[-1][0].uid if found else None)
 
 
-def reindex_subjects(part: Part, index: int) -> Pass:
+def reindex_subjects(part: PassPart, index: int) -> Moved:
     """Make the next subjects' look-ups anew, in the order of their uids; arguments and errors as ``reindex_items``."""
     keys, c = part.keys, t.subject.c
     select = sa.select(*c, *t.subject_key.c).join_from(t.subject, t.subject_key, _same_key(c.uid, c.store_key_version))
@@ -81,10 +81,10 @@ def reindex_subjects(part: Part, index: int) -> Pass:
         return row._replace(index_key_version=index, lookup=subject_lookup(keys.index(index), name))
 
     done = _replace(part, found, anew, "index_key_version lookup mac")
-    return Pass(done, len(found) - done, found[-1][0].uid if found else None)
+    return Moved(done, len(found) - done, found[-1][0].uid if found else None)
 
 
-def reindex_aliases(part: Part, index: int) -> Pass:
+def reindex_aliases(part: PassPart, index: int) -> Moved:
     """Make the look-ups of subjects' other names anew, in the order of subjects' and aliases' uids; see ``reindex_items``."""
     keys, after, c, s = part.keys, part.after, t.subject_alias.c, t.subject.c
     columns = sa.select(*c, *t.subject_key.c).select_from(
@@ -104,7 +104,7 @@ def reindex_aliases(part: Part, index: int) -> Pass:
         return row._replace(index_key_version=index, lookup=subject_lookup(keys.index(index), name))
 
     done = _replace(part, found, anew, "index_key_version lookup mac")
-    return Pass(done, len(found) - done, found[-1][0].subject_uid + found[-1][0].uid if found else None)
+    return Moved(done, len(found) - done, found[-1][0].subject_uid + found[-1][0].uid if found else None)
 
 
 def _same_key(subject_uid: "sa.ColumnElement[bytes]", version: "sa.ColumnElement[int]") -> sa.ColumnElement[bool]:
@@ -112,13 +112,13 @@ def _same_key(subject_uid: "sa.ColumnElement[bytes]", version: "sa.ColumnElement
     return sa.and_(k.tenant_uid == table.c.tenant_uid, k.subject_uid == subject_uid, k.kind == STORE, k.version == version)
 
 
-def _taken(part: Part, page: sa.Select[Any], table: sa.Table) -> Iterable[Any]:
+def _taken(part: PassPart, page: sa.Select[Any], table: sa.Table) -> Iterable[Any]:
     """The next rows of a table, FOR UPDATE, with what they are joined with."""
     return part.connection.execute(page.limit(part.limit).with_for_update(of=table, skip_locked=part.passes_by))
 
 
 def _replace(
-    part: Part,
+    part: PassPart,
     found: list[tuple[_Indexed, SubjectKeyRow]],
     anew: Callable[[_Indexed, Key], _Indexed],
     columns: str,

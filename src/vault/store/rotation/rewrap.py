@@ -26,7 +26,7 @@ from vault.store.envelopes import (
 from vault.store.hanging import SUBJECT_KEYS, under_another
 from vault.store.reads import STORE
 from vault.store.request_results import subject_uids
-from vault.store.rotation.part import Part, Pass
+from vault.store.rotation.pass_part import Moved, PassPart
 from vault.store.rows import RETENTION_US, ErasureRow, IdempotencyRow, SubjectKeyRow
 from vault.store.sealing import check, sealed
 from vault.store.states import ErasureState
@@ -41,7 +41,7 @@ _UPDATE_ON_POSTGRESQL = (
 )
 
 
-def rewrap_subject_keys(part: Part, epoch: int) -> Pass:
+def rewrap_subject_keys(part: PassPart, epoch: int) -> Moved:
     """Move the next subject keys to the current epoch, in the order of subjects' uids; all keys of a subject at once.
 
     Two kinds don't move: a key of somebody who was erased, which was put back there, and a store key that something deleted was
@@ -60,7 +60,7 @@ def rewrap_subject_keys(part: Part, epoch: int) -> Pass:
     uids = sa.select(c.subject_uid).where(older, c.subject_uid > part.after).order_by(c.subject_uid).limit(part.limit)
     last = part.connection.scalar(sa.select(uids.subquery().c.subject_uid).order_by(sa.desc("subject_uid")).limit(1))
     if last is None:
-        return Pass(0, 0, None)
+        return Moved(0, 0, None)
     owner = (t.subject.c.tenant_uid == c.tenant_uid) & (t.subject.c.uid == c.subject_uid)
     lasting = (c.kind != STORE) | (~t.subject.c.rekey_due & (c.version == t.subject.c.store_key_version))
     theirs = (
@@ -70,10 +70,10 @@ def rewrap_subject_keys(part: Part, epoch: int) -> Pass:
     rows = list(map(SubjectKeyRow._make, part.connection.execute(locked)))
     moved = [new for row in rows if row.subject_uid not in part.erased and (new := _moved(part.keys, row, epoch))]
     _update(part.connection, tenant_uid, epoch, moved)
-    return Pass(len(moved), len(rows) - len(moved), last)
+    return Moved(len(moved), len(rows) - len(moved), last)
 
 
-def rewrap_requests(part: Part, epoch: int) -> Pass:
+def rewrap_requests(part: PassPart, epoch: int) -> Moved:
     """Move the keys of the next requests' digests, in the order of request ids; of none that was about somebody erased.
 
     Args:
@@ -100,10 +100,10 @@ def rewrap_requests(part: Part, epoch: int) -> Pass:
     ]
     if cells:
         part.connection.execute(update, cells)
-    return Pass(len(moved), len(rows) - len(moved), rows[-1].request_id + rows[-1].principal_uid if rows else None)
+    return Moved(len(moved), len(rows) - len(moved), rows[-1].request_id + rows[-1].principal_uid if rows else None)
 
 
-def rewrap_openings(part: Part, epoch: int, index: int) -> Pass:
+def rewrap_openings(part: PassPart, epoch: int, index: int) -> Moved:
     """Move the keys of the next receipts' openings, in the order of erasures' uids.
 
     With it an erasure's horizon moves on: whoever has the new epoch's key can try names against what the opening belongs to. So one
@@ -127,7 +127,7 @@ def rewrap_openings(part: Part, epoch: int, index: int) -> Pass:
         if new:
             same = (c.tenant_uid == row.tenant_uid) & (c.uid == row.uid) & (c.mac == row.mac)
             done += part.connection.execute(t.erasure.update().where(same).values(new._asdict())).rowcount
-    return Pass(done, len(rows) - done, rows[-1].uid if rows else None)
+    return Moved(done, len(rows) - done, rows[-1].uid if rows else None)
 
 
 def _moved(keys: TenantKeys, row: SubjectKeyRow, epoch: int) -> SubjectKeyRow | None:
@@ -139,7 +139,7 @@ def _moved(keys: TenantKeys, row: SubjectKeyRow, epoch: int) -> SubjectKeyRow | 
     return seal_subject_key(keys, row, epoch, key)
 
 
-def _moved_request(part: Part, row: IdempotencyRow, epoch: int) -> IdempotencyRow | None:
+def _moved_request(part: PassPart, row: IdempotencyRow, epoch: int) -> IdempotencyRow | None:
     """The row under the current epoch; None if it was altered, lest it get a good MAC by being moved, or names somebody erased."""
     keys = part.keys
     try:

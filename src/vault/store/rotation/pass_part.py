@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from vault.kms.tenant_keys import TenantKeys
 
 
-class Part(NamedTuple):
+class PassPart(NamedTuple):
     """The next rows of a pass.
 
     ``connection`` is in a transaction in which the tenant's keys can't change; ``keys`` are the tenant's, old and current;
@@ -24,7 +24,7 @@ class Part(NamedTuple):
     erased: frozenset[bytes] = frozenset()
 
 
-class Pass(NamedTuple):
+class Moved(NamedTuple):
     """What one step did: rows moved, rows looked at that could not be (altered ones), and the key of the last; None at the end."""
 
     done: int
