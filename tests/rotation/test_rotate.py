@@ -1,7 +1,9 @@
 """A rotation leaves nothing under old keys, loses nothing on the way, and says so in the log."""
 
 import hashlib
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +15,7 @@ from tests.use_cases.requests import new_email, new_subject, tokenize
 from vault.errors import VaultError
 from vault.keys.operations import uid_of
 from vault.kms.local.administrator import LocalAdministrator
+from vault.server.key_worker import new_keys
 from vault.store import tables as t
 from vault.store.rotation.census import census
 from vault.v1 import key_service_pb2 as v1
@@ -152,3 +155,17 @@ def test_a_rotation_waits_for_whoever_is_being_erased(open_vault: Inside) -> Non
         working.look()
     assert attested(open_vault, name).retired_epochs
     stored.check()
+
+
+def test_a_kek_version_from_the_future_is_not_used_before_its_time(open_vault: Inside) -> None:
+    tenant = open_vault.row(t.tenant, uid=open_vault.tenant().uid)
+    name = begin_rotation(open_vault).name
+    with worker(open_vault) as working:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(new_keys, "time", SimpleNamespace(time=lambda: time.time() - 3600))
+            working.look()
+        assert open_vault.row(t.operation, uid=uid_of(name)).state == "RUNNING"
+        assert open_vault.row(t.tenant, uid=tenant.uid) == tenant
+        open_vault.edit(t.operation, {"uid": uid_of(name)}, until_us=0)
+        working.look()
+    assert attested(open_vault, name).retired_epochs == [tenant.epoch]

@@ -1,6 +1,7 @@
 """The new keys of a rotation: which KEK version wraps them, the keys themselves, and that they become the current ones."""
 
 import struct
+import time
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -9,10 +10,12 @@ from vault.crypto.binding import kms_context
 from vault.crypto.keys import Key
 from vault.errors import VaultError
 from vault.keys import acts
+from vault.kms.kek import Kek
 from vault.kms.key_manager import Wrapped
 from vault.kms.tenant_keys import AUTHORITY, EPOCH, INDEX, KeysMissingError, TenantKeys
 from vault.server.key_worker.desk import Desk
 from vault.server.key_worker.held_operation import HeldOperation
+from vault.store.key_usage import SKEW_US
 from vault.store.rows import TenantRow
 from vault.v1 import common_pb2
 
@@ -64,16 +67,32 @@ def bring_in(held: HeldOperation, old: Before) -> None:
     """Make the new keys the current ones, unless that is done; all but the wrapping is one transaction.
 
     Raises:
-        VaultError: of the KMS; CONFLICT, if somebody else has rotated meanwhile; INTEGRITY; TENANT_SEALED.
+        VaultError: of the KMS; CLOCK_SKEW, if its clock is ahead; CONFLICT, if somebody else has rotated meanwhile; INTEGRITY;
+            TENANT_SEALED.
     """
     desk = held.desk
     version = _next_version(desk, held.tenant_uid, old)
+    _check_clock(desk.administrator.kek(held.tenant_uid), version)
     keys = held.keys()
     if max(keys.epochs) != old.epoch:
         return
     epoch, index_key = old.new
     said = {Detail.KEK_VERSION: str(version), Detail.EPOCH: str(epoch), Detail.INDEX_KEY: str(index_key)}
     desk.act(acts.rotate(held.caller, {**held.details, **said}, old.epoch, _fresh(desk, keys, epoch, index_key, version)))
+
+
+def _check_clock(kek: Kek, version: int) -> None:
+    """Refuse a KEK version from the future: horizons reckon with when each was made, and would be said too early.
+
+    Raises:
+        VaultError: CLOCK_SKEW, with which the rotation waits until that time has come.
+    """
+    if kek.versions.get(version, 0) > time.time() * 1e6 + SKEW_US:
+        raise VaultError(
+            common_pb2.ERROR_REASON_CLOCK_SKEW,
+            f"the KMS says that it has made KEK version {version} in the future: set its clock or this machine's right; it is "
+            "not used before that time",
+        )
 
 
 def loaded(held: HeldOperation, new: tuple[int, int]) -> TenantKeys:
