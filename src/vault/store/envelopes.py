@@ -19,7 +19,7 @@ def open_subject_key(keys: TenantKeys, row: SubjectKeyRow) -> Key:
     """
     if key_version(row.wrapped) != row.epoch:
         raise DecryptionError
-    return unwrap(keys.epoch(row.epoch).derive(LABEL_WRAP), row.wrapped, _bound(row))
+    return unwrap(keys.epoch(row.epoch).derive(LABEL_WRAP), row.wrapped, _bound(row, row.epoch))
 
 
 def seal_subject_key(keys: TenantKeys, row: SubjectKeyRow, epoch: int, key: Key) -> SubjectKeyRow:
@@ -28,8 +28,7 @@ def seal_subject_key(keys: TenantKeys, row: SubjectKeyRow, epoch: int, key: Key)
     Raises:
         KeysMissingError: the epoch is not among the keys.
     """
-    row = row._replace(epoch=epoch)
-    return row._replace(wrapped=wrap(keys.epoch(epoch).derive(LABEL_WRAP), epoch, key, _bound(row)))
+    return row._replace(epoch=epoch, wrapped=wrap(keys.epoch(epoch).derive(LABEL_WRAP), epoch, key, _bound(row, epoch)))
 
 
 def as_wrapped(row: SubjectKeyRow) -> SubjectKeyRow:
@@ -38,7 +37,8 @@ def as_wrapped(row: SubjectKeyRow) -> SubjectKeyRow:
     Raises:
         DecryptionError: it is no envelope.
     """
-    return row._replace(epoch=key_version(row.wrapped))
+    epoch = key_version(row.wrapped)
+    return row if row.epoch == epoch else row._replace(epoch=epoch)  # a rotation asks it of each row, and a copy takes long
 
 
 def open_digest_key(keys: TenantKeys, row: IdempotencyRow) -> Key:
@@ -92,8 +92,8 @@ def _bound_opening(row: ErasureRow, epoch: int) -> bytes:
         raise DecryptionError from None
 
 
-def _bound(row: SubjectKeyRow) -> bytes:
+def _bound(row: SubjectKeyRow, epoch: int) -> bytes:
     try:
-        return binding.subject_key(row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id, row.epoch)
+        return binding.subject_key(row.tenant_uid, row.subject_uid, row.kind, row.version, row.key_id, epoch)
     except ValueError:  # an id of another length, a version below 0: never written by us
         raise DecryptionError from None
