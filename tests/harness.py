@@ -7,7 +7,7 @@ import secrets
 import shutil
 import signal
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -49,7 +49,7 @@ LOCAL_KMS = 'kind = "local"\nkeyring_file = "keyring"\nkey_file = "keyring.key"\
 
 @dataclass
 class Tenant:
-    """A tenant with a certificate for each principal of ``ROLES``."""
+    """A tenant with a certificate for each of its principals."""
 
     name: str
     uid: bytes
@@ -129,16 +129,16 @@ def make_vault(folder: Path, *, database: str = 'sqlite_file = "vault.db"', kms:
     return vault
 
 
-def add_tenant(node: Node, name: str) -> Tenant:
-    """A new tenant with its own CA and a principal for each entry of ``ROLES``."""
+def add_tenant(node: Node, name: str, who: Iterable[str] = ROLES) -> Tenant:
+    """A new tenant with its own CA and principals: some of ``ROLES``, if not all are needed, since each takes a transaction."""
     tenant = Tenant(name, secrets.token_bytes(16), create_ca(f"{name} CA", 30))
     ca = x509.load_pem_x509_certificate(tenant.ca.certificate_pem)
     authority = (ca.fingerprint(hashes.SHA256()), ca.public_bytes(serialization.Encoding.DER))
     node.create_tenant(tenant.uid, name, [authority])
-    for who, roles in ROLES.items():
-        uri = principal_uri(name, who)
-        node.act(principals.add(tenant.uid, uri, "service", roles))
-        tenant.clients[who] = issue_client(tenant.ca, uri, 30)
+    for each in who:
+        uri = principal_uri(name, each)
+        node.act(principals.add(tenant.uid, uri, "service", ROLES[each]))
+        tenant.clients[each] = issue_client(tenant.ca, uri, 30)
     return tenant
 
 

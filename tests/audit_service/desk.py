@@ -94,9 +94,9 @@ class Desk:
         self._intake = Intake(BUILT_IN, self._policy)
 
     def new_tenant(self) -> str:
-        """The name of a new tenant, whose log no other test touches."""
+        """The name of a new tenant, with ``auditor`` and ``all`` only, whose log no other test touches."""
         name = f"t-{secrets.token_hex(6)}"
-        self.inside.vault.tenants[name] = add_tenant(self.inside.node, name)
+        self.inside.vault.tenants[name] = add_tenant(self.inside.node, name, ["auditor", "all"])
         self.integrate()
         return name
 

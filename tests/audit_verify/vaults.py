@@ -66,7 +66,7 @@ class Desk:
     def __init__(self, inside: Inside) -> None:
         self.inside = inside
         self.name = f"t-{secrets.token_hex(6)}"
-        self.tenant: Tenant = add_tenant(inside.node, self.name)
+        self.tenant: Tenant = add_tenant(inside.node, self.name, ["all"])
         inside.vault.tenants[self.name] = self.tenant
         self.integrate()
 
