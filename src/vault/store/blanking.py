@@ -5,6 +5,7 @@ has most of them blanked in parts beforehand, so that the transaction which eras
 """
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -26,7 +27,7 @@ def blank_requests(connection: sa.Connection, tenant_uid: bytes, subject_uid: by
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database refuses or does not answer.
     """
-    _blank(connection, tenant_uid, subject_uid, sa.true(), sa.true())
+    _blank(connection, _ALL, tenant_uid, subject_uid)
 
 
 def blank_next(engine: sa.Engine, tenant_uid: bytes, subject_uids: Collection[bytes]) -> int:
@@ -70,32 +71,44 @@ def _blank_part(connection: sa.Connection, tenant_uid: bytes, subject_uid: bytes
     own = (c.tenant_uid == tenant_uid) & (c.subject_uid == subject_uid)
     ids = connection.scalars(sa.select(c.request_id).where(own).order_by(c.request_id).limit(PART_ROWS)).all()
     if ids:
-        here = (column.between(ids[0], ids[-1]) for column in (c.request_id, t.idempotency.c.request_id))
-        _blank(connection, tenant_uid, subject_uid, *here)
+        _blank(connection, _BETWEEN, tenant_uid, subject_uid, first=ids[0], last=ids[-1])
     return len(ids)
 
 
-def _blank(
-    connection: sa.Connection,
-    tenant_uid: bytes,
-    subject_uid: bytes,
-    which: sa.ColumnElement[bool],
-    among: sa.ColumnElement[bool],
-) -> None:
-    """Blank requests about a subject; nobody needs to find blank ones, so they lead to it no more.
+def _blank(connection: sa.Connection, statements: "_Statements", tenant_uid: bytes, subject_uid: bytes, **more: bytes) -> None:
+    """Blank requests about a subject; nobody needs to find blank ones, so they lead to it no more."""
+    own = {"of_tenant": tenant_uid, "of_subject": subject_uid, **more}
+    connection.execute(statements.blank, own)
+    connection.execute(statements.forget, own)
+
+
+class _Statements(NamedTuple):
+    """What blanks requests, and then lets them lead to nobody; made once, since a re-keying runs them for each subject."""
+
+    blank: sa.Update
+    forget: sa.Delete
+
+
+def _statements(which: sa.ColumnElement[bool], among: sa.ColumnElement[bool]) -> _Statements:
+    """The statements.
 
     Args:
-        connection: in a transaction.
-        tenant_uid: whose subject.
-        subject_uid: whom they are about.
         which: of the rows that say whom requests are about.
         among: the same of requests, so that no plan looks at the tenant's others.
     """
     about, request = t.idempotency_subject.c, t.idempotency.c
+    tenant_uid: sa.BindParameter[bytes] = sa.bindparam("of_tenant")
+    subject_uid: sa.BindParameter[bytes] = sa.bindparam("of_subject")
     own = (about.tenant_uid == tenant_uid) & (about.subject_uid == subject_uid) & which
     named = sa.tuple_(request.request_id, request.principal_uid).in_(sa.select(about.request_id, about.principal_uid).where(own))
     whole = (request.tenant_uid == tenant_uid) & among & (request.digest != b"")
-    connection.execute(t.idempotency.update().where(whole, named).values(_BLANK))
-    # One that was made since the statement above is whole, and must be found later.
+    # One that was made since the first statement is whole, and must be found later.
     same = (request.request_id == about.request_id) & (request.principal_uid == about.principal_uid)
-    connection.execute(t.idempotency_subject.delete().where(own, ~sa.exists().where(whole, same)))
+    forget = t.idempotency_subject.delete().where(own, ~sa.exists().where(whole, same))
+    return _Statements(t.idempotency.update().where(whole, named).values(_BLANK), forget)
+
+
+_ALL = _statements(sa.true(), sa.true())
+_BETWEEN = _statements(
+    *(c.request_id.between(sa.bindparam("first"), sa.bindparam("last")) for c in (t.idempotency_subject.c, t.idempotency.c))
+)
