@@ -35,7 +35,7 @@ UID = "[0-9a-f]{32}"
 @pytest.fixture
 def desk(open_vault: Inside) -> Desk:
     """A tenant of the test's own."""
-    return Desk(open_vault)
+    return Desk(open_vault, ["all"])
 
 
 def own(table: sa.Table, desk: Desk, **where: Any) -> sa.ColumnElement[bool]:

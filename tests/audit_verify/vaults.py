@@ -1,7 +1,7 @@
 """Real vaults whose database is compared with their log: tenants of their own, bundles of their logs, and an integrator."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 import sqlalchemy as sa
 from tests.audit_verify.checking import ANYBODY, drained
 from tests.audit_verify.logs import Files, Log, Witness, zipped
-from tests.harness import Tenant, add_tenant
+from tests.harness import ROLES, Tenant, add_tenant
 from tests.use_cases.inside import Inside
 from tests.use_cases.requests import delete, new_email, new_subject, reveal, tokenize, tokens_of, update
 
@@ -61,12 +61,12 @@ class _Watcher:
 
 
 class Desk:
-    """One tenant of an open vault, and whoever compares its rows with its log."""
+    """One tenant of an open vault, with these principals, and whoever compares its rows with its log."""
 
-    def __init__(self, inside: Inside) -> None:
+    def __init__(self, inside: Inside, who: Iterable[str] = ROLES) -> None:
         self.inside = inside
         self.name = f"t-{secrets.token_hex(6)}"
-        self.tenant: Tenant = add_tenant(inside.node, self.name, ["all"])
+        self.tenant: Tenant = add_tenant(inside.node, self.name, who)
         inside.vault.tenants[self.name] = self.tenant
         self.integrate()
 
