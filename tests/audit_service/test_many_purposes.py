@@ -59,17 +59,17 @@ def counts(desk: Desk, tenant: str, *dimensions: int, bucket: int = 0, **wanted:
     )
 
 
-def test_ten_thousand_purposes_make_a_few_hundred_facets_and_each_is_found_and_counted(desk: Desk) -> None:
+def test_two_thousand_purposes_make_a_few_hundred_facets_and_each_is_found_and_counted(desk: Desk) -> None:
     tenant = desk.new_tenant()
-    write(desk, tenant, [f"purpose-{number}" for number in range(10_000)])
+    write(desk, tenant, [f"purpose-{number}" for number in range(2_000)])
     assert len(facets_of(desk, tenant)) == facets.MAX_VARIANTS + 1
-    for number in (0, facets.MAX_VARIANTS - 1, facets.MAX_VARIANTS, 9_999):
+    for number in (0, facets.MAX_VARIANTS - 1, facets.MAX_VARIANTS, 1_999):
         assert found(desk, tenant, purpose=f"purpose-{number}") == [f"purpose-{number}"]
         assert [count.events for count in counts(desk, tenant, purpose=f"purpose-{number}")] == [1]
-    assert found(desk, tenant, purpose="purpose-10000") == []
-    assert [(count.events, count.items) for count in counts(desk, tenant)] == [(10_000, 10_000)]
+    assert found(desk, tenant, purpose="purpose-2000") == []
+    assert [(count.events, count.items) for count in counts(desk, tenant)] == [(2_000, 2_000)]
     by_purpose = {count.values[0]: count.events for count in counts(desk, tenant, DIMENSION_PURPOSE)}
-    assert by_purpose.pop("*") == 10_000 - facets.MAX_VARIANTS
+    assert by_purpose.pop("*") == 2_000 - facets.MAX_VARIANTS
     assert by_purpose == {f"purpose-{number}": 1 for number in range(facets.MAX_VARIANTS)}
 
 

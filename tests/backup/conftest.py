@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.backup.places import Site
-from tests.harness import Vault, make_vault
+from tests.harness import NewVault, Vault, make_vault
 
 
 @pytest.fixture(scope="session")
@@ -18,11 +19,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Vault:
 @pytest.fixture
 def sqlite_site(tmp_path: Path, template: Vault) -> Site:
     """A vault on SQLCipher, and room for others: where the database makes no difference."""
-    return Site(tmp_path, lambda name: f'sqlite_file = "{name}.db"', template=template)
+    return Site(tmp_path, lambda name: f'sqlite_file = "{name}.db"', first=template.copy)
 
 
 @pytest.fixture
-def site_of(tmp_path: Path, template: Vault, request: pytest.FixtureRequest) -> Callable[[dict[str, str]], Site]:
+def site_of(
+    tmp_path: Path, template: Vault, new_vault: NewVault, request: pytest.FixtureRequest
+) -> Callable[[dict[str, str]], Site]:
     """Makes a site on databases of the given kinds, by the vaults' names."""
 
     def make(kinds: dict[str, str]) -> Site:
@@ -31,7 +34,8 @@ def site_of(tmp_path: Path, template: Vault, request: pytest.FixtureRequest) -> 
                 return f'sqlite_file = "{name}.db"'
             return f'url = "{request.getfixturevalue("new_postgres_url")()}"'
 
-        return Site(tmp_path, database, template=template if kinds["old"] == "sqlite" else None)
+        first = template.copy if kinds["old"] == "sqlite" else partial(new_vault, "postgres")
+        return Site(tmp_path, database, first=first)
 
     return make
 

@@ -3,7 +3,6 @@
 import io
 import json
 import secrets
-import shutil
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -71,24 +70,21 @@ class Site:
         folder: where all lies.
         database: gives the settings of an empty database.
         kms: the settings of the KMS.
-        template: a vault on SQLite of which the first one is a copy, which is quicker than making one.
+        first: copies a vault into a folder, as the first one, which is quicker than making it.
         old: the vault that is backed up.
     """
 
     folder: Path
     database: Callable[[str], str]
     kms: str = LOCAL_KMS
-    template: Vault | None = None
+    first: Callable[[Path], Vault] | None = None
     old: Vault = field(init=False)
 
     def __post_init__(self) -> None:
         self.identity = self.folder / "identity"
         self.identity.write_text(f"{IDENTITY}\n")
-        if self.template:
-            folder = shutil.copytree(self.template.folder, self.folder / "old")
-            self.old = Vault(folder, self.template.server_ca, dict(self.template.tenants))
-        else:
-            self.old = make_vault(self._new_folder("old"), database=self.database("old"), kms=self.kms)
+        folder = self._new_folder("old")
+        self.old = self.first(folder) if self.first else make_vault(folder, database=self.database("old"), kms=self.kms)
 
     def store(self, number: int = 3, vault: Vault | None = None) -> list[str]:
         """Store values of as many people; their tokens."""

@@ -31,7 +31,7 @@ def refused(site: Site, backup: Path, vault: Vault | None = None) -> Result:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory, template: Vault) -> Site:
     """A vault with leaves and with events that wait, which no test here changes."""
-    site = Site(tmp_path_factory.mktemp("shared"), lambda name: f'sqlite_file = "{name}.db"', template=template)
+    site = Site(tmp_path_factory.mktemp("shared"), lambda name: f'sqlite_file = "{name}.db"', first=template.copy)
     site.store()
     site.grow()
     site.store(1)

@@ -121,8 +121,7 @@ def test_a_leaf_that_is_in_the_table_but_not_in_the_tree_is_not_in_the_log(serve
     began = served.now
     served.now += 0.1
     served.gate.committed(began, {served.tenant_uid: hash_})
-    for _ in range(300):
-        Writer(served.kept).commit([served.tenant_uid])
+    Writer(served.kept).commit([served.tenant_uid] * 300)
     served.integrate()
     e = t.audit_entry.c
     size = served.kept.anchored(served.tenant_uid)[0]
