@@ -181,7 +181,8 @@ class ScriptedVault:
 
     def _step(self, method, request, context):
         received = Received(method, request, context.time_remaining())
-        context.add_callback(received.ended.set)
+        if not context.add_callback(received.ended.set):  # it is over already
+            received.ended.set()
         self.received.append(received)
         steps = self._scripts[method]
         return received, steps.popleft() if len(steps) > 1 else steps[0]
@@ -204,10 +205,11 @@ def _server(authority) -> Iterator[ScriptedVault]:
 
 
 @pytest.fixture
-def scripted(_server) -> ScriptedVault:
-    """The scripted vault, without scripts."""
+def scripted(_server) -> Iterator[ScriptedVault]:
+    """The scripted vault, without scripts; no call of a test goes on after it."""
     _server.reset()
-    return _server
+    yield _server
+    assert all(received.ended.wait(60) for received in _server.received)
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ def test_an_unknown_method_asks_for_the_servers_age(client, scripted):
 
 
 def test_no_answer_in_time_says_that_the_call_may_have_taken_effect(client, scripted):
-    scripted.script("Reveal", lambda _request: scripted.closing.wait(60) or grpc.StatusCode.CANCELLED)
+    scripted.script("Reveal", lambda _request: scripted.received[-1].ended.wait(60) and grpc.StatusCode.CANCELLED)
     error = raised(client, timeout_s=0.2)
     assert type(error) is pd.DeadlineExceededError
     assert "may have taken effect" in error.message
