@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from tests.store.test_database_faults import at, log_is_whole, lose_after, lose_before, quiet, reasons_of, store
-from tests.use_cases.inside import Inside
+from tests.use_cases.inside import PATIENCE_S, Inside
 from tests.use_cases.requests import delete, describe, new_email, new_subject, reveal, tokenize
 
 from vault.errors import VaultError
@@ -134,7 +134,8 @@ def test_a_disk_that_is_full_releases_nothing_and_each_call_is_reported_once(ope
 
 def test_calls_that_wait_for_a_locked_log_are_reported_and_consume_nothing(open_vault: Inside) -> None:
     token = store(open_vault, max_reveals=1)
-    calls = [open_vault.call(reveal(token), seconds=0.3), open_vault.call(describe(token), seconds=0.3)]
+    seconds = 0.3 if open_vault.is_postgres else PATIENCE_S
+    calls = [open_vault.call(reveal(token), seconds=seconds), open_vault.call(describe(token), seconds=seconds)]
     with reported(open_vault) as found, locked(open_vault):
         answers = open_vault.answers(calls)
     reason = "DEADLINE_EXCEEDED" if open_vault.is_postgres else "DATABASE_UNAVAILABLE"
