@@ -106,6 +106,7 @@ def test_no_command_takes_a_value_or_a_secret_as_an_argument() -> None:
         "pdvault reveal tokens",
         "pdvault decrypt ciphertexts",
         "pdvault reencrypt ciphertexts",
+        "pdvault erase-many file",
         "pdvault erasure receipt uid",
         "pdvault erasure check uid",
         "pdvault erasure verify file",

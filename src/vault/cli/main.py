@@ -20,6 +20,7 @@ from vault.cli.commands import (
     dev,
     encrypt,
     erase,
+    erase_many,
     erasure,
     init,
     key_worker,
@@ -38,7 +39,7 @@ from vault.cli.commands import (
 
 _EPILOG = """\b
 Call a vault:           tokenize, reveal, search, encrypt, decrypt, reencrypt, classes
-Answer people:          subject, erase, erasure
+Answer people:          subject, erase, erase-many, erasure
 See who touched what:   audit
 Look after keys:        keys, approval
 Try one:                dev
@@ -72,6 +73,7 @@ for _command in (
     reencrypt.reencrypt,
     subject.subject,
     erase.erase,
+    erase_many.erase_many,
     erasure.erasure,
     keys.keys,
     approval.approval,

@@ -49,7 +49,7 @@ def erase(
         raise click.ClickException("that is another name: nothing was done")
     request = str(request_id or uuid.uuid4())
     with subject_client(calling) as client, in_client_words():
-        with _repeatable(request):
+        with repeatable(request):
             receipt = client.erase(subject, request_id=request, **calling.context)
             create_file(out, receipt.text)
         proven = _proven(client, receipt, calling, wait_s)
@@ -63,8 +63,8 @@ def erase(
 
 
 @contextmanager
-def _repeatable(request_id: str) -> Iterator[None]:
-    """Around a call that may take effect without its receipt coming to us: say how to get it."""
+def repeatable(request_id: str) -> Iterator[None]:
+    """Around a call that may take effect without its receipt coming to us: say how to get it, by the request's id (a UUID)."""
     from pdvault_client import ConflictError, DeadlineExceededError, InternalError, UnavailableError
 
     try:

@@ -26,7 +26,7 @@ def followed(calling: "Calling", name: str, output: str | None) -> None:
     """
     with operation_client(calling) as client:
         try:
-            operation = _until_ended(client, name, calling.context)
+            operation = until_ended(client, name, calling.context)
         except KeyboardInterrupt:
             say(f"It goes on without you. To look again: {calling.again('keys', 'wait', name)}")
             return
@@ -37,7 +37,8 @@ def followed(calling: "Calling", name: str, output: str | None) -> None:
         raise RefusedError(str(operation.error))
 
 
-def _until_ended(client: "OperationClient", name: str, context: dict[str, Any]) -> "Operation":
+def until_ended(client: "OperationClient", name: str, context: dict[str, Any]) -> "Operation":
+    """Show how far an operation is until it ends or is paused; how it is then."""
     look_s, looks = _LOOK_S, 0
     operation = client.get(name, **context)
     with rows_bar(operation.kind) as show:
