@@ -183,12 +183,20 @@ def test_a_schema_that_changes_under_the_server_is_a_failed_precondition(mortal:
     caller.call(good("Tokenize"))
 
 
-@pytest.mark.parametrize("change", ["UPDATE alembic_version SET version_num = 'future'", "DELETE FROM alembic_version"])
-def test_a_server_does_not_start_on_a_schema_it_does_not_know(postgres: PostgresServer, tmp_path: Path, change: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        ("UPDATE alembic_version SET version_num = 'future'", "run `pdvault db upgrade`"),
+        ("DELETE FROM alembic_version", "make a vault with `pdvault init`"),
+    ],
+)
+def test_a_server_does_not_start_on_a_schema_it_does_not_know(
+    postgres: PostgresServer, tmp_path: Path, change: str, hint: str
+) -> None:
     vault = make_vault(tmp_path, database=f'url = "{postgres.create_database(f"strange_{len(change)}")}"')
     with vault.node() as node, node.engine.begin() as connection:
         connection.exec_driver_sql(change)
-    with pytest.raises(VaultError, match="run `pdvault db upgrade`") as caught:
+    with pytest.raises(VaultError, match=hint) as caught:
         serve(vault.config)
     assert caught.value.reason == common_pb2.ERROR_REASON_SCHEMA_UNKNOWN
 

@@ -52,7 +52,7 @@ def test_it_prints_its_own_verifier_key_and_says_when_it_is_ready(tmp_path: Path
     with WitnessProcess(tmp_path, [log.verifier]) as witness:
         assert witness.verifier == parse_vkey(witness.vkey)
         assert (witness.verifier.name, witness.verifier.kind) == (NAME, COSIGNATURE)
-        assert f"Ready: witnessing 1 logs at 127.0.0.1:{witness.port}." in witness.log
+        assert f"Ready: witnessing 1 log at 127.0.0.1:{witness.port}." in witness.log
         assert witness.stop() == 0
 
 
