@@ -148,7 +148,7 @@ def test_the_pages_note_of_destroyed_keys_is_read_and_written_as_the_page_says(e
     (folder / erasure.hex()).write_bytes(raw(example, "file"))
     assert manager.destroyed(tenant) == {erasure: raw(example, "text").decode()}
     key = Key(root).derive(destroyed.KEY_LABEL)
-    assert destroyed.encode(destroyed.Note('{"key_ids":[]}', MADE_US), tenant, erasure, key) == raw(example, "file")
+    assert destroyed.encode(destroyed.StoredNote('{"key_ids":[]}', MADE_US), tenant, erasure, key) == raw(example, "file")
 
 
 def raw_key(key):
