@@ -1,6 +1,7 @@
 """One part of one subject's re-keying, as far as the first and those that follow are alike: a transaction with its events."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from vault.audit.actions import REKEYED
@@ -21,7 +22,7 @@ from vault.v1 import audit_pb2, common_pb2
 PATIENCE_S = 30.0
 
 
-class RekeyingPart:
+class RekeyingPart(ABC):
     """One part of one subject's re-keying; implements ``store.runner.Call``.
 
     Attributes:
@@ -108,5 +109,6 @@ class RekeyingPart:
             raise AlteredError(self.subject_uid) from None
         return resealing
 
+    @abstractmethod
     def _reseal(self, resealing: Resealing) -> None:
-        raise NotImplementedError
+        """Seal anew what this part moves."""

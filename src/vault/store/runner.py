@@ -312,7 +312,8 @@ class Runner:
         """Drop keys that are not those of the row; if it is sound, none of before it count any more, should it be put back."""
         if fits(keys.authority, tenant):
             self._keys.outdate(keys.tenant_uid, tenant.key_generation)
-        self._keys.drop(keys.tenant_uid)
+        else:
+            self._keys.drop(keys.tenant_uid)
 
     def _begin_new_boot(self, plans: list[_Plan]) -> None:
         """After an uncertain commit nobody knows the chain's last leaf: end this boot, and answer without releasing anything."""
