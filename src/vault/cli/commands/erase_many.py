@@ -52,7 +52,7 @@ def erase_many(file: Path, out: Path, yes: bool, request_id: uuid.UUID | None, c
             raise ended.error
         out.mkdir(parents=True, exist_ok=True)
         with rows_bar("receipts") as show:
-            for done, name in enumerate(names, 1):
+            for done, name in enumerate(names, 1):  # a call each: only Erase answers what says whom a receipt is about
                 receipt = client.erase(name, request_id=request, **calling.context)
                 path = out / f"{receipt.erasure_uid.hex()}.receipt.json"
                 replace_file(path, receipt.text)
